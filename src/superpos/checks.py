@@ -1,0 +1,104 @@
+"""Checks of what a caller hands in; each tells in one sentence what is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from superpos.errors import InvalidArgument
+
+
+def whole_number(name: str, value: int, *, least: int = 1) -> int:
+    """Return ``value`` as an int of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidArgument(f"{name} is {value!r}: a whole number of at least {least} is needed")
+    if value < least:
+        raise InvalidArgument(f"{name} is {value}: it must be at least {least}")
+    return value
+
+
+def positive_number(name: str, value: float, *, allow_zero: bool = False) -> float:
+    """Return ``value`` as a finite float above zero (or at zero, where allowed)."""
+    accepted = "a finite number of at least 0" if allow_zero else "a finite number above 0"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidArgument(f"{name} is {value!r}: {accepted} is needed")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not allow_zero):
+        raise InvalidArgument(f"{name} is {value}: it must be {accepted}")
+    return float(value)
+
+
+def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor:
+    """Return ``value`` as a floating-point tensor without NaN or infinity."""
+    tensor = torch.as_tensor(value)
+    if tensor.is_complex() or tensor.dtype is torch.bool:
+        raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.get_default_dtype())
+    if dtype is not None:
+        tensor = tensor.to(dtype)
+    if not torch.isfinite(tensor).all():
+        raise InvalidArgument(
+            f"{name} has an entry that is NaN or infinite: finite numbers are needed"
+        )
+    return tensor
+
+
+def probabilities(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor:
+    """Return ``value`` as a tensor whose entries lie in [0, 1]."""
+    tensor = finite(name, value, dtype=dtype)
+    outside = (tensor < 0) | (tensor > 1)
+    if outside.any():
+        raise InvalidArgument(
+            f"{name} is {tensor[outside].flatten()[0].item():g}: a probability lies in [0, 1]"
+        )
+    return tensor
+
+
+def importances(
+    name: str, value: Tensor | float | Sequence | None, n: int, *, dtype=None
+) -> Tensor:
+    """Return ``value`` (default: all ones) as non-negative weights of shape ``(..., n)``."""
+    tensor = finite(name, 1.0 if value is None else value, dtype=dtype)
+    if (tensor < 0).any():
+        raise InvalidArgument(f"{name} has a negative entry: importances are at least 0")
+    return per_feature(name, tensor, n)
+
+
+def per_feature(name: str, tensor: Tensor, n: int) -> Tensor:
+    """Return ``tensor`` with a last axis of length ``n``; one of length 1, or none, is repeated."""
+    if tensor.ndim == 0:
+        return tensor.expand(n)
+    if tensor.shape[-1] not in (1, n):
+        raise InvalidArgument(
+            f"{name} has shape {tuple(tensor.shape)}: its last axis must be 1 or n = {n} "
+            "(one entry per feature); settings go on the axes before it"
+        )
+    return tensor.expand(*tensor.shape[:-1], n)
+
+
+def weights(W: Tensor, b: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Return ``W`` as finite ``(..., m, n)`` and ``b``, if any, as finite ``(..., n)``."""
+    W = finite("W", W)
+    if W.ndim < 2 or 0 in W.shape[-2:]:
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)}: (..., m, n) with m and n of at least 1 is needed"
+        )
+    if b is None:
+        return W, None
+    b = per_feature("b", finite("b", b, dtype=W.dtype), W.shape[-1])
+    broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
+    return W, b
+
+
+def broadcast_shape(**shapes: Sequence[int]) -> torch.Size:
+    """Return the shape that all of ``shapes`` broadcast to."""
+    try:
+        return torch.broadcast_shapes(*shapes.values())
+    except RuntimeError:
+        told = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise InvalidArgument(
+            f"leading axes do not broadcast: {told}; on each axis they must be equal or 1"
+        ) from None

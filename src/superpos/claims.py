@@ -1,0 +1,264 @@
+"""The claims the sources make, and the verdicts this book's experiments give them.
+
+The registry (``book/claims.yml``) says what each claim is and what would count for it. A notebook
+measures the claim over many seeds and calls `record`, which applies the rule, shows the verdict,
+and leaves it in the notebook's outputs: the only place where verdicts are kept.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+from IPython.display import display
+from torch import Tensor
+
+from superpos.errors import InvalidArgument
+from superpos.intervals import rate_interval
+from superpos.project import find_root
+
+VERDICTS = ("reproduced", "qualified", "contradicted", "new", "untested")
+MIME_TYPE = "application/vnd.superpos.verdict+json"
+
+_REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One entry of the registry; the fields are explained at the top of ``book/claims.yml``."""
+
+    id: str
+    chapter: str
+    source_key: str
+    source_section: str
+    statement: str
+    setting: str
+    share: float
+    counts: str
+    qualified: str | None
+    expected: str
+    deviations: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an experiment found about a claim.
+
+    Attributes
+    ----------
+    verdict
+        One of `VERDICTS`.
+    evidence
+        The rate of seeds that showed the claim, with its 95 % interval, in words.
+    measured
+        Further measured values, by name.
+    seeds
+        How many seeds.
+    quick
+        Whether the run was a quick one, whose verdicts are never published.
+    """
+
+    id: str
+    verdict: str
+    evidence: str
+    measured: Mapping[str, str]
+    seeds: int
+    quick: bool
+
+
+def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
+    """Return all claims by id, in the order of the registry.
+
+    Parameters
+    ----------
+    path
+        A registry; by default the book's, ``book/claims.yml``. Deviations are looked up in
+        ``deviations.yml`` beside it.
+
+    Raises
+    ------
+    InvalidArgument
+        If an entry lacks a field, repeats an id, or names an unknown verdict or deviation.
+    """
+    path = find_root() / "book" / "claims.yml" if path is None else Path(path)
+    deviations = yaml.safe_load(path.with_name("deviations.yml").read_text("utf-8")) or {}
+    registry: dict[str, Claim] = {}
+    for entry in yaml.safe_load(path.read_text("utf-8")) or []:
+        name = entry.get("id", "without an id")
+        if missing := [field for field in _REQUIRED if field not in entry]:
+            raise InvalidArgument(f"{path.name}: claim {name} lacks {', '.join(missing)}")
+        if name in registry:
+            raise InvalidArgument(f"{path.name}: claim {name} is there twice")
+        if entry["expected"] not in VERDICTS:
+            raise InvalidArgument(
+                f"{path.name}: claim {name} expects {entry['expected']!r}, "
+                f"which is none of {', '.join(VERDICTS)}"
+            )
+        if unknown := set(entry.get("deviations", ())) - set(deviations):
+            raise InvalidArgument(
+                f"{path.name}: claim {name} names deviations that deviations.yml lacks: "
+                f"{', '.join(sorted(unknown))}"
+            )
+        registry[name] = Claim(
+            id=name,
+            chapter=entry["chapter"],
+            source_key=entry["source"]["key"],
+            source_section=entry["source"]["section"],
+            statement=entry["statement"],
+            setting=entry["setting"],
+            share=float(entry["share"]),
+            counts=entry["counts"],
+            qualified=entry.get("qualified"),
+            expected=entry["expected"],
+            deviations=tuple(deviations[key] for key in entry.get("deviations", ())),
+        )
+    return registry
+
+
+def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
+    """Return the verdict that the registry's rule gives a measured rate.
+
+    Parameters
+    ----------
+    claim
+        With the share of seeds that must show it, and a weaker reading if it has one.
+    shown
+        For each seed whether it showed the claim: booleans ``(seeds,)``.
+    weaker
+        The same for the registry's weaker reading: booleans ``(trials,)``.
+
+    Returns
+    -------
+    str
+        ``untested`` where the interval straddles the share: more seeds are needed.
+    """
+    low, high = rate_interval(shown)
+    if low > claim.share:
+        return "reproduced"
+    if weaker is not None and rate_interval(weaker)[0] > claim.share:
+        return "qualified"
+    if high < claim.share and (weaker is None or rate_interval(weaker)[1] < claim.share):
+        return "contradicted"
+    return "untested"
+
+
+def record(
+    claim_id: str,
+    shown: Tensor,
+    *,
+    weaker: Tensor | None = None,
+    measured: Mapping[str, str] | None = None,
+    quick: bool = False,
+) -> Verdict:
+    """Judge a claim, show the verdict, and leave it in the notebook's outputs.
+
+    Parameters
+    ----------
+    claim_id
+        As in the registry.
+    shown
+        For each seed whether it showed what the registry says counts: booleans ``(seeds,)``.
+    weaker
+        The same for the registry's weaker reading, where the claim has one.
+    measured
+        What else was measured, as text with its interval, by name.
+    quick
+        Whether this is a quick run: its verdict is shown as such and never published.
+
+    Raises
+    ------
+    InvalidArgument
+        If the id is not in the registry, a test has no seeds, or a weaker reading is measured
+        that the registry does not have.
+    """
+    registry = load_registry()
+    if claim_id not in registry:
+        raise InvalidArgument(f"claim {claim_id!r} is not in the registry, book/claims.yml")
+    claim = registry[claim_id]
+    shown = _outcomes("shown", shown)
+    if weaker is not None:
+        weaker = _outcomes("weaker", weaker)
+        if claim.qualified is None:
+            raise InvalidArgument(f"claim {claim_id!r} has no weaker reading in the registry")
+    verdict = Verdict(
+        id=claim_id,
+        verdict=judge(claim, shown, weaker),
+        evidence=_evidence(shown, weaker),
+        measured=dict(measured or {}),
+        seeds=len(shown),
+        quick=bool(quick),
+    )
+    display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
+    return verdict
+
+
+def show_claims(chapter: str) -> None:
+    """Show the claims of a chapter, with what would count for each, as the registry has them."""
+    entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
+    if not entries:
+        raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
+    text = "\n".join(f"- **{claim.statement}** (`{claim.id}`)" for claim in entries)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def show_deviations(chapter: str) -> None:
+    """Show the settings that the sources of a chapter leave open, as a list."""
+    entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
+    deviations = {item["setting"]: item for claim in entries for item in claim.deviations}
+    text = "\n".join(
+        f"- **{setting}.** Source: {item['source']} Ours: {item['ours']} "
+        f"Does a verdict depend on it? {item['depends']}"
+        for setting, item in deviations.items()
+    )
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def rate(outcomes: Tensor) -> str:
+    """Return a rate of true outcomes with its 95 % interval, as text.
+
+    Examples
+    --------
+    >>> rate(torch.tensor([True] * 9 + [False]))
+    '9 of 10 (90%, 95 % interval 60% to 98%)'
+    """
+    low, high = rate_interval(outcomes)
+    share = outcomes.double().mean().item()
+    return (
+        f"{int(outcomes.sum())} of {len(outcomes)} "
+        f"({share:.0%}, 95 % interval {low:.0%} to {high:.0%})"
+    )
+
+
+def _outcomes(name: str, value: Tensor) -> Tensor:
+    outcomes = torch.as_tensor(value)
+    if outcomes.dtype is not torch.bool or outcomes.ndim != 1 or not len(outcomes):
+        raise InvalidArgument(
+            f"{name} has dtype {outcomes.dtype} and shape {tuple(outcomes.shape)}: "
+            "one boolean for each seed is needed"
+        )
+    return outcomes
+
+
+def _evidence(shown: Tensor, weaker: Tensor | None) -> str:
+    text = f"shown by {rate(shown)} seeds"
+    return text if weaker is None else f"{text}; the weaker reading by {rate(weaker)}"
+
+
+def _card(claim: Claim, verdict: Verdict) -> str:
+    label = verdict.verdict + (" (quick run: does not count)" if verdict.quick else "")
+    rows = {"Claim": claim.statement, "What counts": claim.counts, "Evidence": verdict.evidence}
+    if verdict.verdict == "qualified":
+        rows["With this change"] = claim.qualified
+    rows |= verdict.measured
+    items = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items()
+    )
+    return (
+        f'<div class="superpos-card superpos-card-{verdict.verdict}" id="claim-{claim.id}">'
+        f'<p><span class="superpos-verdict superpos-verdict-{verdict.verdict}">'
+        f"{html.escape(label)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
+    )

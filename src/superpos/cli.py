@@ -1,0 +1,251 @@
+"""The command line: ``superpos list | run | build | status | claims | serve | clean``.
+
+Exit codes: 0 done; 1 something failed; 2 bad input, told in one sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from superpos.errors import InvalidArgument
+from superpos.pipeline.failures import BuildFailed
+from superpos.project import find_root
+
+# The pipeline is imported inside the commands: its notebook tools take a second to load, and
+# may be missing where only the package is installed.
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    try:
+        arguments = _parser().parse_args(argv)
+        return arguments.command(arguments)
+    except InvalidArgument as problem:
+        return _fail(str(problem), code=2)
+    except BuildFailed as failure:
+        return _fail(failure.report(colour=sys.stderr.isatty()))
+    except SystemExit as leaving:  # argparse: --help and --version
+        return int(leaving.code or 0)
+    except KeyboardInterrupt:
+        return _fail("interrupted", code=130)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidArgument(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="superpos", description="Execute, check and publish the book.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command, help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(command=command)
+        return added
+
+    add("list", _list, "list the chapters and their parameters")
+
+    run = add("run", _run, "execute one chapter with other parameters")
+    run.add_argument("chapter", metavar="CHAPTER")
+    run.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a parameter; may be given several times",
+    )
+    run.add_argument("--quick", action="store_true", help="a small run, in seconds")
+    run.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="default: runs/CHAPTER.ipynb"
+    )
+
+    build = add("build", _build, "execute the chapters that are not fresh, publish the site")
+    build.add_argument("--quick", action="store_true", help="small runs, into a site of their own")
+    build.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time")
+    build.add_argument("--force", action="store_true", help="execute fresh chapters too")
+
+    add("status", _status, "say which chapters are fresh, and why the others are not")
+
+    claims = add("claims", _claims, "show each claim's verdict")
+    claims.add_argument("--json", action="store_true", help="print the ledger as JSON")
+    claims.add_argument(
+        "--check", action="store_true", help="fail if a verdict is not the expected one"
+    )
+
+    serve = add("serve", _serve, "serve the built site on this machine")
+    serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any free one")
+
+    add("clean", _clean, "remove everything that build made")
+    return parser
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from superpos.pipeline.chapters import load_chapters
+
+    for chapter in load_chapters(_root()):
+        budget = f", budget {chapter.budget_seconds:g} s" if chapter.budget_seconds else ""
+        print(f"{chapter.name}: {chapter.title}{budget}")
+        for parameter in chapter.parameters:
+            print(f"    {parameter.name}: {parameter.type} = {parameter.default!r}", end="")
+            print(f"  {parameter.help}" if parameter.help else "")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from superpos.pipeline.building import run
+    from superpos.pipeline.chapters import load_chapter
+
+    root = _root()
+    chapter = load_chapter(root, arguments.chapter)
+    output, seconds = run(
+        root,
+        chapter,
+        dict(arguments.parameter),
+        output=arguments.output,
+        quick=arguments.quick,
+        progress=sys.stderr.isatty(),
+    )
+    print(f"{chapter.name}: executed in {seconds:.0f} s into {_short(output)}")
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from superpos.pipeline.building import execute_stale
+    from superpos.pipeline.site import publish, site_folder
+
+    if arguments.jobs < 1:
+        raise InvalidArgument(f"--jobs must be at least 1; got {arguments.jobs}")
+    root = _root()
+    quick = arguments.quick
+    execute_stale(
+        root,
+        quick=quick,
+        jobs=arguments.jobs,
+        force=arguments.force,
+        progress=sys.stderr.isatty(),
+        say=_say,
+    )
+    ledger, found, notebooks = _ledger(root, quick=quick)
+    for status in found:
+        if status.stale:  # a file changed while the chapters ran
+            return _fail(f"{status.chapter.name} is stale again: {status.stale}; build anew")
+    new = publish(root, found, notebooks, ledger, quick=quick, say=_say)
+    where = _short(site_folder(root, quick=quick) / "index.html")
+    print(f"{'site built' if new else 'nothing changed'}: {where}")
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from superpos.pipeline.building import statuses
+
+    found = statuses(_root())
+    width = max((len(status.chapter.name) for status in found), default=0)
+    for status in found:
+        budget = status.chapter.budget_seconds
+        took = f"{status.seconds:.0f} s" if status.seconds is not None else "not run"
+        limit = f" of {budget:g} s" if budget else ""
+        state = f"stale: {status.stale}" if status.stale else "fresh"
+        print(f"{status.chapter.name:{width}}  {took}{limit}  {state}")
+    return 0
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    from superpos.pipeline.ledger import unexpected
+
+    ledger, found, _ = _ledger(_root())
+    if arguments.json:
+        print(json.dumps(ledger, indent=2, ensure_ascii=False))
+    else:
+        width = max((len(row["id"]) for row in ledger), default=0)
+        for row in ledger:
+            print(f"{row['id']:{width}}  {row['verdict']:12}  {row['statement']}")
+    if arguments.check:
+        stale = {status.chapter.name: status.stale for status in found if status.stale}
+        if wrong := unexpected(ledger, stale):
+            return _fail("\n  ".join([f"{len(wrong)} of {len(ledger)} claims:", *wrong]))
+    return 0
+
+
+def _ledger(root: Path, *, quick: bool = False):
+    """Return the ledger, every chapter's status, and the fresh executed notebooks."""
+    from superpos.pipeline.building import read_executed, statuses
+    from superpos.pipeline.ledger import collect, registry
+
+    found = statuses(root, quick=quick)
+    notebooks = {
+        status.chapter.name: read_executed(status.executed) for status in found if not status.stale
+    }
+    return collect(registry(root), notebooks), found, notebooks
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    from superpos.pipeline.site import site_folder
+
+    port = arguments.port
+    if not 0 <= port <= 65535:
+        raise InvalidArgument(f"--port must be in [0, 65535]; got {port}")
+    site = site_folder(find_root())
+    if not (site / "index.html").exists():
+        raise InvalidArgument(f"there is no site in {_short(site)} yet: run `superpos build`")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as problem:
+        raise InvalidArgument(f"port {port} cannot be used: {problem.strerror}") from None
+    print(f"http://127.0.0.1:{server.server_port}/ (end with Ctrl-C)", flush=True)
+    with server:
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    root = find_root()
+    made = [folder for folder in (root / "_build", root / "book" / "executed") if folder.exists()]
+    for folder in made:
+        shutil.rmtree(folder)
+        print(f"removed {_short(folder)}")
+    if not made:
+        print("nothing to remove")
+    return 0
+
+
+def _root() -> Path:
+    """Return the book's folder, if the tools to work on it are there."""
+    from superpos.pipeline.execution import check_tools
+
+    check_tools()
+    return find_root()
+
+
+def _short(path: Path) -> Path:
+    """Return ``path`` as seen from the working folder, if it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _fail(message: str, *, code: int = 1) -> int:
+    _say(f"superpos: {message}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

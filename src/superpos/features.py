@@ -1,0 +1,284 @@
+"""Feature distributions: how the inputs x of a toy model are drawn.
+
+A distribution is a fixed map from uniform draws to inputs. Models that differ
+only in their settings (say, in sparsity) are fed from the same draws, which
+makes differences between settings sharper than independent draws would; models
+with different seeds have draws of their own.
+
+A distribution has
+
+``n``
+    the number of features;
+``shape``
+    the settings: the leading axes of its parameters, ``()`` for a single setting;
+``uniforms``
+    how many uniform draws one input takes;
+``inputs(u)``
+    the map, from ``(..., batch, uniforms)`` to ``(..., *shape, batch, n)``;
+``silence``
+    the probability that no feature is active, of the settings' shape;
+``settings(shape, start, stop)``
+    some of its settings on one axis, once broadcast to ``shape`` and flattened;
+``active_inputs(u)``
+    the map to inputs given that some feature is active. Very sparse inputs are mostly
+    silent; with these, what happens at x = 0 need not be sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from superpos import checks
+
+
+class FeatureDistribution(Protocol):
+    """What training asks of a distribution; see the module's text."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def shape(self) -> torch.Size: ...
+    @property
+    def uniforms(self) -> int: ...
+    @property
+    def silence(self) -> Tensor: ...
+    def inputs(self, u: Tensor) -> Tensor: ...
+    def active_inputs(self, u: Tensor) -> Tensor: ...
+    def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution: ...
+
+
+@dataclass(frozen=True, eq=False)
+class IndependentFeatures:
+    """Each feature is 0 with probability S = 1 − p, else uniform on [0, 1].
+
+    Parameters
+    ----------
+    n
+        Number of features, at least 1.
+    probability
+        p, the probability that a feature is active, in [0, 1]: a number, or a tensor that
+        broadcasts to ``(..., n)``. The leading axes are settings: ``(40, 1)`` is
+        forty sparsities.
+
+    References
+    ----------
+    Elhage et al. 2022, "Demonstrating Superposition", The Feature Vector (x).
+
+    Examples
+    --------
+    >>> features = IndependentFeatures(5, torch.tensor([[1.0], [0.1]]))
+    >>> features.inputs(torch.rand(64, features.uniforms)).shape
+    torch.Size([2, 64, 5])
+    """
+
+    n: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        checks.whole_number("n_features", self.n)
+        p = checks.probabilities("probability", self.probability, dtype=torch.get_default_dtype())
+        object.__setattr__(self, "probability", checks.per_feature("probability", p, self.n))
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.probability.shape[:-1]
+
+    @property
+    def uniforms(self) -> int:
+        return 1 + self.n
+
+    @property
+    def silence(self) -> Tensor:
+        return (1 - self.probability).prod(-1)
+
+    def settings(self, shape: Sequence[int], start: int, stop: int):
+        return replace(self, probability=_settings(self.probability, shape)[start:stop])
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs: one uniform decides whether a feature is active and its value."""
+        return _values(*_over_settings(u, self.probability))
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active feature; the first uniform chooses the first."""
+        return _values(*_over_settings(u, self.probability), given_any=True)
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelatedSets:
+    """Features come in sets; a whole set is active or not, each member with a value of its own.
+
+    Parameters
+    ----------
+    sets, size
+        How many sets, and how many features in each; n = sets × size, set by set.
+    probability
+        Probability that a set is active, in [0, 1]: a number, or a tensor that broadcasts
+        to ``(..., sets)``; leading axes are settings.
+
+    References
+    ----------
+    Elhage et al. 2022, "Correlated and Anticorrelated Features".
+
+    Examples
+    --------
+    >>> x = CorrelatedSets(2, 3, 0.5).inputs(torch.rand(1000, 9))
+    >>> torch.equal(x[:, 0] > 0, x[:, 2] > 0)
+    True
+    """
+
+    sets: int
+    size: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        _check_sets(self)
+
+    @property
+    def n(self) -> int:
+        return self.sets * self.size
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.probability.shape[:-1]
+
+    @property
+    def uniforms(self) -> int:
+        return 1 + self.sets + self.n
+
+    @property
+    def silence(self) -> Tensor:
+        return (1 - self.probability).prod(-1)
+
+    def settings(self, shape: Sequence[int], start: int, stop: int):
+        return replace(self, probability=_settings(self.probability, shape)[start:stop])
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs: one uniform per set decides activity, one per feature is its value."""
+        return self._members(u, given_any=False)
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active set; the first uniform chooses the first."""
+        return self._members(u, given_any=True)
+
+    def _members(self, u: Tensor, *, given_any: bool) -> Tensor:
+        of_sets, of_members = u.split([1 + self.sets, self.n], dim=-1)
+        u, p = _over_settings(of_sets, self.probability)
+        active = _active(u, p, given_any=given_any).repeat_interleave(self.size, dim=-1)
+        return active * _over_settings(of_members, self.probability)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class AnticorrelatedSets:
+    """Features come in sets; when a set is active, exactly one of its members is.
+
+    Parameters
+    ----------
+    sets, size
+        How many sets, and how many features in each; n = sets × size, set by set.
+    probability
+        Probability that a set is active, in [0, 1]: a number, or a tensor that broadcasts
+        to ``(..., sets)``; leading axes are settings.
+
+    References
+    ----------
+    Elhage et al. 2022, "Correlated and Anticorrelated Features".
+
+    Examples
+    --------
+    >>> x = AnticorrelatedSets(2, 2, 1.0).inputs(torch.rand(1000, 5))
+    >>> (x[:, :2] > 0).sum(-1).unique().tolist()
+    [1]
+    """
+
+    sets: int
+    size: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        _check_sets(self)
+
+    @property
+    def n(self) -> int:
+        return self.sets * self.size
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.probability.shape[:-1]
+
+    @property
+    def uniforms(self) -> int:
+        return 1 + 2 * self.sets
+
+    @property
+    def silence(self) -> Tensor:
+        return (1 - self.probability).prod(-1)
+
+    def settings(self, shape: Sequence[int], start: int, stop: int):
+        return replace(self, probability=_settings(self.probability, shape)[start:stop])
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs: one uniform per set for activity and value, one for the member."""
+        return self._members(u, given_any=False)
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active set; the first uniform chooses the first."""
+        return self._members(u, given_any=True)
+
+    def _members(self, u: Tensor, *, given_any: bool) -> Tensor:
+        of_sets, of_members = u.split([1 + self.sets, self.sets], dim=-1)
+        value = _values(*_over_settings(of_sets, self.probability), given_any=given_any)
+        member = (of_members * self.size).long().clamp_max(self.size - 1)
+        chosen = torch.nn.functional.one_hot(member, self.size)
+        chosen = chosen.reshape(*member.shape[:-2], *([1] * len(self.shape)), *chosen.shape[-3:])
+        return (value[..., None] * chosen).flatten(-2)
+
+
+def _check_sets(features: CorrelatedSets | AnticorrelatedSets) -> None:
+    checks.whole_number("sets", features.sets)
+    checks.whole_number("size", features.size)
+    p = checks.probabilities("probability", features.probability, dtype=torch.get_default_dtype())
+    object.__setattr__(features, "probability", checks.per_feature("probability", p, features.sets))
+
+
+def _settings(p: Tensor, shape: Sequence[int]) -> Tensor:
+    return p.expand(*shape, p.shape[-1]).reshape(-1, p.shape[-1])
+
+
+def _over_settings(u: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
+    """Give draws ``(..., batch, k)`` an axis a setting, and probabilities one for the batch."""
+    settings = [1] * (probability.ndim - 1)
+    return u.reshape(*u.shape[:-2], *settings, *u.shape[-2:]), probability[..., None, :].to(u)
+
+
+def _active(u: Tensor, p: Tensor, *, given_any: bool) -> Tensor:
+    """Return which entries are active; ``u`` has one draw more, at its front."""
+    return u[..., 1:] < (_given_any(u[..., 0], p) if given_any else p)
+
+
+def _values(u: Tensor, p: Tensor, *, given_any: bool = False) -> Tensor:
+    """Return entries that are 0 or, where active, uniform on [0, 1]; ``u`` as in `_active`."""
+    if given_any:
+        p = _given_any(u[..., 0], p)
+    u = u[..., 1:]
+    # u < p has probability p, and given that, u/p is uniform on [0, 1)
+    return torch.where(u < p, u / p, 0.0)
+
+
+def _given_any(u: Tensor, p: Tensor) -> Tensor:
+    """Return each entry's probability given the first active one, which ``u`` chooses.
+
+    Entry k comes first with probability p_k Π_{j<k} (1 − p_j) / (1 − Π_j (1 − p_j)); then those
+    before it are silent, it is active, and those after it are as likely as ever.
+    """
+    reached = 1 - (1 - p.double()).cumprod(-1).squeeze(-2)  # one at or before each position
+    target = u.double() * reached[..., -1:]
+    reached = reached.expand(*target.shape[:-1], -1).contiguous()
+    first = torch.searchsorted(reached, target.contiguous(), right=True)
+    first = first.clamp_max(p.shape[-1] - 1)[..., None]
+    position = torch.arange(p.shape[-1], device=p.device)
+    return torch.where(position > first, p, (position == first).to(p))

@@ -1,0 +1,269 @@
+"""How features share the hidden space. Column ``W[..., :, i]`` is feature i."""
+
+from __future__ import annotations
+
+import networkx as nx
+import torch
+from torch import Tensor
+
+from superpos import checks
+from superpos.errors import InvalidArgument
+
+
+def gram(W: Tensor) -> Tensor:
+    """Return the inner products of all features, WᵀW, of shape ``(..., n, n)``.
+
+    Examples
+    --------
+    >>> gram(torch.eye(2)[:, :1])
+    tensor([[1.]])
+    """
+    W, _ = checks.weights(W)
+    return W.mT @ W
+
+
+def directions(W: Tensor) -> Tensor:
+    """Return each feature at unit length, Ŵ_i, of shape ``(..., m, n)``; 0 for a zero column."""
+    W, _ = checks.weights(W)
+    return _unit_and_length(W)[0]
+
+
+def cosines(W: Tensor) -> Tensor:
+    """Return the cosine between any two features, of shape ``(..., n, n)``; 0 with a zero column.
+
+    Examples
+    --------
+    >>> cosines(torch.tensor([[2.0, -3.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    unit = directions(W)
+    return (unit.mT @ unit).clamp(-1, 1)
+
+
+def squared_norms(W: Tensor) -> Tensor:
+    """Return ‖W_i‖², how fully each feature is represented, of shape ``(..., n)``."""
+    W, _ = checks.weights(W)
+    return W.square().sum(-2)
+
+
+def represented(W: Tensor, *, threshold: float = 0.5) -> Tensor:
+    """Return which features are represented, ‖W_i‖² ≥ threshold: booleans ``(..., n)``.
+
+    Examples
+    --------
+    >>> represented(torch.tensor([[1.0, 0.1]]))
+    tensor([ True, False])
+    """
+    return squared_norms(W) >= threshold
+
+
+def interference(W: Tensor) -> Tensor:
+    """Return Σ_{j≠i} (Ŵ_i·W_j)², how much of the others lies along each feature: ``(..., n)``.
+
+    References
+    ----------
+    Elhage et al. 2022, "Demonstrating Superposition" (the colour of its bars).
+
+    Examples
+    --------
+    >>> interference(torch.tensor([[1.0, -1.0]]))
+    tensor([1., 1.])
+    """
+    W, _ = checks.weights(W)
+    along = directions(W).mT @ W
+    # leave the diagonal out instead of subtracting it: nothing cancels
+    return along.square().masked_fill(_diagonal(along), 0.0).sum(-1)
+
+
+def feature_dimensionality(W: Tensor) -> Tensor:
+    """Return D_i = ‖W_i‖² / Σ_j (Ŵ_i·W_j)², the share of a dimension each feature has.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+
+    Returns
+    -------
+    Tensor
+        ``(..., n)``, in [0, 1]; 0 for a zero column.
+
+    References
+    ----------
+    Elhage et al. 2022, "Uniform Superposition", The Geometry of Superposition.
+
+    Examples
+    --------
+    An antipodal pair shares one dimension:
+
+    >>> feature_dimensionality(torch.tensor([[1.0, -1.0]]))
+    tensor([0.5000, 0.5000])
+    """
+    W, _ = checks.weights(W)
+    unit, length = _unit_and_length(W)
+    # D_i = 1 / (1 + Σ_{j≠i} (Ŵ_i·W_j / ‖W_i‖)²): nothing cancels, and no square of ‖W_i‖ underflows
+    others = (unit.mT @ W) / torch.where(length > 0, length, 1.0).mT
+    share = 1 / (1 + others.square().masked_fill(_diagonal(others), 0.0).sum(-1))
+    return torch.where(length.squeeze(-2) > 0, share, 0.0)
+
+
+def dimensions_per_feature(W: Tensor) -> Tensor:
+    """Return D* = m/‖W‖_F², hidden dimensions per feature learnt, of shape ``(...)``.
+
+    Infinite where W is zero: no feature is learnt.
+
+    References
+    ----------
+    Elhage et al. 2022, "Uniform Superposition".
+
+    Examples
+    --------
+    >>> dimensions_per_feature(torch.tensor([[1.0, -1.0]]))
+    tensor(0.5000)
+    """
+    W, _ = checks.weights(W)
+    return W.shape[-2] / W.square().sum((-2, -1))
+
+
+def antipodal_partners(W: Tensor, *, cosine: float = -0.95) -> Tensor:
+    """Return how many represented features point away from each one: counts ``(..., n)``.
+
+    A feature that is not represented has none.
+    """
+    kept = represented(W)
+    both = kept[..., :, None] & kept[..., None, :]
+    return ((cosines(W) <= cosine) & both).sum(-1)
+
+
+def upright(W: Tensor) -> Tensor:
+    """Return features in the plane turned together so that feature 0 points up.
+
+    The models with a linear hidden layer have no preferred direction there (RW has the loss
+    of W for every rotation R), so pictures may choose one.
+
+    Parameters
+    ----------
+    W
+        ``(..., 2, n)``.
+
+    Examples
+    --------
+    >>> upright(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    tensor([[ 0., -1.],
+            [ 3.,  0.]])
+    """
+    x, y = _in_plane(W).unbind(-2)
+    along = directions(W)[..., :, 0]
+    sine, cosine = along[..., 0, None], along[..., 1, None]
+    return torch.stack([cosine * x - sine * y, sine * x + cosine * y], dim=-2)
+
+
+def angular_gaps(W: Tensor) -> Tensor:
+    """Return the angles between neighbouring features in the plane, in degrees.
+
+    Parameters
+    ----------
+    W
+        ``(..., 2, n)``.
+
+    Returns
+    -------
+    Tensor
+        ``(..., n)``: the gaps in order around the circle, which add up to 360.
+
+    Raises
+    ------
+    InvalidArgument
+        If the hidden space is not a plane.
+
+    Examples
+    --------
+    >>> angular_gaps(torch.tensor([[1.0, 0.0, -1.0], [0.0, 1.0, 0.0]]))
+    tensor([ 90.,  90., 180.])
+    """
+    W = _in_plane(W)
+    angle = torch.rad2deg(torch.atan2(W[..., 1, :], W[..., 0, :])).remainder(360).sort(-1).values
+    return torch.cat([angle.diff(dim=-1), angle[..., :1] + 360 - angle[..., -1:]], dim=-1)
+
+
+def feature_graph(W: Tensor, *, threshold: float = 0.15) -> nx.Graph:
+    """Return the graph of represented features, joined where |W_i·W_j| ≥ threshold.
+
+    Parameters
+    ----------
+    W
+        One model, ``(m, n)``.
+    threshold
+        The smallest inner product that counts as an edge, above 0.
+
+    Returns
+    -------
+    networkx.Graph
+        Nodes are feature numbers; each edge has the inner product as its ``weight``.
+
+    References
+    ----------
+    Elhage et al. 2022, "Uniform Superposition" (the feature geometry graphs).
+
+    Examples
+    --------
+    >>> feature_graph(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]])).edges
+    EdgeView([(0, 1)])
+    """
+    W, _ = checks.weights(W)
+    checks.positive_number("threshold", threshold)
+    if W.ndim != 2:
+        raise InvalidArgument(f"W has shape {tuple(W.shape)}: one model, (m, n), is needed")
+    kept = represented(W)
+    products = gram(W)
+    joined = (products.abs() >= threshold) & kept[:, None] & kept & ~_diagonal(products)
+    graph = nx.Graph()
+    graph.add_nodes_from(kept.nonzero().flatten().tolist())
+    rows, columns = joined.triu().nonzero(as_tuple=True)
+    values = products[rows, columns].tolist()
+    graph.add_weighted_edges_from(zip(rows.tolist(), columns.tolist(), values, strict=True))
+    return graph
+
+
+def components(W: Tensor, *, threshold: float = 0.15) -> list[list[int]]:
+    """Return the connected components of the feature graph, the largest first.
+
+    Examples
+    --------
+    >>> components(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]))
+    [[0, 1], [2]]
+    """
+    found = nx.connected_components(feature_graph(W, threshold=threshold))
+    return sorted((sorted(part) for part in found), key=lambda part: (-len(part), part))
+
+
+def span_dimension(W: Tensor, features: list[int], *, tolerance: float = 0.3) -> int:
+    """Return how many dimensions the given features span: singular values above ``tolerance``.
+
+    Examples
+    --------
+    >>> span_dimension(torch.tensor([[1.0, -1.0]]), [0, 1])
+    1
+    """
+    W, _ = checks.weights(W)
+    return int((torch.linalg.svdvals(W[:, features]) > tolerance).sum())
+
+
+def _in_plane(W: Tensor) -> Tensor:
+    W, _ = checks.weights(W)
+    if W.shape[-2] != 2:
+        raise InvalidArgument(f"W has shape {tuple(W.shape)}: a plane, (..., 2, n), is needed")
+    return W
+
+
+def _unit_and_length(W: Tensor) -> tuple[Tensor, Tensor]:
+    # scaling by the largest entry first keeps the squares of tiny or huge columns representable
+    scale = W.abs().amax(dim=-2, keepdim=True)
+    scaled = W / torch.where(scale > 0, scale, 1.0)
+    norm = scaled.norm(dim=-2, keepdim=True)
+    return scaled / torch.where(norm > 0, norm, 1.0), scale * norm
+
+
+def _diagonal(square: Tensor) -> Tensor:
+    return torch.eye(square.shape[-1], dtype=torch.bool, device=square.device)

@@ -1,0 +1,87 @@
+"""Rates and means with the interval that says how well they are known."""
+
+from __future__ import annotations
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+from superpos import checks
+from superpos.errors import InvalidArgument
+
+
+def rate_interval(outcomes: Tensor) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of the rate of true outcomes.
+
+    Parameters
+    ----------
+    outcomes
+        Booleans of shape ``(trials,)``, at least one.
+
+    Examples
+    --------
+    >>> low, high = rate_interval(torch.ones(20, dtype=torch.bool))
+    >>> round(low, 3), high
+    (0.839, 1.0)
+    """
+    if len(outcomes) == 0:
+        raise InvalidArgument("outcomes is empty: a rate needs at least one trial")
+    test = stats.binomtest(int(outcomes.sum()), len(outcomes))
+    interval = test.proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mean_interval(values: Tensor) -> tuple[float, float, float]:
+    """Return a mean and its 95 % interval (Student's t) over the entries of ``values``.
+
+    Parameters
+    ----------
+    values
+        ``(trials,)``, at least two.
+
+    Examples
+    --------
+    >>> [round(v, 3) for v in mean_interval(torch.tensor([1.0, 2.0, 3.0]))]
+    [2.0, -0.484, 4.484]
+    """
+    values = checks.finite("values", values).double().flatten()
+    if len(values) < 2:
+        raise InvalidArgument(f"values has {len(values)} entries: an interval needs at least two")
+    mean, error = values.mean().item(), (values.std() / len(values) ** 0.5).item()
+    half = stats.t.ppf(0.975, len(values) - 1).item() * error
+    return mean, mean - half, mean + half
+
+
+def told(values: Tensor, *, digits: int = 3) -> str:
+    """Return a mean with its interval as text.
+
+    Examples
+    --------
+    >>> told(torch.tensor([1.0, 2.0, 3.0]))
+    '2.000 [−0.484, 4.484]'
+    """
+    mean, low, high = mean_interval(values)
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")
+
+
+def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
+    """Return Spearman's rank correlation of each row of ``values`` with ``order``.
+
+    Parameters
+    ----------
+    values
+        ``(trials, k)``.
+    order
+        ``(k,)``.
+
+    Returns
+    -------
+    Tensor
+        ``(trials,)``, in [−1, 1].
+
+    Examples
+    --------
+    >>> rank_correlation(torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([1.0, 10.0, 100.0]))
+    tensor([-1.], dtype=torch.float64)
+    """
+    return torch.tensor([stats.spearmanr(row, order).statistic for row in values])

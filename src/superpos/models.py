@@ -1,0 +1,90 @@
+"""The toy models: autoencoders from n features through m dimensions and back.
+
+A model's parameters are a dictionary of tensors with leading ensemble axes:
+``W`` ``(..., m, n)``, ``b`` ``(..., n)``, and ``V`` ``(..., m, n)`` where the decoder is
+not tied to the encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from superpos import streams
+
+
+def identity(z: Tensor) -> Tensor:
+    """Return ``z``."""
+    return z
+
+
+@dataclass(frozen=True)
+class Model:
+    """An autoencoder x → hidden(W x) → output(Vᵀ h + b), with V = W when tied.
+
+    Parameters
+    ----------
+    name
+        What readers call it.
+    hidden, output
+        Element-wise functions of the hidden layer and of the output.
+    tied
+        Whether the decoder is the encoder's transpose.
+
+    References
+    ----------
+    Elhage et al. 2022, "Demonstrating Superposition", The Model (x → x').
+
+    Examples
+    --------
+    >>> parameters = RELU_OUTPUT.initial(5, 2, seeds=[0, 1])
+    >>> RELU_OUTPUT.reconstruct(parameters, torch.rand(2, 1, 64, 5)).shape
+    torch.Size([2, 1, 64, 5])
+    """
+
+    name: str
+    hidden: Callable[[Tensor], Tensor] = identity
+    output: Callable[[Tensor], Tensor] = torch.relu
+    tied: bool = True
+
+    def initial(
+        self,
+        n: int,
+        m: int,
+        *,
+        seeds: Sequence[int],
+        count: int = 1,
+        scale: float = 1.0,
+        device: str | torch.device = "cpu",
+    ) -> dict[str, Tensor]:
+        """Return initial parameters of ``count`` models for each seed: ``(seeds, count, ...)``.
+
+        Weights are normal with standard deviation ``scale``·√(2/(m(n + m))), which makes features
+        short, ‖W_i‖² ≈ 2/(n + m); biases are 0. With longer ones and dense inputs many outputs
+        start, and stay, below the ReLU's kink. The models of one seed start from the same values.
+        """
+        names = ("W",) if self.tied else ("W", "V")
+        parameters = {"b": torch.zeros(len(seeds), count, n, device=device)}
+        for number, name in enumerate(names):
+            values = torch.empty(len(seeds), 1, m, n, device=device)
+            for row, seed in zip(values, seeds, strict=True):
+                key = (seed, streams.INITIAL_VALUES, number)
+                row.normal_(generator=streams.generator(*key, device=device))
+            deviation = scale * (2 / (m * (n + m))) ** 0.5
+            parameters[name] = (values * deviation).repeat(1, count, 1, 1)
+        return parameters
+
+    def reconstruct(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        """Return the reconstruction of inputs ``x`` ``(..., batch, n)``."""
+        W, b = parameters["W"], parameters["b"]
+        V = parameters.get("V", W)
+        h = self.hidden(x @ W.mT)
+        return self.output(h @ V + b[..., None, :])
+
+
+LINEAR = Model("linear", output=identity)
+RELU_OUTPUT = Model("ReLU output")
+RELU_HIDDEN = Model("ReLU hidden and output", hidden=torch.relu)

@@ -1,0 +1,283 @@
+"""Which executed notebooks are stale, and why; executing those."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from superpos.claims import Claim
+from superpos.errors import InvalidArgument
+from superpos.pipeline import freshness, provenance
+from superpos.pipeline.chapters import EXECUTED, Chapter, load_chapters, read_notebook
+from superpos.pipeline.execution import execute
+from superpos.pipeline.failures import BuildFailed, NotebookFailed
+from superpos.pipeline.ledger import registry
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+QUICK_BUDGET = 20.0  # seconds a chapter
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a chapter's executed notebook may be used, and why not."""
+
+    chapter: Chapter
+    executed: Path
+    parts: dict[str, Any]  # of the key it would have now
+    stale: str  # the reason, or "" if it is fresh
+    seconds: float | None  # the last run's
+
+
+def executed_path(root: Path, name: str, *, quick: bool = False) -> Path:
+    """Return where the executed notebook of a chapter is kept."""
+    return root / EXECUTED / ("quick" if quick else "") / f"{name}.ipynb"
+
+
+def partial_path(executed: Path) -> Path:
+    """Return where an executed notebook is while it runs, and stays if it fails."""
+    return executed.parent / "partial" / executed.name
+
+
+def read_executed(path: Path) -> NotebookNode:
+    """Return an executed notebook."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def statuses(root: Path, *, quick: bool = False) -> list[Status]:
+    """Return the status of every chapter, in reading order."""
+    claims = registry(root)
+    return [
+        _status(root, chapter, [c for c in claims.values() if c.chapter == chapter.name], quick)
+        for chapter in load_chapters(root)
+    ]
+
+
+def _status(root: Path, chapter: Chapter, claims: list[Claim], quick: bool) -> Status:
+    executed = executed_path(root, chapter.name, quick=quick)
+    values = chapter.all_values(chapter.values(quick=quick))
+    parts = freshness.key_parts(chapter, values, claims)
+    key = freshness.key(parts)
+    record = _record(executed)
+    if record and record["key"] == key:
+        stale = ""
+    elif (_record(partial_path(executed)) or {}).get("key") == key:
+        stale = f"failed or interrupted, see {partial_path(executed).relative_to(root)}"
+    elif record:
+        stale = "; ".join(freshness.changes(record["parts"], parts))
+    else:
+        stale = "missing"
+    seconds = record["provenance"]["seconds"] if record else None
+    return Status(chapter, executed, parts, stale, seconds)
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    """Return what the pipeline noted in an executed notebook; None if there is none."""
+    try:
+        record = json.loads(path.read_text("utf-8"))["metadata"]["superpos"]
+    except (OSError, ValueError, TypeError, KeyError):  # absent, or not one of ours
+        return None
+    return record if "key" in record else None
+
+
+def execute_chapter(
+    root: Path,
+    chapter: Chapter,
+    values: Mapping[str, Any],
+    *,
+    parts: Mapping[str, Any],
+    partial: Path,
+    output: Path,
+    quick: bool,
+    progress: bool,
+) -> float:
+    """Execute a chapter into ``output``, which appears only if it succeeds; return the seconds.
+
+    Raises
+    ------
+    NotebookFailed
+        With what ran until then left in ``partial``.
+    """
+    import nbformat
+
+    notebook = read_notebook(chapter.source)
+    record = {
+        "key": freshness.key(parts),
+        "parts": parts,
+        "parameters": chapter.all_values(dict(values)),
+        "quick": quick,
+    }
+    notebook.metadata["superpos"] = record
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    executed = execute(
+        notebook,
+        chapter=chapter.name,
+        parameters=values,
+        partial=partial,
+        folder=chapter.path.parent,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - begin
+    record["provenance"] = {
+        "commit": provenance.commit(root),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(seconds, 1),
+        "peak_memory_bytes": provenance.peak_memory(),
+    }
+    executed.metadata["superpos"] = record
+    note = nbformat.v4.new_markdown_cell(provenance.as_markdown(record), id="provenance")
+    executed.cells.append(note)
+    nbformat.write(executed, partial)
+    os.replace(partial, output)
+    return seconds
+
+
+def execute_stale(
+    root: Path,
+    *,
+    quick: bool = False,
+    jobs: int = 1,
+    force: bool = False,
+    progress: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Execute the chapters that are not fresh, ``jobs`` at a time.
+
+    After a failure no further chapter is started; those that are running finish
+    and are kept.
+
+    Raises
+    ------
+    BuildFailed
+        The first failure.
+    """
+    due = [status for status in statuses(root, quick=quick) if status.stale or force]
+    for status in due:
+        say(f"{status.chapter.name}: to execute ({status.stale or 'forced'})")
+    failures: list[BuildFailed] = []
+
+    def work(status: Status) -> None:
+        if failures:
+            return
+        try:
+            seconds = _in_own_process(root, status, quick, progress and jobs == 1)
+            say(_finished(status.chapter, seconds, quick=quick))
+        except BuildFailed as failure:
+            failures.append(failure)
+
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for done in as_completed([pool.submit(work, status) for status in due]):
+            done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # when interrupted, start no further chapter
+    if failures:
+        raise failures[0]
+
+
+def _in_own_process(root: Path, status: Status, quick: bool, progress: bool) -> float:
+    """Execute one chapter where it meets no other, and where the peak of memory is its own."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+        task = process.submit(
+            execute_chapter,
+            root,
+            status.chapter,
+            status.chapter.values(quick=quick),
+            parts=status.parts,
+            partial=partial_path(status.executed),
+            output=status.executed,
+            quick=quick,
+            progress=progress,
+        )
+        try:
+            return task.result()
+        except BrokenProcessPool:
+            raise BuildFailed(
+                f"chapter {status.chapter.name}: the process that ran it was killed; "
+                "is there enough memory?"
+            ) from None
+
+
+def _finished(chapter: Chapter, seconds: float, *, quick: bool) -> str:
+    line = f"{chapter.name}: executed in {seconds:.0f} s"
+    budget = QUICK_BUDGET if quick else chapter.budget_seconds
+    return f"{line}, over its budget of {budget:.0f} s" if budget and seconds > budget else line
+
+
+def run(
+    root: Path,
+    chapter: Chapter,
+    given: Mapping[str, Any],
+    *,
+    output: Path | None = None,
+    quick: bool = False,
+    progress: bool = False,
+) -> tuple[Path, float]:
+    """Execute one chapter with other parameters; return where to, and the seconds.
+
+    Raises
+    ------
+    InvalidArgument
+        If a parameter or the output is refused, here or by the notebook.
+    NotebookFailed
+        If the notebook fails otherwise.
+    """
+    values = chapter.values(dict(given), quick=quick)
+    if output is None:
+        output = root / "runs" / f"{chapter.name}.ipynb"
+        output.parent.mkdir(exist_ok=True)
+    output = output.absolute()
+    partial = output.with_name(f"{output.stem}.partial.ipynb")
+    _check_writable(root, output, partial)
+    claims = [claim for claim in registry(root).values() if claim.chapter == chapter.name]
+    try:
+        seconds = execute_chapter(
+            root,
+            chapter,
+            values,
+            parts=freshness.key_parts(chapter, chapter.all_values(values), claims),
+            partial=partial,
+            output=output,
+            quick=quick,
+            progress=progress,
+        )
+    except NotebookFailed as problem:
+        if problem.ename != InvalidArgument.__name__:
+            raise
+        partial.unlink()
+        raise InvalidArgument(problem.evalue) from None
+    return output, seconds
+
+
+def _check_writable(root: Path, output: Path, partial: Path) -> None:
+    if (root / EXECUTED).resolve() in output.resolve().parents:
+        raise InvalidArgument(
+            f"output {output} is where `superpos build` keeps the book's results; "
+            "choose a file outside book/executed"
+        )
+    if not output.parent.is_dir():
+        raise InvalidArgument(f"output {output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise InvalidArgument(f"output {output} is a folder; give a file's name, such as out.ipynb")
+    try:
+        partial.touch()
+        if output.exists():
+            output.open("r+b").close()
+    except OSError as problem:
+        raise InvalidArgument(f"output {output} cannot be written: {problem.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,95 @@
+"""The ledger as a page: what was claimed, what was found."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+from superpos.claims import VERDICTS
+
+MEANING = {
+    "reproduced": "holds as stated",
+    "qualified": "holds with a stated change",
+    "contradicted": "does not hold here",
+    "new": "goes beyond the sources",
+    "untested": "not measured yet",
+}
+
+
+def as_markdown(ledger: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """Return the scoreboard as a MyST page.
+
+    Parameters
+    ----------
+    ledger
+        What `superpos.pipeline.ledger.collect` returns.
+    titles
+        The title of each chapter, by name.
+    """
+    ledger = list(ledger)
+    counts = Counter(row["verdict"] for row in ledger)
+    lines = [
+        "# Scoreboard",
+        "",
+        f"{_plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
+        "book. The same list for programs: "
+        '<a href="../claims.json">claims.json</a>.',
+        "",
+        *(f"- {_badge(verdict)} **{counts[verdict]}** {MEANING[verdict]}" for verdict in VERDICTS),
+        "",
+    ]
+    for chapter, rows in groupby(ledger, key=lambda row: row["chapter"]):
+        lines += [f"## {titles.get(chapter, chapter)}", ""]
+        for row in rows:
+            lines += [*_claim(row), ""]
+    if ledger:
+        lines += ["## Sources", "", "```{bibliography}", ":filter: docname in docnames", "```", ""]
+    return "\n".join(lines)
+
+
+def _claim(row: Mapping[str, Any]) -> list[str]:
+    source = row["source"]
+    cited = f"{{cite}}`{source['key']}`, {source['section']}" if source["key"] else "This book"
+    lines = [
+        f"(claim-{row['id']})=",
+        "::::{div} superpos-claim",
+        f"{_badge(row['verdict'])} {_one_line(row['statement'])}",
+        "",
+        f"{cited}{_link(row)}",
+        "",
+    ]
+    if row["verdict"] != "untested":
+        lines += [f"- Evidence: {_one_line(row['evidence'])}"]
+        lines += [f"- {name}: {_one_line(text)}" for name, text in row["measured"].items()]
+        lines += [""]
+    lines += [":::{dropdown} What counts"]
+    lines += [_one_line(row["counts"]), "", f"Setting: {_one_line(row['setting'])}", ""]
+    for deviation in row["deviations"]:
+        lines += [
+            f"- {deviation['setting']}: the source says {deviation['source']}; "
+            f"here {deviation['ours']}. The verdict depends on it: {deviation['depends']}."
+        ]
+    return [*lines, ":::", "::::"]
+
+
+def _link(row: Mapping[str, Any]) -> str:
+    """Return a link to where the verdict was earned, which is raw HTML in the chapter's page."""
+    if not row["page"]:
+        return ""
+    anchor = "" if row["verdict"] == "untested" else f"#claim-{row['id']}"
+    return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
+
+
+def _badge(verdict: str) -> str:
+    return f"[{verdict}]{{.superpos-verdict .superpos-verdict-{verdict}}}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,53 @@
+"""Random draws: every stream has a key, and a key always gives the same draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from superpos import checks
+
+# What a stream is for; part of its key, so that no two uses share draws.
+INITIAL_VALUES, INPUTS, EVALUATION = 0, 1, 2
+
+
+def generator(*key: int, device: str | torch.device = "cpu") -> torch.Generator:
+    """Return a generator for ``key``, a tuple of whole numbers such as (seed, purpose, block).
+
+    No state is carried from one key to the next: a run may be cut, resumed or
+    spread over machines without changing a draw.
+
+    Examples
+    --------
+    >>> first, again, other = (torch.rand(3, generator=generator(1, k)) for k in (2, 2, 3))
+    >>> torch.equal(first, again), torch.equal(first, other)
+    (True, False)
+    """
+    state = np.random.SeedSequence(key).generate_state(1, dtype=np.uint64)[0]
+    return torch.Generator(device=device).manual_seed(int(state) >> 1)
+
+
+def uniforms(
+    seeds: Sequence[int], purpose: int, block: int, shape: Sequence[int], *, device="cpu"
+) -> Tensor:
+    """Return draws from [0, 1) of shape ``(len(seeds), *shape)``, one stream per seed."""
+    out = torch.empty((len(seeds), *shape), device=device)
+    for row, seed in zip(out, seeds, strict=True):
+        torch.rand(row.shape, generator=generator(seed, purpose, block, device=device), out=row)
+    return out
+
+
+def seed_list(seeds: int | Sequence[int]) -> list[int]:
+    """Return ``seeds`` as a list; a number stands for that many, from 0.
+
+    Examples
+    --------
+    >>> seed_list(3)
+    [0, 1, 2]
+    """
+    if isinstance(seeds, int):
+        return list(range(checks.whole_number("seeds", seeds)))
+    return [checks.whole_number("seeds", int(seed), least=0) for seed in seeds]
