@@ -1,35 +1,53 @@
 """Toy Models of Superposition, executable.
 
-The shared package of the book: how inputs are drawn (`features`), the models (`models`),
-their loss (`losses`), their training (`train`), what their geometry is (`geometry`), how it is
-drawn (`plotting`), and what was claimed and found (`claims`).
+The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
+loss (`losses`), their training (`train`), their geometry (`geometry`), how it is drawn
+(`plotting`), and what was claimed and found (`registry`, `claims`).
+
+Names are imported when they are first used, so that the command line need not wait for torch.
 """
 
-from superpos import claims, geometry, losses, models, plotting
-from superpos.errors import Diverged, InvalidArgument
-from superpos.features import AnticorrelatedSets, CorrelatedSets, IndependentFeatures
-from superpos.models import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Model
-from superpos.training import PUBLISHED, Procedure, Trained, train
+from importlib import import_module
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "LINEAR",
-    "PUBLISHED",
-    "RELU_HIDDEN",
-    "RELU_OUTPUT",
-    "AnticorrelatedSets",
-    "CorrelatedSets",
-    "Diverged",
-    "IndependentFeatures",
-    "InvalidArgument",
-    "Model",
-    "Procedure",
-    "Trained",
-    "claims",
-    "geometry",
-    "losses",
-    "models",
-    "plotting",
-    "train",
-]
+_HOME = {
+    "AnticorrelatedSets": "superpos.features",
+    "CorrelatedSets": "superpos.features",
+    "Diverged": "superpos.errors",
+    "IndependentFeatures": "superpos.features",
+    "InvalidArgument": "superpos.errors",
+    "LINEAR": "superpos.models",
+    "Model": "superpos.models",
+    "PUBLISHED": "superpos.training",
+    "Procedure": "superpos.training",
+    "RELU_HIDDEN": "superpos.models",
+    "RELU_OUTPUT": "superpos.models",
+    "Trained": "superpos.training",
+    "train": "superpos.training",
+}
+_MODULES = (
+    "superpos.claims",
+    "superpos.explorers",
+    "superpos.features",
+    "superpos.geometry",
+    "superpos.intervals",
+    "superpos.losses",
+    "superpos.models",
+    "superpos.outcomes",
+    "superpos.plotting",
+)
+
+__all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if f"superpos.{name}" in _MODULES:
+        return import_module(f"superpos.{name}")
+    raise AttributeError(f"module 'superpos' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,8 +1,7 @@
-"""The claims the sources make, and the verdicts this book's experiments give them.
+"""The verdicts that experiments give the claims of the registry.
 
-The registry (``book/claims.yml``) says what each claim is and what would count for it. A notebook
-measures the claim over many seeds and calls `record`, which applies the rule, shows the verdict,
-and leaves it in the notebook's outputs: the only place where verdicts are kept.
+A notebook measures a claim over many seeds and calls `record`, which applies the registry's rule,
+shows the verdict, and leaves it in the notebook's outputs: the only place where verdicts are kept.
 """
 
 from __future__ import annotations
@@ -10,38 +9,14 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-import yaml
 from IPython.display import display
 from torch import Tensor
 
 from superpos.errors import InvalidArgument
 from superpos.intervals import rate_interval
-from superpos.project import find_root
-
-VERDICTS = ("reproduced", "qualified", "contradicted", "new", "untested")
-MIME_TYPE = "application/vnd.superpos.verdict+json"
-
-_REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One entry of the registry; the fields are explained at the top of ``book/claims.yml``."""
-
-    id: str
-    chapter: str
-    source_key: str
-    source_section: str
-    statement: str
-    setting: str
-    share: float
-    counts: str
-    qualified: str | None
-    expected: str
-    deviations: tuple[Mapping[str, str], ...]
+from superpos.registry import MIME_TYPE, Claim, deviation_text, load_registry
 
 
 @dataclass(frozen=True)
@@ -51,7 +26,7 @@ class Verdict:
     Attributes
     ----------
     verdict
-        One of `VERDICTS`.
+        One of `superpos.registry.VERDICTS`.
     evidence
         The rate of seeds that showed the claim, with its 95 % interval, in words.
     measured
@@ -68,55 +43,6 @@ class Verdict:
     measured: Mapping[str, str]
     seeds: int
     quick: bool
-
-
-def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
-    """Return all claims by id, in the order of the registry.
-
-    Parameters
-    ----------
-    path
-        A registry; by default the book's, ``book/claims.yml``. Deviations are looked up in
-        ``deviations.yml`` beside it.
-
-    Raises
-    ------
-    InvalidArgument
-        If an entry lacks a field, repeats an id, or names an unknown verdict or deviation.
-    """
-    path = find_root() / "book" / "claims.yml" if path is None else Path(path)
-    deviations = yaml.safe_load(path.with_name("deviations.yml").read_text("utf-8")) or {}
-    registry: dict[str, Claim] = {}
-    for entry in yaml.safe_load(path.read_text("utf-8")) or []:
-        name = entry.get("id", "without an id")
-        if missing := [field for field in _REQUIRED if field not in entry]:
-            raise InvalidArgument(f"{path.name}: claim {name} lacks {', '.join(missing)}")
-        if name in registry:
-            raise InvalidArgument(f"{path.name}: claim {name} is there twice")
-        if entry["expected"] not in VERDICTS:
-            raise InvalidArgument(
-                f"{path.name}: claim {name} expects {entry['expected']!r}, "
-                f"which is none of {', '.join(VERDICTS)}"
-            )
-        if unknown := set(entry.get("deviations", ())) - set(deviations):
-            raise InvalidArgument(
-                f"{path.name}: claim {name} names deviations that deviations.yml lacks: "
-                f"{', '.join(sorted(unknown))}"
-            )
-        registry[name] = Claim(
-            id=name,
-            chapter=entry["chapter"],
-            source_key=entry["source"]["key"],
-            source_section=entry["source"]["section"],
-            statement=entry["statement"],
-            setting=entry["setting"],
-            share=float(entry["share"]),
-            counts=entry["counts"],
-            qualified=entry.get("qualified"),
-            expected=entry["expected"],
-            deviations=tuple(deviations[key] for key in entry.get("deviations", ())),
-        )
-    return registry
 
 
 def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
@@ -209,11 +135,7 @@ def show_deviations(chapter: str) -> None:
     """Show the settings that the sources of a chapter leave open, as a list."""
     entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
     deviations = {item["setting"]: item for claim in entries for item in claim.deviations}
-    text = "\n".join(
-        f"- **{setting}.** Source: {item['source']} Ours: {item['ours']} "
-        f"Does a verdict depend on it? {item['depends']}"
-        for setting, item in deviations.items()
-    )
+    text = "\n".join(f"- {deviation_text(item)}" for item in deviations.values())
     display({"text/markdown": text, "text/plain": text}, raw=True)
 
 

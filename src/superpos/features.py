@@ -19,6 +19,8 @@ A distribution has
     the probability that no feature is active, of the settings' shape;
 ``settings(shape, start, stop)``
     some of its settings on one axis, once broadcast to ``shape`` and flattened;
+``to(device)``
+    the same, with its parameters on a device;
 ``active_inputs(u)``
     the map to inputs given that some feature is active. Very sparse inputs are mostly
     silent; with these, what happens at x = 0 need not be sampled.
@@ -50,10 +52,32 @@ class FeatureDistribution(Protocol):
     def inputs(self, u: Tensor) -> Tensor: ...
     def active_inputs(self, u: Tensor) -> Tensor: ...
     def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution: ...
+    def to(self, device: torch.device) -> FeatureDistribution: ...
+
+
+class _Probable:
+    """What the distributions share: entries (features, or sets) with a probability each."""
+
+    probability: Tensor  # (..., entries)
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.probability.shape[:-1]
+
+    @property
+    def silence(self) -> Tensor:
+        return (1 - self.probability).prod(-1)
+
+    def settings(self, shape: Sequence[int], start: int, stop: int):
+        spread = self.probability.expand(*shape, -1)
+        return replace(self, probability=spread.reshape(-1, spread.shape[-1])[start:stop])
+
+    def to(self, device: torch.device):
+        return replace(self, probability=self.probability.to(device))
 
 
 @dataclass(frozen=True, eq=False)
-class IndependentFeatures:
+class IndependentFeatures(_Probable):
     """Each feature is 0 with probability S = 1 − p, else uniform on [0, 1].
 
     Parameters
@@ -85,19 +109,8 @@ class IndependentFeatures:
         object.__setattr__(self, "probability", checks.per_feature("probability", p, self.n))
 
     @property
-    def shape(self) -> torch.Size:
-        return self.probability.shape[:-1]
-
-    @property
     def uniforms(self) -> int:
         return 1 + self.n
-
-    @property
-    def silence(self) -> Tensor:
-        return (1 - self.probability).prod(-1)
-
-    def settings(self, shape: Sequence[int], start: int, stop: int):
-        return replace(self, probability=_settings(self.probability, shape)[start:stop])
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform decides whether a feature is active and its value."""
@@ -109,7 +122,7 @@ class IndependentFeatures:
 
 
 @dataclass(frozen=True, eq=False)
-class CorrelatedSets:
+class CorrelatedSets(_Probable):
     """Features come in sets; a whole set is active or not, each member with a value of its own.
 
     Parameters
@@ -143,19 +156,8 @@ class CorrelatedSets:
         return self.sets * self.size
 
     @property
-    def shape(self) -> torch.Size:
-        return self.probability.shape[:-1]
-
-    @property
     def uniforms(self) -> int:
         return 1 + self.sets + self.n
-
-    @property
-    def silence(self) -> Tensor:
-        return (1 - self.probability).prod(-1)
-
-    def settings(self, shape: Sequence[int], start: int, stop: int):
-        return replace(self, probability=_settings(self.probability, shape)[start:stop])
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform per set decides activity, one per feature is its value."""
@@ -173,7 +175,7 @@ class CorrelatedSets:
 
 
 @dataclass(frozen=True, eq=False)
-class AnticorrelatedSets:
+class AnticorrelatedSets(_Probable):
     """Features come in sets; when a set is active, exactly one of its members is.
 
     Parameters
@@ -207,19 +209,8 @@ class AnticorrelatedSets:
         return self.sets * self.size
 
     @property
-    def shape(self) -> torch.Size:
-        return self.probability.shape[:-1]
-
-    @property
     def uniforms(self) -> int:
         return 1 + 2 * self.sets
-
-    @property
-    def silence(self) -> Tensor:
-        return (1 - self.probability).prod(-1)
-
-    def settings(self, shape: Sequence[int], start: int, stop: int):
-        return replace(self, probability=_settings(self.probability, shape)[start:stop])
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform per set for activity and value, one for the member."""
@@ -245,10 +236,6 @@ def _check_sets(features: CorrelatedSets | AnticorrelatedSets) -> None:
     object.__setattr__(features, "probability", checks.per_feature("probability", p, features.sets))
 
 
-def _settings(p: Tensor, shape: Sequence[int]) -> Tensor:
-    return p.expand(*shape, p.shape[-1]).reshape(-1, p.shape[-1])
-
-
 def _over_settings(u: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
     """Give draws ``(..., batch, k)`` an axis a setting, and probabilities one for the batch."""
     settings = [1] * (probability.ndim - 1)
@@ -257,28 +244,31 @@ def _over_settings(u: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
 
 def _active(u: Tensor, p: Tensor, *, given_any: bool) -> Tensor:
     """Return which entries are active; ``u`` has one draw more, at its front."""
-    return u[..., 1:] < (_given_any(u[..., 0], p) if given_any else p)
+    return _scaled(u, p, given_any=given_any) < 1
 
 
 def _values(u: Tensor, p: Tensor, *, given_any: bool = False) -> Tensor:
     """Return entries that are 0 or, where active, uniform on [0, 1]; ``u`` as in `_active`."""
-    if given_any:
-        p = _given_any(u[..., 0], p)
-    u = u[..., 1:]
-    # u < p has probability p, and given that, u/p is uniform on [0, 1)
-    return torch.where(u < p, u / p, 0.0)
+    scaled = _scaled(u, p, given_any=given_any)
+    return torch.where(scaled < 1, scaled, 0.0)
 
 
-def _given_any(u: Tensor, p: Tensor) -> Tensor:
-    """Return each entry's probability given the first active one, which ``u`` chooses.
+def _scaled(u: Tensor, p: Tensor, *, given_any: bool) -> Tensor:
+    """Return numbers that are below 1 with probability p, and then uniform on [0, 1).
 
-    Entry k comes first with probability p_k Π_{j<k} (1 − p_j) / (1 − Π_j (1 − p_j)); then those
-    before it are silent, it is active, and those after it are as likely as ever.
+    Given that some entry is active, the first draw chooses the first active one: entry k comes
+    first with probability p_k Π_{j<k} (1 − p_j) / (1 − Π_j (1 − p_j)). Those before it are silent,
+    and those after it are as likely as ever.
     """
+    own = u[..., 1:]
+    scaled = own / p
+    if not given_any:
+        return scaled
     reached = 1 - (1 - p.double()).cumprod(-1).squeeze(-2)  # one at or before each position
-    target = u.double() * reached[..., -1:]
+    target = u[..., 0].double() * reached[..., -1:]
     reached = reached.expand(*target.shape[:-1], -1).contiguous()
     first = torch.searchsorted(reached, target.contiguous(), right=True)
     first = first.clamp_max(p.shape[-1] - 1)[..., None]
-    position = torch.arange(p.shape[-1], device=p.device)
-    return torch.where(position > first, p, (position == first).to(p))
+    scaled.scatter_(-1, first, own.expand_as(scaled).gather(-1, first))  # active for sure
+    position = torch.arange(p.shape[-1], device=p.device, dtype=p.dtype)
+    return scaled.masked_fill_(position < first.to(p.dtype), torch.inf)

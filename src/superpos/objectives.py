@@ -147,13 +147,13 @@ def _derivatives(c: Tensor, a: Tensor, active: Tensor, silent: Tensor) -> tuple[
     a, active, silent
         ``(..., n)``: ‖W_i‖², and the weights of an active and a silent own input.
     """
-    kink = losses.kink(c, a[..., None, :])
-    left = 1 - kink
+    x0 = losses.kink(c, a[..., None, :])
+    square = x0 * x0
+    cubes = (square * x0).sum(-2)
     # in place from here on: these arrays are the bulk of the memory traffic
-    by_c = (c * left).mul_(2 * active[..., None, :])
-    cubed = torch.addcmul(kink, kink, kink).add_(1).mul_(left).sum(-2)  # Σ (1 − x₀³)
-    squared = kink.add_(1).mul_(left)  # 1 − x₀²
-    by_c.addcmul_(squared, (active * (a - 1))[..., None, :])
+    by_c = (1 - x0).mul_(c).mul_(2 * active[..., None, :])
+    above = 1 - square
+    by_c.addcmul_(above, (active * (a - 1))[..., None, :])
     by_c.addcmul_(c.clamp_min(0), (2 * silent)[..., None, :])
-    by_a = active * (squared.mul_(c).sum(-2) - 2 / 3 * (1 - a) * cubed)
+    by_a = active * (above.mul_(c).sum(-2) - 2 / 3 * (1 - a) * (c.shape[-2] - cubes))
     return by_c, by_a

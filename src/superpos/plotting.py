@@ -208,6 +208,8 @@ def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
         axes.scatter(values.numpy(), height, s=9, color=colour, alpha=0.5, lw=0)
     axes.set(yticks=range(len(groups)), ylim=(len(groups) - 0.4, -0.6))
     axes.set_yticklabels(groups)
+    furthest = max((values.max().item() for values in groups.values() if len(values)), default=0)
+    axes.set_xlim(-0.06 * max(furthest, 0.1), 1.06 * max(furthest, 0.1))
     axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
 
 
@@ -233,7 +235,8 @@ def feature_kinds(axes: Axes, probability: Tensor, W: Tensor) -> None:
     }
     heights = [kind.sum(-1).double().mean(0).numpy() / m for kind in kinds.values()]
     axes.stackplot(p, heights, labels=kinds, colors=[INK, DIGON, PENTAGON], alpha=0.85, lw=0)
-    axes.set(xscale="log", xlim=(p.max(), p.min()), ylim=(0, None))
+    axes.set(xscale="log", xlim=(p.max(), p.min()))
+    axes.set_ylim(0, auto=True)  # panels that share the axis may be higher
 
 
 def scale_bar(fig: Figure, axes, colours, *, low: float, high: float, label: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -22,7 +24,7 @@ from superpos.objectives import Objective, objective
 from superpos.progress import progress_bar
 
 _BLOCK = 20  # steps whose inputs are drawn together, with one record of the loss at the end
-_ENTRIES_AT_ONCE = 200_000  # of a (models, batch, n) array: what a processor's cache holds well
+_ENTRIES_AT_ONCE = 100_000  # of a (models, batch, n) array: what a core's cache holds well
 _SECONDS_BETWEEN_CHECKPOINTS = 60
 
 
@@ -205,6 +207,7 @@ def train(
         "model": model.name, "features": features, "importance": weight, "m": n_hidden,
         "seeds": seeds, "procedure": procedure,
     })  # fmt: skip
+    features = features.to(device)
     parameters = model.initial(
         features.n,
         n_hidden,
@@ -215,7 +218,9 @@ def train(
     )
     history = torch.zeros(-(-procedure.steps // _BLOCK), len(seeds), count, device=device)
     with progress_bar(len(pieces) * procedure.steps, "training", progress) as bar:
-        for number, (of_seeds, of_settings) in enumerate(pieces):
+
+        def descend(number: int) -> None:
+            of_seeds, of_settings = pieces[number]
             part = {name: value[of_seeds, of_settings] for name, value in parameters.items()}
             descent = _Descent(
                 objective(
@@ -233,6 +238,8 @@ def train(
             for name, value in part.items():
                 value.copy_(descent.parameters[name])
             history[:, of_seeds, of_settings] = torch.stack(descent.history)
+
+        _each(descend, range(len(pieces)))
     return Trained(
         model=model,
         parameters={
@@ -247,6 +254,24 @@ def train(
         procedure=procedure,
         seconds=time.perf_counter() - started,
     )
+
+
+def _each(work: Callable[[int], None], numbers: Sequence[int]) -> None:
+    """Do every piece of work, one on each core at a time.
+
+    A piece computes on one core: the arrays are too small to share, cores need not wait for each
+    other, and the rounding does not depend on how many there are.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(
+        min(cores or 1, len(numbers)), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        tasks = [pool.submit(work, number) for number in numbers]
+        try:
+            for task in tasks:
+                task.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after a failure, start no further piece
 
 
 def _pieces(seeds: int, settings: int, entries: int) -> list[tuple[slice, slice]]:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superpos.claims import Claim
 from superpos.errors import InvalidArgument
 from superpos.pipeline import freshness, provenance
 from superpos.pipeline.chapters import EXECUTED, Chapter, load_chapters, read_notebook
 from superpos.pipeline.execution import execute
 from superpos.pipeline.failures import BuildFailed, NotebookFailed
 from superpos.pipeline.ledger import registry
+from superpos.registry import Claim
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

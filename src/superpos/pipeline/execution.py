@@ -19,7 +19,9 @@ from superpos.pipeline.failures import NotebookFailed
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-THREADS = 2  # another number of threads rounds differently: fixed, recorded, part of the key
+# Threads of one tensor operation: another number rounds differently, so it is fixed, recorded and
+# part of the key. Training uses every core all the same, one piece of an ensemble on each.
+THREADS = 1
 
 KERNEL_ENVIRONMENT = {
     **{

@@ -5,8 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from superpos.claims import MIME_TYPE as VERDICT_MIME
 from superpos.pipeline.failures import NotPublishable
+from superpos.registry import MIME_TYPE as VERDICT_MIME
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import superpos
-from superpos.claims import Claim
 from superpos.pipeline.chapters import Chapter, read_notebook
 from superpos.pipeline.execution import THREADS
 from superpos.pipeline.provenance import device, versions
+from superpos.registry import Claim
 
 PACKAGE = Path(superpos.__file__).parent
 ALWAYS = "from superpos.pipeline import execution"  # runs every notebook

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superpos.claims import MIME_TYPE, VERDICTS, Claim, load_registry
 from superpos.pipeline.chapters import EXECUTED
 from superpos.pipeline.failures import NotPublishable
+from superpos.registry import MIME_TYPE, VERDICTS, Claim, load_registry
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from superpos.claims import VERDICTS
+from superpos.registry import VERDICTS, deviation_text
 
 MEANING = {
     "reproduced": "holds as stated",
@@ -68,10 +68,7 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
     lines += [":::{dropdown} What counts"]
     lines += [_one_line(row["counts"]), "", f"Setting: {_one_line(row['setting'])}", ""]
     for deviation in row["deviations"]:
-        lines += [
-            f"- {deviation['setting']}: the source says {deviation['source']}; "
-            f"here {deviation['ours']}. The verdict depends on it: {deviation['depends']}."
-        ]
+        lines += [f"- {_one_line(deviation_text(deviation))}"]
     return [*lines, ":::", "::::"]
 
 

@@ -1,0 +1,64 @@
+# `make book` and `make test` are all that a fresh machine needs; `make help` lists the rest.
+# Both work in .venv, which they make, with the versions of constraints.txt.
+
+PYTHON ?= python3
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# What another environment left in the shell must not reach into this one.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+
+.PHONY: book test lab serve clean help
+
+book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
+	@$(BIN)/superpos build
+
+test: .venv/ready ## check style and formatting, run the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m pytest -n 2
+
+lab: .venv/ready-lab ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+serve: .venv/ready ## serve the built book on this machine
+	@$(BIN)/superpos serve
+
+clean: ## remove what the build made, but not the environment
+	rm -rf _build book/executed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+# An environment is made anew if it was never finished, if it was made in another folder (its
+# commands hold their path), or if its Python is gone.
+FOUND := import sys, importlib.util as u; sys.exit(not u.find_spec("superpos"))
+ifneq ($(shell $(BIN)/python -c '$(FOUND)' 2>/dev/null && cat .venv/ready),$(CURDIR))
+MAKE_ANEW := yes
+.PHONY: .venv/ready
+endif
+
+define TOO_OLD
+import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "superpos needs Python 3.11 or newer, and $(PYTHON) is %d.%d: name another, as in make $(MAKECMDGOALS) PYTHON=python3.12" % v[:2])
+endef
+
+.venv/ready: pyproject.toml constraints.txt
+ifdef MAKE_ANEW
+	@command -v "$(PYTHON)" >/dev/null || { echo "there is no $(PYTHON): superpos needs Python 3.11 or newer" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(TOO_OLD)'
+	@echo "making the environment in .venv, which takes a few minutes"
+	@"$(PYTHON)" -m venv --clear .venv
+else
+	@echo "bringing the environment in .venv up to date"
+endif
+	@$(INSTALL) -e ".[book,test]"
+	@echo "$(CURDIR)" > $@
+
+.venv/ready-lab: .venv/ready
+	@echo "installing JupyterLab into .venv"
+	@$(INSTALL) -e ".[book,lab,test]"
+	@# A double click opens a chapter as a notebook, not as text.
+	@$(BIN)/jupytext-config --settings-file .venv/share/jupyter/lab/settings/overrides.json \
+	  set-default-viewer markdown
+	@touch $@

@@ -1,0 +1,91 @@
+"""The registry of claims, ``book/claims.yml``: what each claim is, and what would count for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from superpos.errors import InvalidArgument
+from superpos.project import find_root
+
+VERDICTS = ("reproduced", "qualified", "contradicted", "new", "untested")
+MIME_TYPE = "application/vnd.superpos.verdict+json"  # of a verdict in a notebook's outputs
+
+_REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One entry of the registry; the fields are explained at the top of ``book/claims.yml``."""
+
+    id: str
+    chapter: str
+    source_key: str
+    source_section: str
+    statement: str
+    setting: str
+    share: float
+    counts: str
+    qualified: str | None
+    expected: str
+    deviations: tuple[Mapping[str, str], ...]
+
+
+def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
+    """Return all claims by id, in the order of the registry.
+
+    Parameters
+    ----------
+    path
+        A registry; by default the book's, ``book/claims.yml``. Deviations are looked up in
+        ``deviations.yml`` beside it.
+
+    Raises
+    ------
+    InvalidArgument
+        If an entry lacks a field, repeats an id, or names an unknown verdict or deviation.
+    """
+    path = find_root() / "book" / "claims.yml" if path is None else Path(path)
+    deviations = yaml.safe_load(path.with_name("deviations.yml").read_text("utf-8")) or {}
+    registry: dict[str, Claim] = {}
+    for entry in yaml.safe_load(path.read_text("utf-8")) or []:
+        name = entry.get("id", "without an id")
+        if missing := [field for field in _REQUIRED if field not in entry]:
+            raise InvalidArgument(f"{path.name}: claim {name} lacks {', '.join(missing)}")
+        if name in registry:
+            raise InvalidArgument(f"{path.name}: claim {name} is there twice")
+        if entry["expected"] not in VERDICTS:
+            raise InvalidArgument(
+                f"{path.name}: claim {name} expects {entry['expected']!r}, "
+                f"which is none of {', '.join(VERDICTS)}"
+            )
+        if unknown := set(entry.get("deviations", ())) - set(deviations):
+            raise InvalidArgument(
+                f"{path.name}: claim {name} names deviations that deviations.yml lacks: "
+                f"{', '.join(sorted(unknown))}"
+            )
+        registry[name] = Claim(
+            id=name,
+            chapter=entry["chapter"],
+            source_key=entry["source"]["key"],
+            source_section=entry["source"]["section"],
+            statement=entry["statement"],
+            setting=entry["setting"],
+            share=float(entry["share"]),
+            counts=entry["counts"],
+            qualified=entry.get("qualified"),
+            expected=entry["expected"],
+            deviations=tuple(deviations[key] for key in entry.get("deviations", ())),
+        )
+    return registry
+
+
+def deviation_text(deviation: Mapping[str, str]) -> str:
+    """Return one deviation of the registry as a line of Markdown."""
+    return (
+        f"**{deviation['setting']}.** Source: {deviation['source']} Ours: {deviation['ours']} "
+        f"Does a verdict depend on it? {deviation['depends']}"
+    )

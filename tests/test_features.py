@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from superpos.errors import InvalidArgument
+from superpos.features import (
+    AnticorrelatedSets,
+    CorrelatedSets,
+    FeatureDistribution,
+    IndependentFeatures,
+)
+
+DRAWS = 100_000
+UNEVEN = torch.tensor([0.0, 0.3, 1.0, 0.02])
+DISTRIBUTIONS = {
+    "independent": IndependentFeatures(4, 0.3),
+    "independent, uneven": IndependentFeatures(4, UNEVEN),
+    "independent, sparse": IndependentFeatures(3, 0.01),
+    "correlated": CorrelatedSets(2, 3, 0.4),
+    "correlated, uneven": CorrelatedSets(4, 1, UNEVEN),
+    "anticorrelated": AnticorrelatedSets(2, 3, 0.4),
+    "anticorrelated, uneven": AnticorrelatedSets(4, 2, UNEVEN),
+}
+KINDS = {
+    "independent": lambda p: IndependentFeatures(4, p),
+    "correlated": lambda p: CorrelatedSets(2, 2, p),
+    "anticorrelated": lambda p: AnticorrelatedSets(2, 2, p),
+}
+
+each_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def uniforms(features: FeatureDistribution, count: int = DRAWS, seed: int = 0) -> Tensor:
+    return torch.rand(
+        count, features.uniforms, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+
+
+def moments_in_theory(features: FeatureDistribution) -> tuple[Tensor, Tensor]:
+    """E[x_i] and E[x_i x_j], from E[U] = 1/2 and E[U²] = 1/3."""
+    p = features.probability.double()
+    if isinstance(features, IndependentFeatures):
+        share, same = p, torch.diag(p)
+    else:
+        p = p.repeat_interleave(features.size)
+        blocks = torch.block_diag(*[torch.ones(features.size, features.size)] * features.sets)
+        correlated = isinstance(features, CorrelatedSets)
+        share = p if correlated else p / features.size
+        same = p * blocks if correlated else torch.diag(share)
+    apart = share[:, None] * share / 4
+    if not isinstance(features, IndependentFeatures):
+        apart = torch.where(blocks > 0, same / 4, apart)
+    return share / 2, torch.where(torch.eye(features.n) > 0, torch.diag(share / 3), apart)
+
+
+def assert_mean(samples: Tensor, expected: Tensor) -> None:
+    """The mean over the first axis is the expected one, within 5 standard errors."""
+    error = samples.std(0) / len(samples) ** 0.5
+    # an event with p = 0.02² is too rare for its own error to be well estimated
+    rare = (expected / len(samples)).sqrt() * 5 * 0.5
+    assert ((samples.mean(0) - expected).abs() <= torch.maximum(5 * error, rare) + 1e-7).all()
+
+
+@each_distribution
+def test_inputs_have_the_moments_of_the_theory(name):
+    features = DISTRIBUTIONS[name]
+    x = features.inputs(uniforms(features))
+    mean, second = moments_in_theory(features)
+    assert_mean(x, mean)
+    assert_mean(x[:, :, None] * x[:, None, :], second)
+
+
+@each_distribution
+def test_silence_and_active_inputs_make_up_all_inputs(name):
+    features = DISTRIBUTIONS[name]
+    x, heard = features.active_inputs(uniforms(features)), 1 - features.silence.double()
+    mean, second = moments_in_theory(features)
+    assert_mean(heard * x, mean)
+    assert_mean(heard * x[:, :, None] * x[:, None, :], second)
+
+
+@each_distribution
+def test_active_inputs_are_never_silent(name):
+    features = DISTRIBUTIONS[name]
+    assert (features.active_inputs(uniforms(features)) > 0).any(-1).all()
+
+
+@each_distribution
+def test_silence_is_how_often_nothing_is_active(name):
+    features = DISTRIBUTIONS[name]
+    silent = (features.inputs(uniforms(features)) == 0).all(-1).double()
+    assert_mean(silent[:, None], features.silence.double()[None])
+
+
+@each_distribution
+def test_active_values_are_uniform(name):
+    features = DISTRIBUTIONS[name]
+    x = features.inputs(uniforms(features))
+    values = x[x > 0]
+    # the Kolmogorov–Smirnov distance exceeds 2.2/√N once in 8000 times; draws of one set
+    # are one in value at most, never more
+    grid = torch.linspace(0.05, 1, 20, dtype=torch.float64)
+    distance = ((values[:, None] <= grid).double().mean(0) - grid).abs().max()
+    assert values.max() < 1
+    assert distance < 2.2 / len(values) ** 0.5
+
+
+def test_the_members_of_a_correlated_set_are_active_together_with_values_of_their_own():
+    features = CorrelatedSets(2, 3, 0.5)
+    x = features.inputs(uniforms(features, 2000)).unflatten(-1, (2, 3))
+    active = x > 0
+    assert (active.all(-1) == active.any(-1)).all()
+    assert (active[:, 0, 0] != active[:, 1, 0]).any()
+    assert (x[..., 0] != x[..., 1])[active[..., 0]].all()
+
+
+def test_the_members_of_an_anticorrelated_set_are_never_active_together():
+    features = AnticorrelatedSets(2, 3, 0.9)
+    for x in (features.inputs(uniforms(features)), features.active_inputs(uniforms(features))):
+        assert ((x > 0).unflatten(-1, (2, 3)).sum(-1) <= 1).all()
+
+
+@each_kind
+def test_at_p_0_everything_is_silent(kind):
+    features = KINDS[kind](0.0)
+    assert features.silence == 1
+    assert (features.inputs(uniforms(features, 1000)) == 0).all()
+
+
+@each_kind
+def test_at_p_1_every_input_is_as_active_as_it_can_be(kind):
+    features = KINDS[kind](1.0)
+    number = (features.inputs(uniforms(features, 1000)) > 0).sum(-1)
+    assert features.silence == 0
+    assert (number == (2 if kind == "anticorrelated" else 4)).all()
+
+
+@each_kind
+@settings(derandomize=True, max_examples=20, deadline=None)
+@given(low=st.floats(0, 1), high=st.floats(0, 1))
+def test_settings_share_their_draws_so_that_more_is_active_at_larger_p(kind, low, high):
+    low, high = sorted((low, high))
+    features = KINDS[kind](torch.tensor([[low], [high]]))
+    sparse, dense = features.inputs(uniforms(features, 200)) > 0
+    assert (dense | ~sparse).all()
+
+
+@each_kind
+def test_a_setting_alone_draws_what_it_draws_beside_others(kind):
+    p = torch.tensor([[0.1], [0.5], [0.9]])
+    u = uniforms(KINDS[kind](p), 50)
+    for draw in ("inputs", "active_inputs"):
+        together = getattr(KINDS[kind](p), draw)(u)
+        for k in range(3):
+            assert torch.equal(together[k], getattr(KINDS[kind](p[k]), draw)(u))
+
+
+@each_kind
+def test_leading_axes_of_draws_come_before_those_of_settings(kind):
+    features = KINDS[kind](torch.full((5, 3, 1), 0.5))
+    u = torch.stack([uniforms(features, 7, seed) for seed in (0, 1)])
+    for x in (features.inputs(u), features.active_inputs(u)):
+        assert x.shape == (2, 5, 3, 7, features.n)
+    assert torch.equal(features.inputs(u)[1, 2, 1], KINDS[kind](0.5).inputs(u[1]))
+
+
+@each_kind
+def test_settings_are_broadcast_flattened_and_cut(kind):
+    p = torch.tensor([[0.1], [0.5]])
+    some = KINDS[kind](p).settings((3, 2), 1, 4)  # of (0.1, 0.5) three times over
+    assert some.shape == (3,)
+    assert some.probability[:, 0].tolist() == pytest.approx([0.5, 0.1, 0.5])
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        (1.5, "probability is 1.5: a probability lies in"),
+        (-0.1, "probability is -0.1"),
+        (float("nan"), "probability has an entry that is NaN"),
+        (torch.zeros(3), r"probability has shape \(3,\): its last axis"),
+    ],
+)
+def test_what_is_no_probability_is_refused(kind, p, told):
+    with pytest.raises(InvalidArgument, match=told):
+        KINDS[kind](p)
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.0, None])
+def test_a_number_of_features_below_1_is_refused(n):
+    with pytest.raises(InvalidArgument, match="n_features is"):
+        IndependentFeatures(n, 0.5)
+
+
+@pytest.mark.parametrize("kind", [CorrelatedSets, AnticorrelatedSets])
+@pytest.mark.parametrize(("sets", "size", "named"), [(0, 1, "sets"), (2, 0, "size")])
+def test_empty_sets_are_refused(kind, sets, size, named):
+    with pytest.raises(InvalidArgument, match=f"{named} is 0"):
+        kind(sets, size, 0.5)
