@@ -61,10 +61,15 @@ def test_a_setting_gives_the_same_model_whichever_others_are_beside_it():
         assert torch.allclose(many.W[:, k], alone.W, atol=1e-5)
 
 
+def cut_at(monkeypatch, entries: int) -> None:
+    monkeypatch.setattr(training, "_FEWEST_ENTRIES", entries)
+    monkeypatch.setattr(training, "_MOST_ENTRIES", entries)
+
+
 @pytest.mark.parametrize("entries", [1, 2 * 16 * 4, 5 * 16 * 4])
 def test_a_run_is_the_same_however_it_is_cut(monkeypatch, entries):
     whole = brief()
-    monkeypatch.setattr(training, "_ENTRIES_AT_ONCE", entries)
+    cut_at(monkeypatch, entries)
     cut = brief()
     assert_close(cut, whole)
     assert torch.allclose(cut.loss_history, whole.loss_history, atol=1e-5)
@@ -73,7 +78,7 @@ def test_a_run_is_the_same_however_it_is_cut(monkeypatch, entries):
 @pytest.mark.parametrize(("seeds", "settings"), [(1, 1), (3, 3), (5, 2), (2, 7)])
 @pytest.mark.parametrize("models", [1, 2, 3, 100])
 def test_the_pieces_hold_every_model_once(monkeypatch, seeds, settings, models):
-    monkeypatch.setattr(training, "_ENTRIES_AT_ONCE", models * 10)
+    cut_at(monkeypatch, models * 10)
     times = torch.zeros(seeds, settings)
     for piece in training._pieces(seeds, settings, 10):
         times[piece] += 1
@@ -138,7 +143,7 @@ def test_two_sparse_features_become_an_antipodal_pair(integrate):
 
 
 def test_one_feature_gets_its_dimension_at_unit_length():
-    procedure = Procedure(steps=500, learning_rate=0.03)
+    procedure = Procedure(steps=1000, learning_rate=0.03)
     run = train(IndependentFeatures(1, 0.5), 1, seeds=4, procedure=procedure)
     assert run.W.square().flatten().tolist() == pytest.approx([1] * 4, abs=1e-3)
     assert run.b.flatten().tolist() == pytest.approx([0] * 4, abs=1e-3)
@@ -262,8 +267,8 @@ def test_the_last_good_state_is_that_of_the_block_before():
         brief(features=Explosive(4, 0.5), seeds=1, procedure=plain)
     Explosive.calls = -100
     # 20 steps of a rate that is constant after its warm-up
-    good = brief(features=Explosive(4, 0.5), seeds=1, procedure=replace(plain, steps=20, cosine=False))
     constant = replace(plain, cosine=False)
+    good = brief(features=Explosive(4, 0.5), seeds=1, procedure=replace(constant, steps=20))
     Explosive.calls = 0
     with pytest.raises(Diverged) as stopped:
         brief(features=Explosive(4, 0.5), seeds=1, procedure=constant)
@@ -272,7 +277,7 @@ def test_the_last_good_state_is_that_of_the_block_before():
 
 @pytest.mark.parametrize("entries", [1, 10**6])
 def test_divergence_names_the_setting_however_the_run_is_cut(monkeypatch, entries):
-    monkeypatch.setattr(training, "_ENTRIES_AT_ONCE", entries)
+    cut_at(monkeypatch, entries)
     overflowing = torch.tensor([[1.0], [1.0], [3e38]])  # finite, but its loss is not
     with pytest.raises(Diverged, match="seed 7 setting 2"):
         brief(importance=overflowing, seeds=[7])

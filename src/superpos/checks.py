@@ -32,7 +32,12 @@ def positive_number(name: str, value: float, *, allow_zero: bool = False) -> flo
 
 def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor:
     """Return ``value`` as a floating-point tensor without NaN or infinity."""
-    tensor = torch.as_tensor(value)
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise InvalidArgument(
+            f"{name} is {value!r}: numbers in a regular array are needed"
+        ) from None
     if tensor.is_complex() or tensor.dtype is torch.bool:
         raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
     if not tensor.is_floating_point():

@@ -120,6 +120,21 @@ class IndependentFeatures(_Probable):
         """Return inputs with at least one active feature; the first uniform chooses the first."""
         return _values(*_over_settings(u, self.probability), given_any=True)
 
+    def strata(self, u: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return inputs and what each counts for in a mean: sampled active ones, and silence.
+
+        The inputs are ``(..., *shape, batch + 1, n)``, their weights ``(*shape, batch + 1)``.
+        """
+        values, p = _over_settings(u, self.probability)
+        batch = u.shape[-2]
+        if out is None:
+            out = u.new_empty(*u.shape[:-2], *self.shape, batch + 1, self.n)
+        _values(values, p, given_any=True, out=out[..., :-1, :])
+        out[..., -1, :] = 0
+        silence = self.silence[..., None]
+        sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
+        return out, torch.cat([sampled, silence], dim=-1)
+
 
 @dataclass(frozen=True, eq=False)
 class CorrelatedSets(_Probable):
@@ -247,13 +262,14 @@ def _active(u: Tensor, p: Tensor, *, given_any: bool) -> Tensor:
     return _scaled(u, p, given_any=given_any) < 1
 
 
-def _values(u: Tensor, p: Tensor, *, given_any: bool = False) -> Tensor:
+def _values(u: Tensor, p: Tensor, *, given_any: bool = False, out: Tensor | None = None) -> Tensor:
     """Return entries that are 0 or, where active, uniform on [0, 1]; ``u`` as in `_active`."""
-    scaled = _scaled(u, p, given_any=given_any)
-    return torch.where(scaled < 1, scaled, 0.0)
+    # 0 from 1 on: `threshold` does so from −1 down, ten times as fast as `where`
+    negative = _scaled(u, p, given_any=given_any, out=out).neg_()
+    return torch.nn.functional.threshold_(negative, -1, 0).neg_()
 
 
-def _scaled(u: Tensor, p: Tensor, *, given_any: bool) -> Tensor:
+def _scaled(u: Tensor, p: Tensor, *, given_any: bool, out: Tensor | None = None) -> Tensor:
     """Return numbers that are below 1 with probability p, and then uniform on [0, 1).
 
     Given that some entry is active, the first draw chooses the first active one: entry k comes
@@ -261,14 +277,15 @@ def _scaled(u: Tensor, p: Tensor, *, given_any: bool) -> Tensor:
     and those after it are as likely as ever.
     """
     own = u[..., 1:]
-    scaled = own / p
+    per_p = 1 / p.clamp_min(torch.finfo(p.dtype).tiny)
     if not given_any:
-        return scaled
+        return torch.mul(own, per_p, out=out)
     reached = 1 - (1 - p.double()).cumprod(-1).squeeze(-2)  # one at or before each position
     target = u[..., 0].double() * reached[..., -1:]
     reached = reached.expand(*target.shape[:-1], -1).contiguous()
     first = torch.searchsorted(reached, target.contiguous(), right=True)
     first = first.clamp_max(p.shape[-1] - 1)[..., None]
-    scaled.scatter_(-1, first, own.expand_as(scaled).gather(-1, first))  # active for sure
     position = torch.arange(p.shape[-1], device=p.device, dtype=p.dtype)
-    return scaled.masked_fill_(position < first.to(p.dtype), torch.inf)
+    scaled = torch.sub(first.to(p.dtype), position, out=out).clamp_min_(0)  # 1 or more before it
+    scaled.addcmul_(own, per_p)
+    return scaled.scatter_(-1, first, own.expand_as(scaled).gather(-1, first))

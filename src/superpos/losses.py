@@ -103,9 +103,9 @@ def expected_loss(
     total = torch.zeros(shape, dtype=torch.float64, device=W.device)
     squares = torch.zeros_like(total)
     first = None  # sums are taken about the first loss: the variance survives rounding
-    for block, start in enumerate(range(0, samples, chunk)):
-        size = min(chunk, samples - start)
-        u = streams.uniforms([seed], streams.EVALUATION, block, (size, n), device=W.device)[0]
+    draws = streams.generator(seed, streams.EVALUATION)
+    for start in range(0, samples, chunk):
+        u = torch.rand(min(chunk, samples - start), n, generator=draws).to(W.device)
         x = torch.where(u < p[..., None, :], u / p[..., None, :], 0.0).to(W.dtype)
         loss = own_input_loss(W, b, p, I, x).double()
         if first is None:

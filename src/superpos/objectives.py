@@ -94,66 +94,80 @@ class ExactLinear:
         return {"W": W @ (by_product + by_product.mT), "b": by_output}
 
 
-@dataclass(frozen=True, eq=False)
 class IntegratedRelu:
     """The ReLU-output model's loss: silence and each output's own input integrated exactly.
 
     Of an input x only the part that interferes is sampled. Output i is ReLU(a x_i + c), with
     a = ‖W_i‖² and c from the other features and the bias; `losses.own_input_loss` is the average
-    over x_i. It depends on the others only, so that E = P(x = 0)·[c = b] + P(x ≠ 0)·E[· | x ≠ 0],
-    and inputs are drawn with at least one active feature.
+    over x_i. It depends on the others only, so that the silent input can be taken with its exact
+    probability, and the rest drawn with at least one active feature.
     """
 
-    features: IndependentFeatures
-    importance: Tensor
+    def __init__(self, features: IndependentFeatures, importance: Tensor) -> None:
+        self.features, self.importance = features, importance
+        self._space = torch.empty(0)
 
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
-        W, b = parameters["W"], parameters["b"]
-        p, I, silence = self.features.probability, self.importance, self.features.silence
-        sampled = losses.own_input_loss(W, b, p, I, self.features.active_inputs(u)).mean(-1)
-        silent = losses.own_input_loss(W, b, p, I, torch.zeros_like(b[..., None, :]))[..., 0]
-        return (1 - silence) * sampled + silence * silent
+        x, chance = self.features.strata(u)
+        p, I = self.features.probability, self.importance
+        return (chance * losses.own_input_loss(parameters["W"], parameters["b"], p, I, x)).sum(-1)
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
+        """Return the gradient, from how far each output is above its kink.
+
+        As x_i runs over [0, 1], output i is positive on a share y = clamp(1 + c/a, 0, 1) of it.
+        With this and e = ReLU(c/a), `losses.own_input_loss` has the derivatives
+
+        ∂/∂c = I (p y ((1 + a) y − 2) + 2a e),
+        ∂/∂a = I p (a e − 2y + (2 + a)(y² − y³/3)).
+        """
         W, b = parameters["W"], parameters["b"]
-        p, I, silence = self.features.probability, self.importance, self.features.silence[:, None]
-        x = self.features.active_inputs(u)
-        a = W.square().sum(-2)
-        h = x @ W.mT
-        c = (h @ W).add_(b[..., None, :]).addcmul_(x, a[..., None, :], value=-1)
-        weight = (1 - silence) / x.shape[-2]
-        by_c, by_a = _derivatives(c, a, weight * I * p, weight * I * (1 - p))
-        silent_c, silent_a = _derivatives(
-            b[..., None, :], a, silence * I * p, silence * I * (1 - p)
-        )
-        # c holds W_i·W_j x_j for j ≠ i: take the diagonal of WᵀW out again
-        own = by_a + silent_a - (by_c * x).sum(-2)
-        by_W = h.mT @ by_c + (by_c @ W.mT).mT @ x + 2 * W * own[..., None, :]
-        return {"W": by_W, "b": by_c.sum(-2) + silent_c[..., 0, :]}
+        p, I = self.features.probability[..., None, :], self.importance[..., None, :]
+        x, y, e, by_c, product = self._arrays(u)
+        x, chance = self.features.strata(u, out=x)
+        chance = chance[..., None, :]
+        a = W.square().sum(-2, keepdim=True).clamp_min(_TINY)
+        h = _with_constant(W @ x.mT)  # the bias is what a constant hidden unit adds
+        scaled = torch.cat([W, b[..., None, :]], dim=-2) / a
+        torch.baddbmm(_flat(x), _flat(h).mT, _flat(scaled), beta=-1, out=_flat(e))  # c/a
+        torch.clamp(e, -1, 0, out=y).add_(1)
+        e.relu_()
+        steepness = p * (1 + a)
+        torch.addcmul(-2 * p, y, steepness, out=by_c).mul_(y)
+        y1 = chance @ y  # means over the inputs, (..., 1, n)
+        below = chance @ by_c  # p((1 + a) y² − 2y)
+        y2 = (below + 2 * p * y1) / steepness.clamp_min(_TINY)
+        y3 = chance @ torch.mul(y, by_c, out=product)
+        y3 = (y3 + 2 * p * y2) / steepness.clamp_min(_TINY)
+        by_c.addcmul_(e, 2 * a)
+        by_scaled = (h * chance) @ by_c
+        by_b = by_scaled[..., -1:, :]
+        by_a = p * ((by_b - below) / 2 - 2 * y1 + (2 + a) * (y2 - y3 / 3))
+        # c leaves out the own input, which h has: so does the gradient
+        own = by_a - chance @ torch.mul(by_c, x, out=product)
+        by_h = ((I * W) @ by_c.mT) * chance
+        by_W = (by_h @ x).addcmul_(by_scaled[..., :-1, :], I).addcmul_(W, 2 * I * own)
+        return {"W": by_W, "b": (I * by_b)[..., 0, :]}
+
+    def _arrays(self, u: Tensor) -> Tensor:
+        """Return five arrays ``(seeds, settings, batch + 1, n)`` to work in.
+
+        What fills them is nearly all of the work: few passes, in place, and the same arrays at
+        every step, for fresh memory is slow.
+        """
+        shape = (*u.shape[:-2], *self.features.shape, u.shape[-2] + 1, self.features.n)
+        if self._space.shape[1:] != shape:
+            self._space = u.new_empty(5, *shape)
+        return self._space
 
 
-def _derivatives(c: Tensor, a: Tensor, active: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
-    """Differentiate Σ over inputs of `losses.own_input_loss` by c, and by a (summed over inputs).
+_TINY = 1e-30  # keeps what is 0 from dividing
 
-    With the kink at x₀ = clamp(−c/a, 0, 1):
 
-    ∂/∂c = silent·2 ReLU(c) + active·(2c (1 − x₀) − (1 − a)(1 − x₀²)),
-    ∂/∂a = active·(c (1 − x₀²) − ⅔ (1 − a)(1 − x₀³)).
+def _with_constant(h: Tensor) -> Tensor:
+    """Return ``h`` with one more hidden unit, which is always 1."""
+    return torch.nn.functional.pad(h, (0, 0, 0, 1), value=1.0)
 
-    Parameters
-    ----------
-    c
-        ``(..., batch, n)``.
-    a, active, silent
-        ``(..., n)``: ‖W_i‖², and the weights of an active and a silent own input.
-    """
-    x0 = losses.kink(c, a[..., None, :])
-    square = x0 * x0
-    cubes = (square * x0).sum(-2)
-    # in place from here on: these arrays are the bulk of the memory traffic
-    by_c = (1 - x0).mul_(c).mul_(2 * active[..., None, :])
-    above = 1 - square
-    by_c.addcmul_(above, (active * (a - 1))[..., None, :])
-    by_c.addcmul_(c.clamp_min(0), (2 * silent)[..., None, :])
-    by_a = active * (above.mul_(c).sum(-2) - 2 / 3 * (1 - a) * (c.shape[-2] - cubes))
-    return by_c, by_a
+
+def _flat(t: Tensor) -> Tensor:
+    return t.view(-1, *t.shape[-2:])

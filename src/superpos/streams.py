@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.errors import InvalidArgument
 
 # What a stream is for; part of its key, so that no two uses share draws.
 INITIAL_VALUES, INPUTS, EVALUATION = 0, 1, 2
 
 
 def generator(*key: int, device: str | torch.device = "cpu") -> torch.Generator:
-    """Return a generator for ``key``, a tuple of whole numbers such as (seed, purpose, block).
+    """Return a generator for ``key``, whole numbers from 0 to 2⁶⁴ − 1: (seed, purpose, block).
 
     No state is carried from one key to the next: a run may be cut, resumed or
     spread over machines without changing a draw.
@@ -26,7 +27,9 @@ def generator(*key: int, device: str | torch.device = "cpu") -> torch.Generator:
     >>> torch.equal(first, again), torch.equal(first, other)
     (True, False)
     """
-    state = np.random.SeedSequence(key).generate_state(1, dtype=np.uint64)[0]
+    # numpy joins the 32-bit words of all numbers and ignores zeros at the end: equal lengths only
+    words = [len(key)] + [word for number in key for word in (number % 2**32, number >> 32)]
+    state = np.random.SeedSequence(words).generate_state(1, dtype=np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(state) >> 1)
 
 
@@ -50,4 +53,9 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
     """
     if isinstance(seeds, int):
         return list(range(checks.whole_number("seeds", seeds)))
-    return [checks.whole_number("seeds", int(seed), least=0) for seed in seeds]
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+        raise InvalidArgument(f"seeds is {seeds!r}: a whole number or a list of them is needed")
+    listed = [checks.whole_number("seeds", seed, least=0) for seed in seeds]
+    if not listed:
+        raise InvalidArgument("seeds is empty: at least one is needed")
+    return listed

@@ -24,7 +24,9 @@ from superpos.objectives import Objective, objective
 from superpos.progress import progress_bar
 
 _BLOCK = 20  # steps whose inputs are drawn together, with one record of the loss at the end
-_ENTRIES_AT_ONCE = 100_000  # of a (models, batch, n) array: what a core's cache holds well
+# Entries of a piece's (models, batch, n) arrays: enough for a call to outlast its overhead, and
+# few enough that every core gets a piece.
+_FEWEST_ENTRIES, _MOST_ENTRIES = 100_000, 400_000
 _SECONDS_BETWEEN_CHECKPOINTS = 60
 
 
@@ -230,6 +232,7 @@ def train(
                     integrate=procedure.integrate,
                 ),
                 seeds[of_seeds],
+                range(count)[of_settings],
                 (procedure.batch_size, features.uniforms),
                 procedure,
                 {name: value.clone() for name, value in part.items()},
@@ -275,8 +278,9 @@ def _each(work: Callable[[int], None], numbers: Sequence[int]) -> None:
 
 
 def _pieces(seeds: int, settings: int, entries: int) -> list[tuple[slice, slice]]:
-    """Cut an ensemble of seeds × settings into pieces small enough for a processor's cache."""
-    models = max(1, _ENTRIES_AT_ONCE // entries)
+    """Cut an ensemble of seeds × settings into pieces, in the same way on every machine."""
+    quarter = seeds * settings * entries // 4
+    models = max(1, min(max(quarter, _FEWEST_ENTRIES), _MOST_ENTRIES) // entries)
     wide = min(settings, models)  # settings of a seed share their draws: keep them together
     tall = max(1, models // wide)
     return [
@@ -303,12 +307,13 @@ class _Descent:
         self,
         target: Objective,
         seeds: Sequence[int],
+        settings: Sequence[int],
         draws: tuple[int, int],
         procedure: Procedure,
         parameters: dict[str, Tensor],
     ) -> None:
-        self.target, self.seeds, self.draws, self.procedure = target, seeds, draws, procedure
-        self.parameters = parameters
+        self.target, self.seeds, self.settings, self.draws = target, seeds, settings, draws
+        self.procedure, self.parameters = procedure, parameters
         self.history: list[Tensor] = []
         self.done = 0
         self.rate = torch.tensor(procedure.learning_rate)
@@ -355,7 +360,8 @@ class _Descent:
         """Raise, naming the steps and the models, with the parameters from before."""
         where = (~torch.isfinite(loss)).nonzero().tolist()
         told = ", ".join(
-            f"seed {self.seeds[seed]} setting {setting}" for seed, setting in where[:5]
+            f"seed {self.seeds[seed]} setting {self.settings[setting]}"
+            for seed, setting in where[:5]
         )
         more = f" and {len(where) - 5} more" if len(where) > 5 else ""
         raise Diverged(
