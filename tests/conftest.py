@@ -150,7 +150,7 @@ CLAIMS = """\
 """
 
 DEVIATIONS = """\
-steps: {setting: number of steps, source: silent, ours: five, depends: "no"}
+steps: {setting: Number of steps, source: Silent., ours: Five., depends: "No, both agree."}
 """
 
 MODULES = {  # the tiny book's package, for what depends on what

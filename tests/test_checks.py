@@ -16,20 +16,20 @@ def test_a_whole_number_comes_back(value):
 
 @pytest.mark.parametrize("value", [0, -3, 1.0, 2.5, math.nan, True, "3", None])
 def test_what_is_no_whole_number_is_named_with_its_value_and_the_least(value):
-    with pytest.raises(InvalidArgument, match="count is .*at least 1") as refused:
+    with pytest.raises(InvalidArgument, match=r"count is .*at least 1") as refused:
         checks.whole_number("count", value)
     assert repr(value) in str(refused.value)
 
 
 def test_the_least_whole_number_is_accepted_itself():
     assert checks.whole_number("count", 0, least=0) == 0
-    with pytest.raises(InvalidArgument, match="count is 1: it must be at least 2"):
+    with pytest.raises(InvalidArgument, match=r"count is 1: it must be at least 2"):
         checks.whole_number("count", 1, least=2)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, -1, math.nan, math.inf, -math.inf, True, "1", None])
 def test_what_is_no_positive_number_is_named_with_its_value(value):
-    with pytest.raises(InvalidArgument, match="rate is .*a finite number above 0") as refused:
+    with pytest.raises(InvalidArgument, match=r"rate is .*a finite number above 0") as refused:
         checks.positive_number("rate", value)
     assert str(value) in str(refused.value)
 
@@ -54,7 +54,7 @@ def test_nan_and_infinity_are_refused(value):
 
 @pytest.mark.parametrize("value", [torch.tensor(1j), torch.tensor([True])])
 def test_complex_numbers_and_booleans_are_refused(value):
-    with pytest.raises(InvalidArgument, match="values has dtype .*real numbers are needed"):
+    with pytest.raises(InvalidArgument, match=r"values has dtype .*real numbers are needed"):
         checks.finite("values", value)
 
 

@@ -305,7 +305,11 @@ def test_the_commands_of_the_readme_are_accepted():
     for arguments in used:
         cli._parser().parse_args(arguments)
     given = [
-        {name: value for flag, name, value in zip(line, line[1:], line[2:]) if flag == "-p"}
+        {
+            name: value
+            for flag, name, value in zip(line, line[1:], line[2:], strict=False)
+            if flag == "-p"
+        }
         for line in shell_lines()
     ]
     assert sum(map(bool, given)) == 2  # superpos run, papermill

@@ -137,7 +137,7 @@ def antipodal_partners(W: Tensor, *, cosine: float = -0.95) -> Tensor:
 
 
 def upright(W: Tensor) -> Tensor:
-    """Return features in the plane turned together so that feature 0 points up.
+    """Return features in the plane turned together so that feature 0, if it has length, is up.
 
     The models with a linear hidden layer have no preferred direction there (RW has the loss
     of W for every rotation R), so pictures may choose one.
@@ -155,6 +155,8 @@ def upright(W: Tensor) -> Tensor:
     """
     x, y = _in_plane(W).unbind(-2)
     along = directions(W)[..., :, 0]
+    up = along.new_tensor([0.0, 1.0])
+    along = torch.where((along == 0).all(-1, keepdim=True), up, along)
     sine, cosine = along[..., 0, None], along[..., 1, None]
     return torch.stack([cosine * x - sine * y, sine * x + cosine * y], dim=-2)
 

@@ -308,10 +308,10 @@ def peaks_at(values: Tensor, centre: float) -> Tensor:
     return (distance <= 0.01).sum(-1) > 2 * flank
 
 
-def tegum_factors(W: Tensor) -> bool:
+def tegum_factors(W: Tensor, *, threshold: float = 0.15) -> bool:
     """Return whether the components of a model's feature graph span orthogonal subspaces.
 
-    They do if their dimensions add up to m.
+    They do if their dimensions add up to m; see `tegum_excess`.
 
     Parameters
     ----------
@@ -323,5 +323,32 @@ def tegum_factors(W: Tensor) -> bool:
     >>> tegum_factors(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]))
     True
     """
-    spans = [geometry.span_dimension(W, part) for part in geometry.components(W)]
-    return sum(spans) == W.shape[-2]
+    return tegum_excess(W, threshold=threshold) == 0
+
+
+def tegum_excess(W: Tensor, *, threshold: float = 0.15) -> int:
+    """Return by how much the dimensions of a feature graph's components exceed m, added up.
+
+    More than 0 says that components share dimensions, at angles too small for an edge; less, that
+    there are dimensions without a feature.
+
+    Parameters
+    ----------
+    W
+        One model, ``(m, n)``.
+    threshold
+        The least size of W_i·W_j that makes an edge.
+
+    Examples
+    --------
+    Two digons at an angle of 89° fill a plane, and leave a dimension of space empty:
+
+    >>> angles = torch.tensor([0.0, 180.0, 89.0, 269.0]).deg2rad()
+    >>> W = torch.stack([angles.cos(), angles.sin()])
+    >>> tegum_excess(W)
+    0
+    >>> tegum_excess(torch.cat([W, torch.zeros(1, 4)]))
+    -1
+    """
+    parts = geometry.components(W, threshold=threshold)
+    return sum(geometry.span_dimension(W, part) for part in parts) - W.shape[-2]

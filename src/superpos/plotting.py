@@ -292,7 +292,7 @@ def feature_graph(axes: Axes, W: Tensor, *, threshold: float = 0.15) -> None:
                 lw=0.4 + 1.4 * min(1, abs(data["weight"])),
             )  # fmt: skip
         axes.scatter(*zip(*where.values(), strict=True), s=9, color=colour, zorder=2, lw=0)
-    axes.set(aspect="equal", xticks=[], yticks=[])
+    axes.set(aspect="equal", anchor="N", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.margins(0.05)
 

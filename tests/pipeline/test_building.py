@@ -105,7 +105,13 @@ def test_an_executed_notebook_says_where_it_comes_from(book, pretend):
     assert record["key"] == freshness.key(record["parts"])
     assert record["parameters"]["slope"] == 0.5
     note = notebook.cells[-1].source
-    for part in ("**Commit:**", "not in a git checkout", "slope = 0.5", "2 threads", "torch"):
+    for part in (
+        "**Commit:**",
+        "not in a git checkout",
+        "slope = 0.5",
+        "Threads of an operation",
+        "torch",
+    ):
         assert part in note
 
 

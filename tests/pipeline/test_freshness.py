@@ -96,7 +96,7 @@ def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
     ]
     with monkeypatch.context() as patch:
         patch.setattr(freshness, "THREADS", 4)
-        assert told() == ["threads changed: 2 -> 4"]
+        assert told() == ["threads changed: 1 -> 4"]
     with monkeypatch.context() as patch:
         patch.setattr(freshness, "device", lambda values: "cuda (H200)")
         assert told() == [f"device changed: {before['device']} -> cuda (H200)"]

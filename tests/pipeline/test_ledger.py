@@ -39,7 +39,7 @@ def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims
     assert first["chapter"] == "alpha"
     assert first["expected"] == "reproduced"
     assert (first["measured"], first["seeds"]) == ({"slope": "0.5 ± 0.1"}, 20)
-    assert first["deviations"][0]["source"] == "silent"
+    assert first["deviations"][0]["source"] == "Silent."
     assert first["page"] == "book/executed/alpha.html"
     assert json.loads(json.dumps(ledger)) == [
         {**row, "deviations": list(row["deviations"])} for row in ledger
@@ -91,4 +91,5 @@ def test_the_scoreboard_counts_and_cites(claims):
     assert "- slope: 0.5 ± 0.1" in page
     assert '<a href="executed/alpha.html#claim-alpha-rises">' in page
     assert '<a href="executed/beta.html">' in page
-    assert "- number of steps: the source says silent; here five." in page
+    told = "- **Number of steps.** Source: Silent. Ours: Five. Does a verdict depend on it? "
+    assert told in page

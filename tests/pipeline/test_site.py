@@ -212,7 +212,7 @@ def test_a_reader_without_a_network_sees_the_whole_page(built_book, browser, wid
     assert page.get_by_text("reproduced: it rises", exact=True).is_visible()
     assert page.get_by_role("link", name="Fig. 1.1").is_visible()
     page.get_by_text("Where these results come from").click()
-    assert page.get_by_text("2 threads").is_visible()
+    assert page.get_by_text("Threads of an operation").is_visible()
     assert page.get_by_role("link", name="executed notebook").is_visible()
 
     open_page("book/executed/beta.html")

@@ -78,7 +78,8 @@ def as_markdown(record: Mapping[str, Any], *, links: str = "") -> str:
         + (f", at most {memory / 2**20:.0f} MiB" if memory else ""),
         "Seed": record["parameters"].get("seed", "set in the text"),
         "Parameters": f"`{shown}`" if shown else "none",
-        "Device": f"{record['parts']['device']}, {record['parts']['threads']} threads",
+        "Device": record["parts"]["device"],
+        "Threads of an operation": record["parts"]["threads"],
         "Versions": ", ".join(
             f"{name} {what}" for name, what in record["parts"]["versions"].items()
         ),
