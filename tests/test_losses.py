@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import math
 
+import mpmath
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmath import mpf
 from torch import Tensor
 
 from superpos import losses
 from superpos.errors import InvalidArgument
+from superpos.features import AnticorrelatedSets, CorrelatedSets
 
 N, M = 5, 2
 
@@ -249,3 +253,154 @@ def test_what_cannot_be_evaluated_is_refused_by_name(change, told):
     good = dict(W=torch.zeros(2, 3), b=torch.zeros(3), probability=0.5, samples=10, seed=0)
     with pytest.raises(InvalidArgument, match=told):
         losses.expected_loss(**good | change)
+
+
+# The exact loss
+
+
+def precise_loss(W, b, p, I) -> float:
+    """The loss by sums over corners with 300 digits, for few features."""
+    n = len(b)
+    with mpmath.workdps(300):
+        G = [[mpmath.fdot(zip(W[:, i], W[:, j], strict=True)) for j in range(n)] for i in range(n)]
+        total = mpmath.mpf(0)
+        for active in itertools.product((0, 1), repeat=n):
+            chance = mpmath.fprod(
+                mpf(q) if a else 1 - mpf(q) for a, q in zip(active, p, strict=True)
+            )
+            for i in range(n):
+                # a slope of 0 is a limit
+                slopes = {j: G[i][j] or mpf("1e-80") for j in range(n) if active[j]}
+                square = ramp(mpf(b[i]), list(slopes.values()), 2)
+                if active[i]:
+                    a = slopes.pop(i)
+                    others = list(slopes.values())
+                    by_parts = ramp(mpf(b[i]) + a, others, 2) - ramp(mpf(b[i]), [*others, a], 2)
+                    square += mpf(1) / 3 - by_parts / a
+                total += chance * mpf(I[i]) * square
+        return float(total)
+
+
+def ramp(c, slopes, power):
+    k = len(slopes)
+    corners = mpmath.fsum(
+        (-1) ** (k - sum(at)) * max(0, c + mpmath.fdot(zip(slopes, at, strict=True))) ** (power + k)
+        for at in itertools.product((0, 1), repeat=k)
+    )
+    scale = mpmath.factorial(power) / mpmath.factorial(power + k)
+    return scale * corners / mpmath.fprod(slopes)
+
+
+@pytest.mark.parametrize("case", ["plain", "zero column", "equal columns", "tiny", "no bias"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_exact_loss_agrees_with_high_precision(case, seed):
+    draws = generator(seed)
+    W = torch.randn(2, 4, generator=draws, dtype=torch.float64)
+    b = 0.3 * torch.randn(4, generator=draws, dtype=torch.float64)
+    p = torch.rand(4, generator=draws, dtype=torch.float64)
+    I = torch.rand(4, generator=draws, dtype=torch.float64)
+    if case == "zero column":
+        W[:, 1] = 0
+    elif case == "equal columns":
+        W[:, 1] = W[:, 0]
+    elif case == "tiny":
+        W *= torch.tensor([1.0, 1e-7, 1e-3, 1e-12], dtype=torch.float64)
+    elif case == "no bias":
+        b.zero_()
+    expected = precise_loss(*(v.numpy() for v in (W, b, p, I)))
+    assert losses.exact_loss(W, b, p, I).item() == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("n", [1, 5, 10])
+def test_the_exact_loss_is_what_sampling_estimates(n):
+    W = 0.5 * torch.randn(2, 2, n, generator=generator(n), dtype=torch.float64)
+    b = 0.2 * torch.randn(2, n, generator=generator(n), dtype=torch.float64)
+    p = torch.tensor([[0.8], [0.1]], dtype=torch.float64)
+    mean, error = losses.expected_loss(W, b, p, samples=20_000, seed=0)
+    exact = losses.exact_loss(W, b, p)
+    assert exact.shape == (2,)
+    assert (mean - exact).abs().le(5 * error + 1e-9 * exact).all()
+
+
+@pytest.mark.parametrize(
+    "features",
+    [CorrelatedSets(2, 2, 0.3), AnticorrelatedSets(2, 2, 0.4), AnticorrelatedSets(1, 4, 1.0)],
+    ids=["correlated", "anticorrelated", "one-hot"],
+)
+def test_the_exact_loss_knows_the_distributions(features):
+    W = 0.6 * torch.randn(2, 4, generator=generator(3))
+    b = 0.2 * torch.randn(4, generator=generator(4))
+    x = features.inputs(torch.rand(100_000, features.uniforms, generator=generator(5)))
+    loss = (x - torch.relu(x @ W.T @ W + b)).square().sum(-1)
+    error = loss.std() / len(loss) ** 0.5
+    assert abs(losses.exact_loss(W, b, features) - loss.mean()) < 5 * error
+
+
+def test_one_hot_inputs_have_a_closed_form():
+    # one output each: x_i against ReLU(x_i) = x_i, and ReLU(−x_i) = 0 for its partner
+    W = torch.tensor([[1.0, -1.0]])
+    assert losses.exact_loss(W, torch.zeros(2), AnticorrelatedSets(1, 2, 1.0)) == 0
+    assert losses.exact_loss(0 * W, torch.zeros(2), AnticorrelatedSets(1, 2, 1.0)) == pytest.approx(
+        1 / 3
+    )
+
+
+def test_the_exact_loss_can_be_differentiated_twice():
+    W, b = (v[..., :3].clone().requires_grad_() for v in model(0))
+    p = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(losses.exact_loss, (W, b, p))
+    assert torch.autograd.gradgradcheck(losses.exact_loss, (W, b, p))
+
+
+def test_the_exact_loss_does_not_change_with_rotation_or_the_features_order():
+    W, b = model(2)
+    p = torch.linspace(0.1, 0.9, N, dtype=torch.float64)
+    plain = losses.exact_loss(W, b, p)
+    turn, _ = torch.linalg.qr(torch.randn(len(W), len(W), generator=generator(1)).double())
+    order = torch.randperm(N, generator=generator(2))
+    assert losses.exact_loss(turn @ W, b, p).item() == pytest.approx(plain.item(), rel=1e-12)
+    permuted = losses.exact_loss(W[:, order], b[order], p[order])
+    assert permuted.item() == pytest.approx(plain.item(), rel=1e-12)
+
+
+def test_more_features_than_the_exact_loss_takes_are_refused():
+    with pytest.raises(InvalidArgument, match=r"W has n = 11 .* at most 10"):
+        losses.exact_loss(torch.zeros(2, 11), torch.zeros(11), 0.1)
+
+
+# The loss by number of active features
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 1.0])
+def test_the_losses_by_number_of_active_features_make_up_the_whole(p):
+    W, b = model(0)
+    by_count, error = losses.k_sparse(W, b)
+    assert (error == 0).all()
+    chance = torch.tensor(
+        [math.comb(N, k) * p**k * (1 - p) ** (N - k) for k in range(N + 1)], dtype=torch.float64
+    )
+    whole = losses.exact_loss(W, b, p)
+    assert (chance * by_count).sum().item() == pytest.approx(whole.item(), rel=1e-12)
+
+
+def test_without_active_features_only_positive_biases_cost():
+    W, b = model(1)
+    I = torch.linspace(1, 0.1, N)
+    expected = (I * b.clamp_min(0).square()).sum()
+    assert losses.k_sparse(W, b, I, sizes=[0])[0].item() == pytest.approx(expected.item())
+
+
+def test_the_sampled_losses_agree_with_the_exact_ones(monkeypatch):
+    W, b = model(3)
+    exact, _ = losses.k_sparse(W, b)
+    monkeypatch.setattr(losses, "_MOST_FEATURES", 2)
+    sampled, error = losses.k_sparse(W, b, samples=20_000)
+    assert (error[:2] == 0).all()
+    assert (error[2:] > 0).all()
+    assert torch.allclose(sampled[:2], exact[:2], rtol=1e-12)
+    assert ((sampled - exact).abs() <= 5 * error + 1e-12).all()
+
+
+def test_a_number_of_active_features_that_cannot_be_is_refused():
+    with pytest.raises(InvalidArgument, match="sizes"):
+        losses.k_sparse(*model(0), sizes=[N + 1])

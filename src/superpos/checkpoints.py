@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +34,26 @@ class Checkpoint:
     path: Path
     produced_by: dict
 
-    def part(self, number: int) -> Checkpoint:
-        """Return the place of one part of the run."""
+    def prepare(self) -> None:
+        """Make the folder, so that a place that cannot be written is known before any work.
+
+        Raises
+        ------
+        InvalidArgument
+            If it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def part(self, number: int, holds: object = None) -> Checkpoint:
+        """Return the place of one part of the run, which ``holds`` some of its models."""
         return Checkpoint(
-            self.path / f"part-{number:04d}.safetensors", self.produced_by | {"part": number}
+            self.path / f"part-{number:04d}.safetensors",
+            self.produced_by | {"part": number, "holds": holds},
         )
 
     @property
@@ -55,33 +73,47 @@ class Checkpoint:
             return None
         try:
             with safe_open(self.path, framework="pt") as file:
-                key = (file.metadata() or {}).get("key")
+                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
-            warnings.warn(
-                f"checkpoint {self.path} is damaged and is not used: {error}", stacklevel=2
-            )
-            return None
-        if key != self.key:
+            return self._damaged(error)
+        if metadata.get("key") != self.key:
             raise InvalidArgument(
                 f"checkpoint {self.path} was saved by a run with other settings: "
                 "remove it or name another folder"
             )
+        if metadata.get("checksum") != _checksum(tensors):
+            return self._damaged("its checksum is wrong")
         return tensors
 
     def save(self, tensors: dict[str, Tensor]) -> None:
         """Write the tensors; the file is either the old one or the new one, never half of it."""
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-            save_file(
-                {name: tensor.contiguous() for name, tensor in tensors.items()},
-                aside,
-                metadata={"key": self.key},
-            )
+            save_file(tensors, aside, {"key": self.key, "checksum": _checksum(tensors)})
             os.replace(aside, self.path)
-        except OSError as error:
-            raise InvalidArgument(f"checkpoint {self.path} cannot be written: {error}") from None
+        except (OSError, SafetensorError) as error:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            raise self._unwritable(error) from None
+
+    def _damaged(self, why: object) -> None:
+        warnings.warn(f"checkpoint {self.path} is damaged and is not used: {why}", stacklevel=3)
+
+    def _unwritable(self, why: object) -> InvalidArgument:
+        return InvalidArgument(f"checkpoint {self.path} cannot be written: {why}")
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    """Return a digest of the tensors' names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _described(value: object) -> str:
@@ -94,4 +126,6 @@ def _described(value: object) -> str:
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return type(value).__name__ + _described(fields)
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
     return repr(value)

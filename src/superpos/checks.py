@@ -40,10 +40,10 @@ def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor
         ) from None
     if tensor.is_complex() or tensor.dtype is torch.bool:
         raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
-    if not tensor.is_floating_point():
-        tensor = tensor.to(torch.get_default_dtype())
     if dtype is not None:
-        tensor = tensor.to(dtype)
+        tensor = torch.as_tensor(value, dtype=dtype)  # a Python number in full precision
+    elif not tensor.is_floating_point():
+        tensor = tensor.to(torch.get_default_dtype())
     if not torch.isfinite(tensor).all():
         raise InvalidArgument(
             f"{name} has an entry that is NaN or infinite: finite numbers are needed"

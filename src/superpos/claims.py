@@ -16,7 +16,7 @@ from torch import Tensor
 
 from superpos.errors import InvalidArgument
 from superpos.intervals import rate_interval
-from superpos.registry import MIME_TYPE, Claim, deviation_text, load_registry
+from superpos.registry import MIME_TYPE, Claim, deviation_text, load_registry, one_line
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class Verdict:
     measured: Mapping[str, str]
     seeds: int
     quick: bool
+
+    def _ipython_display_(self) -> None:
+        """Show nothing at the end of a cell: `record` has shown it."""
 
 
 def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
@@ -127,7 +130,7 @@ def show_claims(chapter: str) -> None:
     entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
     if not entries:
         raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
-    text = "\n".join(f"- **{claim.statement}** (`{claim.id}`)" for claim in entries)
+    text = "\n".join(f"- **{one_line(claim.statement)}** (`{claim.id}`)" for claim in entries)
     display({"text/markdown": text, "text/plain": text}, raw=True)
 
 

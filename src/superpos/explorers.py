@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from superpos import plotting
-from superpos.errors import InvalidArgument
+from superpos.errors import Diverged, InvalidArgument
 
 
 def whole(label: str, value: int, low: int, high: int) -> widgets.IntSlider:
@@ -72,7 +72,7 @@ class Explorer:
         try:
             values = {name: item.value for name, item in self.controls.items()}
             self.figure, self.alt = self.draw(**values)
-        except InvalidArgument as error:
+        except (InvalidArgument, Diverged) as error:
             self._note.value = html.escape(str(error))
             return
         self._picture.value = plotting.svg(self.figure).encode()

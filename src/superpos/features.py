@@ -17,6 +17,8 @@ A distribution has
     the map, from ``(..., batch, uniforms)`` to ``(..., *shape, batch, n)``;
 ``silence``
     the probability that no feature is active, of the settings' shape;
+``active_sets()``
+    the probability of each set of active features, for small n;
 ``settings(shape, start, stop)``
     some of its settings on one axis, once broadcast to ``shape`` and flattened;
 ``to(device)``
@@ -36,6 +38,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.errors import InvalidArgument
 
 
 class FeatureDistribution(Protocol):
@@ -51,6 +54,7 @@ class FeatureDistribution(Protocol):
     def silence(self) -> Tensor: ...
     def inputs(self, u: Tensor) -> Tensor: ...
     def active_inputs(self, u: Tensor) -> Tensor: ...
+    def active_sets(self) -> Tensor: ...
     def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution: ...
     def to(self, device: torch.device) -> FeatureDistribution: ...
 
@@ -74,6 +78,16 @@ class _Probable:
 
     def to(self, device: torch.device):
         return replace(self, probability=self.probability.to(device))
+
+    def active_sets(self) -> Tensor:
+        """Return how probable each set of active features is: ``(*shape, 2ⁿ)``, float64.
+
+        Entry Σ_j 2^j over some features j is the probability that exactly they are active.
+        """
+        joint = self.probability.new_ones(*self.shape, 1)
+        for entry in self._entries().unbind(-2):  # independent: later ones are the higher bits
+            joint = (entry[..., :, None] * joint[..., None, :]).flatten(-2)
+        return joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +119,7 @@ class IndependentFeatures(_Probable):
 
     def __post_init__(self) -> None:
         checks.whole_number("n_features", self.n)
-        p = checks.probabilities("probability", self.probability, dtype=torch.get_default_dtype())
+        p = checks.probabilities("probability", self.probability, dtype=torch.float64)
         object.__setattr__(self, "probability", checks.per_feature("probability", p, self.n))
 
     @property
@@ -120,6 +134,9 @@ class IndependentFeatures(_Probable):
         """Return inputs with at least one active feature; the first uniform chooses the first."""
         return _values(*_over_settings(u, self.probability), given_any=True)
 
+    def _entries(self) -> Tensor:
+        return torch.stack([1 - self.probability, self.probability], dim=-1)
+
     def strata(self, u: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return inputs and what each counts for in a mean: sampled active ones, and silence.
 
@@ -133,7 +150,7 @@ class IndependentFeatures(_Probable):
         out[..., -1, :] = 0
         silence = self.silence[..., None]
         sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
-        return out, torch.cat([sampled, silence], dim=-1)
+        return out, torch.cat([sampled, silence], dim=-1).to(u)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +194,11 @@ class CorrelatedSets(_Probable):
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform per set decides activity, one per feature is its value."""
         return self._members(u, given_any=False)
+
+    def _entries(self) -> Tensor:
+        p = self.probability[..., None]
+        none_of_some = p.new_zeros(*p.shape[:-1], 2**self.size - 2)
+        return torch.cat([1 - p, none_of_some, p], dim=-1)
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs with at least one active set; the first uniform chooses the first."""
@@ -231,6 +253,12 @@ class AnticorrelatedSets(_Probable):
         """Return inputs: one uniform per set for activity and value, one for the member."""
         return self._members(u, given_any=False)
 
+    def _entries(self) -> Tensor:
+        p = self.probability[..., None]
+        chance = (p / self.size).repeat_interleave(2**self.size, dim=-1)
+        count = torch.tensor([subset.bit_count() for subset in range(2**self.size)])
+        return torch.where(count == 1, chance, torch.where(count == 0, 1 - p, 0.0))
+
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs with at least one active set; the first uniform chooses the first."""
         return self._members(u, given_any=True)
@@ -244,10 +272,32 @@ class AnticorrelatedSets(_Probable):
         return (value[..., None] * chosen).flatten(-2)
 
 
+def as_features(
+    probability: Tensor | float | Sequence | FeatureDistribution, n: int
+) -> FeatureDistribution:
+    """Return a distribution over n features: itself, or independent ones of given probability.
+
+    Raises
+    ------
+    InvalidArgument
+        If the distribution is over another number of features.
+
+    Examples
+    --------
+    >>> as_features(0.5, 2).active_sets()
+    tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
+    """
+    if isinstance(probability, Tensor | float | int | list | tuple):
+        return IndependentFeatures(n, probability)
+    if probability.n != n:
+        raise InvalidArgument(f"the distribution has {probability.n} features: n = {n} is needed")
+    return probability
+
+
 def _check_sets(features: CorrelatedSets | AnticorrelatedSets) -> None:
     checks.whole_number("sets", features.sets)
     checks.whole_number("size", features.size)
-    p = checks.probabilities("probability", features.probability, dtype=torch.get_default_dtype())
+    p = checks.probabilities("probability", features.probability, dtype=torch.float64)
     object.__setattr__(features, "probability", checks.per_feature("probability", p, features.sets))
 
 

@@ -64,6 +64,18 @@ def told(values: Tensor, *, digits: int = 3) -> str:
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")
 
 
+def told_rate(outcomes: Tensor) -> str:
+    """Return a rate of true outcomes with its interval as short text.
+
+    Examples
+    --------
+    >>> told_rate(torch.tensor([True] * 9 + [False]))
+    '90% [60%, 98%]'
+    """
+    low, high = rate_interval(outcomes)
+    return f"{outcomes.double().mean().item():.0%} [{low:.0%}, {high:.0%}]"
+
+
 def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """Return Spearman's rank correlation of each row of ``values`` with ``order``.
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from superpos import checks, streams
+from superpos.errors import InvalidArgument
+from superpos.features import FeatureDistribution, as_features
+from superpos.ramps import ramp_integrals
 
+_MOST_FEATURES = 10  # of the exact loss, whose cost grows as 3ⁿ
 _ENTRIES_AT_ONCE = 4_000_000  # of an (ensemble, samples, n) block: bounds the memory
 
 
@@ -116,6 +122,157 @@ def expected_loss(
     variance = (squares / samples - offset.square()).clamp_min(0) * samples / (samples - 1)
     mean = (offset + first[..., 0]).expand(shape)
     return mean.to(W.dtype), (variance / samples).sqrt().to(W.dtype)
+
+
+def exact_loss(
+    W: Tensor,
+    b: Tensor,
+    probability: Tensor | float | FeatureDistribution,
+    importance: Tensor | float | None = None,
+) -> Tensor:
+    """Return the expected loss of tied ReLU-output models in closed form, in float64.
+
+    Given which features are active, output i is a ramp over a cube,
+    z_i = b_i + Σ_j W_i·W_j x_j, and E (x_i − z_i₊)² = E x_i² − 2 E x_i z_i₊ + E z_i₊² has a closed
+    form (see `superpos.ramps`). The loss is the mean over all 2ⁿ sets of active features.
+    Time and memory grow as 3ⁿ.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)`` with n of at most 10. Computed, and to be differentiated, in float64.
+    b
+        ``(..., n)``.
+    probability
+        p of independent features, in [0, 1], broadcasts to ``(..., n)``; or a distribution.
+    importance
+        I ≥ 0, broadcasts to ``(..., n)``; all ones by default.
+
+    Returns
+    -------
+    Tensor
+        ``(...)``, float64. It can be differentiated twice by W, b and p.
+
+    Raises
+    ------
+    InvalidArgument
+        If n is above 10, an entry is NaN, a probability lies outside [0, 1] or shapes do not
+        broadcast.
+
+    References
+    ----------
+    Elhage et al. 2022, "Demonstrating Superposition", The Loss.
+
+    Examples
+    --------
+    An antipodal pair errs when both are active, by the smaller of the two: p² · 2 · 1/6.
+
+    >>> exact_loss(torch.tensor([[1.0, -1.0]]), torch.zeros(2), 0.3)
+    tensor(0.0300, dtype=torch.float64)
+    """
+    W, b = checks.weights(W, b)
+    n = W.shape[-1]
+    I = checks.importances("importance", importance, n, dtype=torch.float64)
+    chance = as_features(probability, n).active_sets().to(W.device)
+    by_set = loss_by_active_set(W.double(), b.double(), I)
+    checks.broadcast_shape(loss=by_set.shape[:-1], probability=chance.shape[:-1])
+    return (by_set * chance).sum(-1)
+
+
+def loss_by_active_set(W: Tensor, b: Tensor, I: Tensor) -> Tensor:
+    """Return the loss given which features are active, ``(..., 2ⁿ)``: entry Σ_j 2^j over them."""
+    n = W.shape[-1]
+    if n > _MOST_FEATURES:
+        raise InvalidArgument(
+            f"W has n = {n} features: the exact loss is for n of at most {_MOST_FEATURES}; "
+            "expected_loss samples it for any n"
+        )
+    checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], importance=I.shape[:-1])
+    own = torch.eye(n, dtype=torch.float64, device=W.device)
+    square, product = ramp_integrals(b, W.mT @ W, own)  # (..., outputs, 2ⁿ)
+    active = (torch.arange(2**n, device=W.device) >> torch.arange(n, device=W.device)[:, None]) & 1
+    active = active.double()
+    return (I[..., None] * (active / 3 - 2 * product + square)).sum(-2)
+
+
+def k_sparse(
+    W: Tensor,
+    b: Tensor,
+    importance: Tensor | float | None = None,
+    *,
+    sizes: Sequence[int] | None = None,
+    samples: int = 1000,
+    seed: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Return the loss on inputs with exactly k active features, for each k, with its error.
+
+    With every set of k features equally likely. If features are independent with one p, the
+    losses L_k make up the whole: Σ_k C(n, k) p^k (1 − p)^(n−k) L_k.
+
+    Parameters
+    ----------
+    W, b
+        ``(..., m, n)`` and ``(..., n)``, of tied ReLU-output models.
+    importance
+        I ≥ 0, broadcasts to ``(..., n)``; all ones by default.
+    sizes
+        Which k, each from 0 to n; all by default.
+    samples, seed
+        Where n is above 10 and k above 1, the number of inputs drawn (at least 2) and which.
+
+    Returns
+    -------
+    mean, standard_error
+        ``(..., len(sizes))`` each, float64. The error is 0 where the mean is exact.
+
+    References
+    ----------
+    Elhage et al. 2022, "Demonstrating Superposition", Mathematical Understanding.
+
+    Examples
+    --------
+    >>> mean, error = k_sparse(torch.tensor([[1.0, -1.0]]), torch.zeros(2))
+    >>> mean
+    tensor([0.0000, 0.0000, 0.3333], dtype=torch.float64)
+    """
+    W, b = checks.weights(W, b)
+    n = W.shape[-1]
+    I = checks.importances("importance", importance, n, dtype=torch.float64)
+    checks.whole_number("samples", samples, least=2)
+    checks.whole_number("seed", seed, least=0)
+    sizes = list(range(n + 1)) if sizes is None else [int(k) for k in sizes]
+    if any(not 0 <= k <= n for k in sizes):
+        raise InvalidArgument(f"sizes is {sizes}: numbers of active features, 0 to n = {n}")
+    W, b = W.double(), b.double()
+    if n <= _MOST_FEATURES:
+        by_set = loss_by_active_set(W, b, I)
+        active = torch.tensor([mask.bit_count() for mask in range(2**n)], device=W.device)
+        mean = torch.stack([by_set[..., active == k].mean(-1) for k in sizes], dim=-1)
+        return mean, torch.zeros_like(mean)
+    found = [
+        _sampled_k_sparse(W, b, I, k, samples, streams.generator(seed, streams.EVALUATION, k))
+        for k in sizes
+    ]
+    return tuple(torch.stack(values, dim=-1) for values in zip(*found, strict=True))
+
+
+def _sampled_k_sparse(
+    W: Tensor, b: Tensor, I: Tensor, k: int, samples: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    n = W.shape[-1]
+    if k <= 1:
+        # the active feature i (rows) is the only coordinate of what output j (columns) sees
+        own = torch.eye(n, dtype=torch.float64, device=W.device)
+        square, product = ramp_integrals(b[..., None, :], (W.mT @ W)[..., None], own[..., None])
+        by_pair = k * own / 3 - 2 * product[..., k] + square[..., k]
+        mean = (I[..., None, :] * by_pair).sum(-1).mean(-1)
+        return mean, torch.zeros_like(mean)
+    order = torch.rand(samples, n, generator=generator, dtype=torch.float64).argsort(-1)
+    x = torch.rand(samples, n, generator=generator, dtype=torch.float64)
+    x = torch.where(order < k, x, 0.0).to(W.device)
+    output = torch.relu((x @ W.mT) @ W + b[..., None, :])
+    loss = ((x - output).square() * I[..., None, :]).sum(-1)
+    return loss.mean(-1), loss.std(-1) / samples**0.5
 
 
 def own_input_loss(W: Tensor, b: Tensor, p: Tensor, I: Tensor, x: Tensor) -> Tensor:

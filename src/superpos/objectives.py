@@ -78,14 +78,18 @@ class ExactLinear:
     features: IndependentFeatures
     importance: Tensor
 
+    @property
+    def probability(self) -> Tensor:
+        return self.features.probability.to(self.importance)
+
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
         return losses.linear_loss(
-            parameters["W"], parameters["b"], self.features.probability, self.importance
+            parameters["W"], parameters["b"], self.probability, self.importance
         )
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
         W, b = parameters["W"], parameters["b"]
-        mean, variance = losses.active_moments(self.features.probability)
+        mean, variance = losses.active_moments(self.probability)
         offset, error = losses.linear_errors(W, b, mean)
         by_output = 2 * (self.importance * offset)
         # dL/dM for M = WᵀW (row: input, column: output); M depends on W twice
@@ -105,11 +109,12 @@ class IntegratedRelu:
 
     def __init__(self, features: IndependentFeatures, importance: Tensor) -> None:
         self.features, self.importance = features, importance
+        self.probability = features.probability.to(importance)
         self._space = torch.empty(0)
 
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
         x, chance = self.features.strata(u)
-        p, I = self.features.probability, self.importance
+        p, I = self.probability, self.importance
         return (chance * losses.own_input_loss(parameters["W"], parameters["b"], p, I, x)).sum(-1)
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
@@ -122,7 +127,7 @@ class IntegratedRelu:
         ∂/∂a = I p (a e − 2y + (2 + a)(y² − y³/3)).
         """
         W, b = parameters["W"], parameters["b"]
-        p, I = self.features.probability[..., None, :], self.importance[..., None, :]
+        p, I = self.probability[..., None, :], self.importance[..., None, :]
         x, y, e, by_c, product = self._arrays(u)
         x, chance = self.features.strata(u, out=x)
         chance = chance[..., None, :]

@@ -91,14 +91,14 @@ def pentagon(W: Tensor) -> Tensor:
 
 
 def only_top_features(W: Tensor, *, tolerance: float = 0.1) -> Tensor:
-    """Return whether WᵀW is the identity on the first m features and 0 elsewhere.
+    """Return whether WᵀW has (about) 1 or more for the first m features, and 0 elsewhere.
 
     Parameters
     ----------
     W
         ``(..., m, n)``.
     tolerance
-        The largest error of an entry of WᵀW.
+        By how much those may be less than 1, and how large the other entries may be.
 
     Returns
     -------
@@ -110,8 +110,9 @@ def only_top_features(W: Tensor, *, tolerance: float = 0.1) -> Tensor:
     >>> only_top_features(torch.eye(2, 5)), only_top_features(torch.eye(2, 5).flip(-1))
     (tensor(True), tensor(False))
     """
-    wanted = torch.diag((torch.arange(W.shape[-1], device=W.device) < W.shape[-2]).to(W))
-    return ((geometry.gram(W) - wanted).abs() <= tolerance).flatten(-2).all(-1)
+    first = torch.diag(torch.arange(W.shape[-1], device=W.device) < W.shape[-2])
+    G = geometry.gram(W)
+    return torch.where(first, 1 - tolerance <= G, G.abs() <= tolerance).flatten(-2).all(-1)
 
 
 def mean_biases(b: Tensor, mean: Tensor, *, learnt: int, tolerance: float = 0.1) -> Tensor:

@@ -86,7 +86,11 @@ def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float
 def svg(fig: Figure) -> str:
     """Return a figure as SVG: the same bytes for the same figure, at any time."""
     buffer = io.StringIO()
-    fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with mpl.rc_context(_STYLE):
+        if fig.get_layout_engine() is not None:
+            fig.draw_without_rendering()
+            fig.set_layout_engine("none")  # laid out once: again would move everything a little
+        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
@@ -378,7 +382,7 @@ def dimensionality_scatter(
     dimensionality = geometry.feature_dimensionality(W)
     setting, feature = kept.nonzero(as_tuple=True)
     jitter = np.random.default_rng(0).uniform(-0.4, 0.4, len(setting))  # within its own column
-    step = np.log(inverse_probability[1] / inverse_probability[0]).item()
+    step = (inverse_probability[1] / inverse_probability[0]).log().item()
     place = inverse_probability[setting].numpy() * np.exp(step * jitter)
     axes.scatter(
         place, dimensionality[setting, feature].numpy(), s=2.5, color=INK, alpha=0.35, lw=0,

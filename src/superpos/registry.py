@@ -62,6 +62,15 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
                 f"{path.name}: claim {name} expects {entry['expected']!r}, "
                 f"which is none of {', '.join(VERDICTS)}"
             )
+        if not isinstance(entry["share"], float | int) or not 0 <= entry["share"] < 1:
+            raise InvalidArgument(
+                f"{path.name}: claim {name} has a share of {entry['share']!r}: a rate of at least "
+                "0 and less than 1 is needed"
+            )
+        if missing := {"key", "section"} - set(entry["source"]):
+            raise InvalidArgument(
+                f"{path.name}: claim {name} lacks its source's {', '.join(sorted(missing))}"
+            )
         if unknown := set(entry.get("deviations", ())) - set(deviations):
             raise InvalidArgument(
                 f"{path.name}: claim {name} names deviations that deviations.yml lacks: "
@@ -83,9 +92,21 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
     return registry
 
 
+def one_line(text: str) -> str:
+    """Return a text of the registry as one line of Markdown, in which D* is no emphasis.
+
+    Examples
+    --------
+    >>> print(one_line("D* falls"))
+    D\\* falls
+    """
+    return " ".join(text.split()).replace("*", "\\*")
+
+
 def deviation_text(deviation: Mapping[str, str]) -> str:
     """Return one deviation of the registry as a line of Markdown."""
+    told = {name: one_line(text) for name, text in deviation.items()}
     return (
-        f"**{deviation['setting']}.** Source: {deviation['source']} Ours: {deviation['ours']} "
-        f"Does a verdict depend on it? {deviation['depends']}"
+        f"**{told['setting']}.** Source: {told['source']} Ours: {told['ours']} "
+        f"Does a verdict depend on it? {told['depends']}"
     )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +19,7 @@ from superpos.errors import Diverged, InvalidArgument
 from superpos.features import FeatureDistribution
 from superpos.models import RELU_OUTPUT, Model
 from superpos.objectives import Objective, objective
+from superpos.parallel import in_parallel
 from superpos.progress import progress_bar
 
 _BLOCK = 20  # steps whose inputs are drawn together, with one record of the loss at the end
@@ -200,15 +199,19 @@ def train(
     seeds = streams.seed_list(seeds)
     procedure = procedure or Procedure()
     device = _usable(device)
-    weight = checks.importances("importance", importance, features.n).to(device)
+    weight = checks.importances(
+        "importance", importance, features.n, dtype=torch.get_default_dtype()
+    ).to(device)
     shape = checks.broadcast_shape(features=features.shape, importance=weight.shape[:-1])
     count = shape.numel()
     pieces = _pieces(len(seeds), count, procedure.batch_size * features.n)
     weight = weight.expand(*shape, features.n).reshape(count, features.n)
     saved = None if checkpoint is None else Checkpoint(Path(checkpoint), {
-        "model": model.name, "features": features, "importance": weight, "m": n_hidden,
+        "model": model, "features": features, "importance": weight, "m": n_hidden,
         "seeds": seeds, "procedure": procedure,
     })  # fmt: skip
+    if saved is not None:
+        saved.prepare()
     features = features.to(device)
     parameters = model.initial(
         features.n,
@@ -237,12 +240,12 @@ def train(
                 procedure,
                 {name: value.clone() for name, value in part.items()},
             )
-            descent.run(bar, None if saved is None else saved.part(number))
+            descent.run(bar, None if saved is None else saved.part(number, pieces[number]))
             for name, value in part.items():
                 value.copy_(descent.parameters[name])
             history[:, of_seeds, of_settings] = torch.stack(descent.history)
 
-        _each(descend, range(len(pieces)))
+        in_parallel(descend, range(len(pieces)))
     return Trained(
         model=model,
         parameters={
@@ -257,24 +260,6 @@ def train(
         procedure=procedure,
         seconds=time.perf_counter() - started,
     )
-
-
-def _each(work: Callable[[int], None], numbers: Sequence[int]) -> None:
-    """Do every piece of work, one on each core at a time.
-
-    A piece computes on one core: the arrays are too small to share, cores need not wait for each
-    other, and the rounding does not depend on how many there are.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(
-        min(cores or 1, len(numbers)), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        tasks = [pool.submit(work, number) for number in numbers]
-        try:
-            for task in tasks:
-                task.result()
-        finally:
-            pool.shutdown(cancel_futures=True)  # after a failure, start no further piece
 
 
 def _pieces(seeds: int, settings: int, entries: int) -> list[tuple[slice, slice]]:

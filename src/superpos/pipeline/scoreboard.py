@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from superpos.registry import VERDICTS, deviation_text
+from superpos.registry import VERDICTS, deviation_text, one_line
 
 MEANING = {
     "reproduced": "holds as stated",
@@ -56,19 +56,19 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
     lines = [
         f"(claim-{row['id']})=",
         "::::{div} superpos-claim",
-        f"{_badge(row['verdict'])} {_one_line(row['statement'])}",
+        f"{_badge(row['verdict'])} {one_line(row['statement'])}",
         "",
         f"{cited}{_link(row)}",
         "",
     ]
     if row["verdict"] != "untested":
-        lines += [f"- Evidence: {_one_line(row['evidence'])}"]
-        lines += [f"- {name}: {_one_line(text)}" for name, text in row["measured"].items()]
+        lines += [f"- Evidence: {one_line(row['evidence'])}"]
+        lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
         lines += [""]
     lines += [":::{dropdown} What counts"]
-    lines += [_one_line(row["counts"]), "", f"Setting: {_one_line(row['setting'])}", ""]
+    lines += [one_line(row["counts"]), "", f"Setting: {one_line(row['setting'])}", ""]
     for deviation in row["deviations"]:
-        lines += [f"- {_one_line(deviation_text(deviation))}"]
+        lines += [f"- {deviation_text(deviation)}"]
     return [*lines, ":::", "::::"]
 
 
@@ -82,10 +82,6 @@ def _link(row: Mapping[str, Any]) -> str:
 
 def _badge(verdict: str) -> str:
     return f"[{verdict}]{{.superpos-verdict .superpos-verdict-{verdict}}}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _plural(number: int, noun: str) -> str:

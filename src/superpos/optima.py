@@ -1,0 +1,188 @@
+"""Optima of the exact loss: second-order descent on thousands of small models at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from superpos import checks
+from superpos.features import FeatureDistribution, as_features
+from superpos.losses import loss_by_active_set
+from superpos.parallel import in_parallel
+
+_ENTRIES_AT_ONCE = 200_000  # of a (models, outputs, faces) array: bounds the memory
+_MOST_DAMPING = 1e12
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Where second-order descent ended. Leading axes are those of the starts.
+
+    Attributes
+    ----------
+    W, b
+        ``(..., m, n)`` and ``(..., n)``, float64.
+    loss
+        The exact loss there, ``(...)``.
+    gradient_norm
+        The Euclidean norm of the loss's gradient by W and b together, ``(...)``.
+    converged
+        Whether that is at most the tolerance, ``(...)``.
+    steps
+        The number of steps taken, ``(...)``.
+    """
+
+    W: Tensor
+    b: Tensor
+    loss: Tensor
+    gradient_norm: Tensor
+    converged: Tensor
+    steps: Tensor
+
+    def best(self) -> Optimum:
+        """Return the best of the restarts, which are the first axis.
+
+        Examples
+        --------
+        >>> starts = torch.tensor([[[1.0, 0.9]], [[1.0, -0.9]]])
+        >>> minimise(starts, torch.zeros(2, 2), 0.1).best().loss.shape
+        torch.Size([])
+        """
+        winner = self.loss.argmin(0, keepdim=True)
+
+        def take(values: Tensor) -> Tensor:
+            index = winner.reshape(*winner.shape, *[1] * (values.ndim - winner.ndim))
+            return values.gather(0, index.expand(1, *values.shape[1:]))[0]
+
+        return Optimum(**{name: take(values) for name, values in vars(self).items()})
+
+
+def minimise(
+    W: Tensor,
+    b: Tensor,
+    probability: Tensor | float | FeatureDistribution,
+    importance: Tensor | float | None = None,
+    *,
+    tolerance: float = 1e-8,
+    max_steps: int = 500,
+) -> Optimum:
+    """Descend the exact loss of tied ReLU-output models from given starts to stationary points.
+
+    Each step minimises a quadratic model in which every curvature counts by its size, so that
+    saddles repel, damped until the loss really falls (Levenberg and Marquardt). A model is
+    done when its gradient's norm is at most ``tolerance``.
+
+    Parameters
+    ----------
+    W, b
+        The starts, ``(..., m, n)`` and ``(..., n)``, with n of at most 10.
+    probability, importance
+        As for `superpos.losses.exact_loss`.
+    tolerance
+        The gradient norm to reach, above 0.
+    max_steps
+        When to give up, at least 1.
+
+    Returns
+    -------
+    Optimum
+
+    References
+    ----------
+    Dauphin et al. 2014, "Identifying and attacking the saddle point problem in high-dimensional
+    non-convex optimization" (curvatures by their size).
+
+    Examples
+    --------
+    Two sparse features share one dimension as an antipodal pair:
+
+    >>> found = minimise(torch.tensor([[0.9, -0.8]]), torch.zeros(2), 0.1)
+    >>> found.W.round(decimals=2), bool(found.converged)
+    (tensor([[ 1.0100, -1.0100]], dtype=torch.float64), True)
+    """
+    W, b = checks.weights(W, b)
+    checks.positive_number("tolerance", tolerance)
+    checks.whole_number("max_steps", max_steps)
+    m, n = W.shape[-2:]
+    features = as_features(probability, n)
+    I = checks.importances("importance", importance, n, dtype=torch.float64)
+    shape = checks.broadcast_shape(
+        W=W.shape[:-2], b=b.shape[:-1], probability=features.shape, importance=I.shape[:-1]
+    )
+    chance = features.active_sets()
+    start = torch.cat([
+        W.double().expand(*shape, m, n).flatten(-2), b.double().expand(*shape, n),
+    ], dim=-1).reshape(-1, m * n + n)  # fmt: skip
+    fixed = [
+        values.expand(*shape, values.shape[-1]).reshape(len(start), -1) for values in (chance, I)
+    ]
+    chunk = max(1, _ENTRIES_AT_ONCE // (n * 3**n))
+
+    def descend(first: int) -> tuple[Tensor, ...]:
+        some = slice(first, first + chunk)
+        return _descend(start[some], *(values[some] for values in fixed), m, tolerance, max_steps)
+
+    pieces = in_parallel(descend, range(0, len(start), chunk))
+    place, loss, norm, steps = (torch.cat(values) for values in zip(*pieces, strict=True))
+    return Optimum(
+        W=place[:, : m * n].reshape(*shape, m, n),
+        b=place[:, m * n :].reshape(*shape, n),
+        loss=loss.reshape(shape),
+        gradient_norm=norm.reshape(shape),
+        converged=(norm <= tolerance).reshape(shape),
+        steps=steps.reshape(shape),
+    )
+
+
+def _descend(
+    place: Tensor, chance: Tensor, I: Tensor, m: int, tolerance: float, max_steps: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Descend from ``place`` ``(models, mn + n)``: the end, its loss, gradient norm and steps."""
+    n = I.shape[-1]
+
+    def loss_at(place: Tensor, of: Tensor) -> Tensor:
+        W, b = place[:, : m * n].reshape(-1, m, n), place[:, m * n :]
+        return (loss_by_active_set(W, b, I[of]) * chance[of]).sum(-1)
+
+    place = place.clone()
+    final_loss, final_norm = place.new_empty(len(place)), place.new_empty(len(place))
+    steps = torch.zeros(len(place), dtype=torch.long)
+    damping = place.new_full((len(place),), 1e-3)
+    going = torch.arange(len(place))
+    for step in range(max_steps + 1):
+        loss, gradient, curvature = _derivatives(lambda at, of=going: loss_at(at, of), place[going])
+        norm = gradient.norm(dim=-1)
+        final_loss[going], final_norm[going], steps[going] = loss, norm, step
+        # where no damping makes the loss fall any more, rounding is all that is left
+        unfinished = (norm > tolerance) & (damping[going] < _MOST_DAMPING)
+        if step == max_steps or not unfinished.any():
+            break
+        going, loss = going[unfinished], loss[unfinished]
+        gradient, curvature = gradient[unfinished], curvature[unfinished]
+        size, direction = torch.linalg.eigh(curvature)
+        along = (direction.mT @ gradient[..., None])[..., 0] / (size.abs() + damping[going, None])
+        move = -(direction @ along[..., None])[..., 0]
+        with torch.no_grad():
+            tried = loss_at(place[going] + move, going)
+        # rounding of the loss must not stop the last steps, when the gradient still shrinks
+        better = tried <= loss + 4 * torch.finfo(loss.dtype).eps * loss.abs()
+        place[going] += torch.where(better[:, None], move, 0.0)
+        damping[going] = torch.where(better, damping[going] / 4, damping[going] * 8).clamp_min(
+            1e-14
+        )
+    return place, final_loss, final_norm, steps
+
+
+def _derivatives(loss, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss of each model ``(models,)``, its gradient and its matrix of curvatures."""
+    place = place.detach().requires_grad_()
+    value = loss(place)
+    (gradient,) = torch.autograd.grad(value.sum(), place, create_graph=True)
+    rows = [
+        torch.autograd.grad(gradient[:, k].sum(), place, retain_graph=True)[0]
+        for k in range(place.shape[-1])
+    ]
+    curvature = torch.stack(rows, dim=-2)
+    return value.detach(), gradient.detach(), (curvature + curvature.mT) / 2

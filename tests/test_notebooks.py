@@ -1,0 +1,346 @@
+"""The chapters as they are written, before any of them is executed."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import pytest
+import yaml
+
+from superpos.registry import load_registry
+
+ROOT = Path(__file__).parent.parent
+SOURCES = {path.stem: path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.md")}
+CLAIMS = load_registry(ROOT / "book" / "claims.yml")
+
+each_chapter = pytest.mark.parametrize("chapter", SOURCES)
+
+
+def cells(chapter: str, kind: str) -> list[str]:
+    notebook = jupytext.reads(SOURCES[chapter], fmt="md:myst")
+    return [cell.source for cell in notebook.cells if cell.cell_type == kind]
+
+
+def code(chapter: str) -> ast.Module:
+    return ast.parse("\n\n".join(cells(chapter, "code")))
+
+
+def calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    """All calls of a method of that name."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == name
+        ):
+            yield node
+
+
+def text_of(node: ast.expr | None) -> str:
+    assert isinstance(node, ast.Constant), "not written out where it is used"
+    assert isinstance(node.value, str)
+    return node.value
+
+
+# Text and code
+
+
+def test_there_are_chapters():
+    assert len(SOURCES) >= 2
+
+
+@each_chapter
+def test_a_chapter_comes_back_from_a_notebook_unchanged(chapter):
+    source = SOURCES[chapter]
+    assert jupytext.writes(jupytext.reads(source, fmt="md:myst"), fmt="md:myst") == source
+
+
+@each_chapter
+def test_every_cell_parses(chapter):
+    for source in cells(chapter, "code"):
+        ast.parse(source)
+
+
+@each_chapter
+def test_the_code_passes_ruff(chapter):
+    # as a notebook: ruff knows that imports may stand at the top of any cell
+    notebook = jupytext.reads(SOURCES[chapter], fmt="md:myst")
+    file = f"--stdin-filename=notebooks/{chapter}.ipynb"
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", file, "-"],
+        input=jupytext.writes(notebook, fmt="ipynb"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Claims
+
+
+def strings_for(name: str, target: ast.expr, values: ast.expr) -> list[str] | None:
+    """The texts that a loop over written-out values gives to a name; None if it sets another."""
+    if isinstance(target, ast.Name):
+        if target.id != name:
+            return None
+        assert isinstance(values, ast.List | ast.Tuple), f"the values of {name} are not written out"
+        return [text_of(value) for value in values.elts]
+    assert isinstance(target, ast.Tuple)
+    if isinstance(values, ast.Call) and isinstance(values.func, ast.Name):
+        columns = {"enumerate": [None, *values.args], "zip": values.args}[values.func.id]
+    else:
+        assert isinstance(values, ast.List | ast.Tuple)
+        rows = [row.elts for row in values.elts]
+        columns = [ast.List(list(column)) for column in zip(*rows, strict=True)]
+    for part, column in zip(target.elts, columns, strict=False):
+        if column is not None and (found := strings_for(name, part, column)) is not None:
+            return found
+    return None
+
+
+def records(tree: ast.Module) -> Iterator[tuple[ast.Call, list[str]]]:
+    """Each call that records claims, with the ids, from the loop around it where there is one."""
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.For)]
+    for call in calls(tree, "record"):
+        given = call.args[0]
+        if isinstance(given, ast.Name):
+            around = [loop for loop in loops if call in ast.walk(loop)]
+            found = [strings_for(given.id, loop.target, loop.iter) for loop in around]
+            (names,) = [names for names in found if names is not None]
+            yield call, names
+        else:
+            yield call, [text_of(given)]
+
+
+def recorded(tree: ast.Module) -> list[str]:
+    return [name for _, names in records(tree) for name in names]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'claims.record("a", x)\nclaims.record("b", x)',
+        'for name in ["a", "b"]:\n    claims.record(name, x)',
+        'for k, name in enumerate(("a", "b")):\n    claims.record(name, x[k])',
+        'for name, y in (("a", x), ("b", x)):\n    for k in y:\n        claims.record(name, y)',
+        'for name, y in zip(["a", "b"], x, strict=True):\n    claims.record(name, y)',
+        'for k, (y, name) in enumerate([(x, "a"), (x, "b")]):\n    claims.record(name, y)',
+    ],
+)
+def test_records_are_found_however_they_are_written(written):
+    assert recorded(ast.parse(written)) == ["a", "b"]
+
+
+@each_chapter
+def test_each_claim_of_a_chapter_is_recorded_in_it_once_and_no_other_is(chapter):
+    registered = [claim.id for claim in CLAIMS.values() if claim.chapter == chapter]
+    assert registered
+    assert sorted(recorded(code(chapter))) == sorted(registered)
+
+
+@each_chapter
+def test_a_weaker_reading_is_measured_where_and_only_where_one_is_registered(chapter):
+    for call, names in records(code(chapter)):
+        measured = any(keyword.arg == "weaker" for keyword in call.keywords)
+        assert {CLAIMS[name].qualified is not None for name in names} == {measured}, names
+
+
+@each_chapter
+def test_every_verdict_knows_whether_the_run_is_quick(chapter):
+    for call in calls(code(chapter), "record"):
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert given.get("quick") == "quick", ast.unparse(call.args[0])
+
+
+@each_chapter
+def test_claims_and_deviations_shown_are_the_chapters_own(chapter):
+    tree = code(chapter)
+    for name in ("show_claims", "show_deviations"):
+        assert {text_of(call.args[0]) for call in calls(tree, name)} <= {chapter}
+    assert len(list(calls(tree, "show_claims"))) == 1
+
+
+# Figures and references
+
+
+def shown(chapter: str) -> Iterator[tuple[str, dict[str, ast.expr]]]:
+    """The figures of a chapter, explorers included: names, and what else is said of them."""
+    for call in calls(code(chapter), "show"):
+        said = {keyword.arg: keyword.value for keyword in call.keywords}
+        yield text_of(said.get("name")), said
+
+
+def prose(chapter: str) -> str:
+    """All text of a chapter: between its cells, and in what its code says."""
+    texts = [
+        node.value
+        for node in ast.walk(code(chapter))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    return "\n\n".join([*cells(chapter, "markdown"), *texts])
+
+
+FIGURES = [name for chapter in SOURCES for name, _ in shown(chapter)]
+
+
+def test_every_figure_of_the_book_has_a_name_of_its_own_that_a_link_can_carry():
+    assert FIGURES
+    assert [name for name, count in Counter(FIGURES).items() if count > 1] == []
+    assert [name for name in FIGURES if not re.fullmatch(r"[a-z][a-z0-9-]*", name)] == []
+
+
+@each_chapter
+def test_a_chapter_has_an_explorer_and_figures_with_captions(chapter):
+    figures = dict(shown(chapter))
+    assert all("caption" in said for said in figures.values())
+    assert sum("alt" not in said for said in figures.values()) == 1  # an explorer writes its own
+
+
+@each_chapter
+def test_the_alternative_text_of_a_figure_tells_numbers(chapter):
+    for name, said in shown(chapter):
+        if "alt" in said:
+            measured = any(isinstance(node, ast.Name) for node in ast.walk(said["alt"]))
+            assert measured, f"the alternative text of {name} has nothing that was measured"
+
+
+def role(name: str, text: str) -> list[str]:
+    """What the text refers to with a role, as ``{role}`target``` or ``{role}`words <target>```."""
+    found = re.findall(rf"\{{{name}\}}`([^`]+)`", text)
+    return [re.sub(r".*<(.+)>$", r"\1", target, flags=re.DOTALL).strip() for target in found]
+
+
+@each_chapter
+def test_every_figure_referred_to_exists(chapter):
+    assert [name for name in role("numref", prose(chapter)) if name not in FIGURES] == []
+
+
+@each_chapter
+def test_every_equation_referred_to_exists(chapter):
+    text = prose(chapter)
+    labels = re.findall(r"^\$\$ \(([\w-]+)\)$", text, re.MULTILINE)
+    assert len(set(labels)) == len(labels)
+    assert [name for name in role("eq", text) if name not in labels] == []
+
+
+def test_labels_of_equations_are_unique_in_the_book():
+    labels = [
+        label
+        for source in SOURCES.values()
+        for label in re.findall(r"^\$\$ \(([\w-]+)\)$", source, re.MULTILINE)
+    ]
+    assert len(set(labels)) == len(labels)
+
+
+def test_roles_are_read_with_and_without_words():
+    text = "{numref}`a-b` and {numref}`Figure %s <c-d>`, {cite}`e2022, f2023`"
+    assert role("numref", text) == ["a-b", "c-d"]
+    assert role("cite", text) == ["e2022, f2023"]
+
+
+@pytest.mark.parametrize("page", [*SOURCES, "index"])
+def test_everything_cited_is_in_the_bibliography(page):
+    text = prose(page) if page in SOURCES else (ROOT / "book" / "index.md").read_text("utf-8")
+    bibliography = (ROOT / "book" / "references.bib").read_text("utf-8")
+    known = re.findall(r"^@\w+\{(\S+),$", bibliography, re.MULTILINE)
+    assert len(set(known)) == len(known)
+    cited = [
+        key.strip()
+        for kind in ("cite", "cite:p", "cite:t")
+        for keys in role(kind, text)
+        for key in keys.split(",")
+    ]
+    assert cited
+    assert [key for key in cited if key not in known] == []
+    assert "```{bibliography}" in text
+
+
+def test_what_the_registry_cites_is_in_the_bibliography():
+    bibliography = (ROOT / "book" / "references.bib").read_text("utf-8")
+    for claim in CLAIMS.values():
+        assert f"{{{claim.source_key}," in bibliography, claim.id
+
+
+# Parameters
+
+
+def parameters(chapter: str) -> dict[str, tuple[str, str]]:
+    """Types and comments of the lines of the parameters cell, by name."""
+    notebook = jupytext.reads(SOURCES[chapter], fmt="md:myst")
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    comments = {
+        token.start[0]: token.string.removeprefix("#").strip()
+        for token in tokenize.generate_tokens(io.StringIO(cell.source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    found = {}
+    for statement in ast.parse(cell.source).body:
+        assert isinstance(statement, ast.AnnAssign), f"{ast.unparse(statement)} has no type"
+        assert statement.value is not None, f"{ast.unparse(statement)} has no value"
+        name, kind = ast.unparse(statement.target), ast.unparse(statement.annotation)
+        assert name not in found
+        found[name] = kind, comments.get(statement.lineno, "")
+    return found
+
+
+def front_matter(chapter: str) -> dict:
+    return yaml.safe_load(SOURCES[chapter].split("---\n")[1])["superpos"]
+
+
+@each_chapter
+def test_every_parameter_has_a_type_and_a_comment_that_papermill_can_read(chapter):
+    listed = parameters(chapter)
+    assert len(listed) > 2
+    for name, (kind, comment) in listed.items():
+        assert kind in ("int", "float", "str", "bool", "list[int]", "list[float]"), name
+        assert comment, f"{name} has no comment"
+        assert "=" not in comment, f"papermill cannot read {name}: its comment has an ="
+        if kind.strip("list[]") in ("int", "float"):
+            assert re.search(r"[\[(].+, .+[\])]$", comment), f"{name} has no range"
+
+
+@each_chapter
+def test_what_quick_sets_exists_and_quick_itself_is_off(chapter):
+    listed, quick = parameters(chapter), front_matter(chapter)["quick"]
+    assert quick
+    assert [name for name in quick if name not in listed] == []
+    assert "quick" not in quick
+    assert listed["quick"][0] == "bool"
+    assert "\nquick: bool = False  #" in SOURCES[chapter]
+
+
+@each_chapter
+def test_every_parameter_is_used(chapter):
+    used = {
+        node.id
+        for node in ast.walk(code(chapter))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    assert [name for name in parameters(chapter) if name not in used] == []
+
+
+@each_chapter
+def test_a_quick_run_is_a_smaller_one(chapter):
+    values = {
+        ast.unparse(node.target): ast.literal_eval(node.value)
+        for node in code(chapter).body
+        if isinstance(node, ast.AnnAssign)
+    }
+    for name, value in front_matter(chapter)["quick"].items():
+        assert value < values[name], name
+
+
+@each_chapter
+def test_the_budget_is_stated_in_seconds(chapter):
+    assert 0 < front_matter(chapter)["budget_seconds"] <= 600
