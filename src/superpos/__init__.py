@@ -1,8 +1,8 @@
 """Toy Models of Superposition, executable.
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
-loss (`losses`), their training (`train`), their geometry (`geometry`), how it is drawn
-(`plotting`), and what was claimed and found (`registry`, `claims`).
+loss (`losses`), their training (`train`) and optima (`optima`), their geometry (`geometry`), how it
+is drawn (`plotting`), and what was claimed and found (`registry`, `claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -34,6 +34,7 @@ _MODULES = (
     "superpos.intervals",
     "superpos.losses",
     "superpos.models",
+    "superpos.optima",
     "superpos.outcomes",
     "superpos.plotting",
 )
