@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -341,6 +342,18 @@ def test_models_are_told_apart_by_what_they_are_and_not_by_name_alone(tmp_path):
     short(checkpoint=tmp_path, model=Model("mine"))
     with pytest.raises(InvalidArgument, match=REFUSED):
         short(checkpoint=tmp_path, model=Model("mine", output=torch.tanh))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(lambda z: z, lambda z: 2 * z), (partial(torch.clamp, max=1), partial(torch.clamp, max=2))],
+    ids=["lambda", "partial"],
+)
+def test_a_model_whose_functions_have_no_names_is_never_taken_for_another(tmp_path, one, other):
+    with contextlib.suppress(InvalidArgument):
+        short(checkpoint=tmp_path, model=Model("mine", output=one))
+        found = short(checkpoint=tmp_path, model=Model("mine", output=other))
+        assert_same(found, short(model=Model("mine", output=other)))
 
 
 def test_a_run_that_was_cut_otherwise_is_not_spread_over_the_new_pieces(run, monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from torch import Tensor
 
@@ -271,6 +272,12 @@ def test_a_rate_is_told_with_its_count_and_interval(shown, trials, text):
 
 
 # Showing
+
+
+def test_a_verdict_at_the_end_of_a_cell_is_not_shown_twice(displayed):
+    verdict = claims.record("lines-meet", outcomes(20))
+    assert len(displayed) == 1
+    assert DisplayFormatter().format(verdict) == ({}, {})
 
 
 def test_the_claims_of_a_chapter_are_listed_in_the_registrys_order(displayed):

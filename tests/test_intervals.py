@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from superpos.errors import InvalidArgument
-from superpos.intervals import mean_interval, rank_correlation, rate_interval, told
+from superpos.intervals import mean_interval, rank_correlation, rate_interval, told, told_rate
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -150,6 +150,11 @@ def test_a_mean_of_what_is_not_finite_is_refused(bad):
 def test_a_mean_is_told_with_its_interval_digits_and_the_sign_of_minus(values, digits, text):
     assert told(torch.tensor(values), digits=digits) == text
     assert "-" not in text
+
+
+def test_a_rate_is_told_in_percent():
+    assert told_rate(outcomes(0, 20)) == "0% [0%, 16%]"
+    assert told_rate(outcomes(100, 200)) == "50% [43%, 57%]"
 
 
 # Ranks

@@ -104,6 +104,10 @@ PAIRS = {
     "not opposite enough": (bent_pair(-0.95 + JUST), False),
     "two partners": (polar((1, 0), (1, 180), (1, 180), (1, 0), NOTHING), False),
     "an only pair": (polar((1, 0), (1, 180), NOTHING, NOTHING, NOTHING), False),
+    "one pair and two alone": (
+        columns((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)),
+        False,
+    ),
     "four at right angles": (torch.eye(4, 5, dtype=torch.float64), False),
     "a pentagon": (evenly(0, 72, 144, 216, 288), False),
 }
@@ -310,9 +314,9 @@ def test_the_unimportant_are_first_where_there_are_both_kinds(settings, holds):
 TRIANGLE = placed({0: X, **{i + 1: (0, *evenly(120 * i)[:, 0].tolist()) for i in range(3)}})
 
 
-def pairs_and_triangle(pairs: int) -> Tensor:
-    """As many antipodal pairs and one triangle, all orthogonal."""
-    blocks = [columns((1,), (-1,))] * pairs + [evenly(0, 120, 240)]
+def pairs_and_triangles(pairs: int, triangles: int) -> Tensor:
+    """So many antipodal pairs and triangles, all orthogonal."""
+    blocks = [columns((1,), (-1,))] * pairs + [evenly(0, 120, 240)] * triangles
     return torch.block_diag(*blocks)
 
 
@@ -323,8 +327,8 @@ def pairs_and_triangle(pairs: int) -> Tensor:
         ([DENSE, TRIANGLE, ONE_PAIR], False),
         ([DENSE, DENSE, WRONG_PAIR], True),
         ([DENSE, DENSE], False),
-        ([pairs_and_triangle(6)], True),  # 12 of 15 superposed features: 80 %
-        ([pairs_and_triangle(5)], False),
+        ([pairs_and_triangles(6, 1)], True),  # 12 of 15 superposed features: 80 %
+        ([pairs_and_triangles(11, 2)], False),  # 22 of 28: 79 %
         ([placed({0: X, 1: (-0.9 - JUST, (1 - (0.9 + JUST) ** 2) ** 0.5, 0)})], True),
         ([placed({0: X, 1: (-0.9 + JUST, (1 - (0.9 - JUST) ** 2) ** 0.5, 0)})], False),
         ([placed({0: X, 1: X})], False),
@@ -420,6 +424,11 @@ def test_near_is_within_5_percent(value, holds):
     assert told(outcomes.sticks_at(D, 0.5)) is holds
 
 
+def test_a_value_that_is_never_reached_is_not_stuck_at():
+    for value in (0.1, 0.2, 1.2):
+        assert not told(outcomes.sticks_at(fall(), value))
+
+
 def test_seeds_stick_one_by_one():
     D = torch.stack([fall((10, 0.5)), fall((10, 0.7))])
     assert outcomes.sticks_at(D, 0.5).tolist() == [True, False]
@@ -485,7 +494,9 @@ def test_orthogonal_polytopes_that_fill_the_space_are_tegum_factors():
 def test_a_space_that_is_not_filled_is_not_made_of_tegum_factors():
     room = torch.cat([DIRECT_SUM, torch.zeros(1, 6, dtype=torch.float64)])
     assert outcomes.tegum_factors(room) is False
+    assert outcomes.tegum_excess(room) == -1
     assert outcomes.tegum_factors(torch.zeros(2, 3)) is False
+    assert outcomes.tegum_excess(torch.zeros(2, 3)) == -2
     short = DIRECT_SUM.clone()
     short[:, 5] *= (0.5 - JUST) ** 0.5  # no longer represented
     assert outcomes.tegum_factors(short) is False
@@ -498,6 +509,9 @@ def test_parts_are_joined_by_a_product_of_0_15_or_more(product, factors):
     corners = torch.linalg.svd(torch.eye(5, dtype=torch.float64) - 1 / 5).Vh[:4]
     length = (4 * product) ** 0.5 / (4 / 5) ** 0.5
     assert outcomes.tegum_factors(length * corners) is factors
+    assert outcomes.tegum_excess(length * corners) == (0 if factors else 1)
+    assert outcomes.tegum_factors(corners, threshold=0.19) is True  # products are 1/5
+    assert outcomes.tegum_factors(corners, threshold=0.21) is False
 
 
 @pytest.mark.parametrize(("value", "factors"), [(0.3 + JUST, True), (0.3 - JUST, False)])

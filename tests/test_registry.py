@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from superpos.errors import InvalidArgument
-from superpos.registry import deviation_text, load_registry
+from superpos.registry import deviation_text, load_registry, one_line
 
 ROOT = Path(__file__).parent.parent
 RISES = {
@@ -125,6 +126,13 @@ def test_a_deviation_is_told_with_the_source_ours_and_what_depends_on_it():
     assert text == (
         "**Length.** Source: Silent. Ours: Long. Does a verdict depend on it? No: it holds."
     )
+
+
+def test_a_text_of_the_registry_is_one_line_whose_stars_are_stars():
+    shown = MarkdownIt().renderInline(one_line("D* falls\n  from\tD* = 1"))
+    assert shown == "D* falls from D* = 1"
+    text = deviation_text({name: "a*\nb*" for name in ("setting", "source", "ours", "depends")})
+    assert MarkdownIt().render(text).count("a* b*") == 4
 
 
 # The book's own

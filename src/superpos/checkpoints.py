@@ -127,5 +127,11 @@ def _described(value: object) -> str:
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return type(value).__name__ + _described(fields)
     if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
+        name = getattr(value, "__qualname__", "<unnamed>")
+        if "<" in name:  # a lambda, a function inside another, a partial
+            raise InvalidArgument(
+                f"a run with {value!r} cannot be told from others: for a checkpoint, its functions "
+                "need names at the top of a module"
+            )
+        return f"{value.__module__}.{name}"
     return repr(value)
