@@ -352,7 +352,7 @@ def test_functions_that_cannot_be_told_apart_are_refused_before_any_work(
     tmp_path, blocks, nameless
 ):
     blocks.limit = 0
-    with pytest.raises(InvalidArgument, match="cannot be told from others: .* need names"):
+    with pytest.raises(InvalidArgument, match=r"cannot be told from others: .* need names"):
         short(checkpoint=tmp_path, model=Model("mine", output=nameless))
 
 
