@@ -35,13 +35,14 @@ class Checkpoint:
     produced_by: dict
 
     def prepare(self) -> None:
-        """Make the folder, so that a place that cannot be written is known before any work.
+        """Make the folder, so that what cannot be saved is known before any work.
 
         Raises
         ------
         InvalidArgument
-            If it cannot be written.
+            If the folder cannot be written, or the run cannot be told from others.
         """
+        _described(self.produced_by)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
