@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book test lab serve clean help
+.PHONY: book test lab serve bench clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -24,6 +24,9 @@ lab: .venv/ready-lab ## open the notebooks in JupyterLab
 
 serve: .venv/ready ## serve the built book on this machine
 	@$(BIN)/superpos serve
+
+bench: .venv/ready ## time training against the published procedure (JSON=FILE writes the numbers)
+	@$(BIN)/python benchmarks/bench.py $(if $(JSON),--json $(JSON))
 
 clean: ## remove what the build made, but not the environment
 	rm -rf _build book/executed

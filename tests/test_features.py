@@ -71,6 +71,7 @@ def test_inputs_have_the_moments_of_the_theory(name):
     features = DISTRIBUTIONS[name]
     x = features.inputs(uniforms(features))
     mean, second = moments_in_theory(features)
+    assert torch.allclose(features.mean, mean)
     assert_mean(x, mean)
     assert_mean(x[:, :, None] * x[:, None, :], second)
 
@@ -203,3 +204,16 @@ def test_a_number_of_features_below_1_is_refused(n):
 def test_empty_sets_are_refused(kind, sets, size, named):
     with pytest.raises(InvalidArgument, match=f"{named} is 0"):
         kind(sets, size, 0.5)
+
+
+@pytest.mark.parametrize("name", ["independent", "independent, uneven", "independent, sparse"])
+def test_strata_with_their_shares_have_the_moments_of_the_theory(name):
+    features = DISTRIBUTIONS[name]
+    u = uniforms(features, 20_000).reshape(1000, 20, -1)
+    x, share = features.strata(u), features.shares(u)
+    assert x.shape == (1000, 21, features.n)
+    assert (x[:, -1] == 0).all()
+    assert share.sum().item() == pytest.approx(1)
+    mean, second = moments_in_theory(features)
+    assert_mean(share @ x, mean)
+    assert_mean((share[:, None] * x).mT @ x, second)

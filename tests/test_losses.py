@@ -174,14 +174,6 @@ def test_the_loss_of_an_output_does_not_depend_on_its_own_drawn_input():
     assert torch.allclose(first, second)
 
 
-@pytest.mark.parametrize(
-    ("c", "a", "place"),
-    [(-0.5, 1, 0.5), (0.5, 1, 0), (-2, 1, 1), (0, 1, 0), (1, 0, 0), (-1, 0, 1), (-1e-30, 0, 1)],
-)
-def test_the_kink_is_where_the_output_starts_to_rise(c, a, place):
-    assert losses.kink(torch.tensor(float(c)), torch.tensor(float(a))).item() == place
-
-
 def test_the_batch_loss_sums_over_features_and_averages_over_inputs():
     x = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     loss = losses.batch_loss(x, torch.zeros(2, 2), torch.tensor([[1.0, 1.0], [1.0, 0.5]]))

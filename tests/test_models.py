@@ -76,3 +76,12 @@ def test_initial_weights_have_the_stated_size_and_biases_are_0(scale):
     assert started["W"].std().item() == pytest.approx(expected, rel=5 / (2 * count) ** 0.5)
     assert started["W"].mean().abs() < 5 * expected / count**0.5
     assert (started["b"] == 0).all()
+
+
+@pytest.mark.parametrize("model", [LINEAR, RELU_HIDDEN, UNTIED], ids=lambda model: model.name)
+def test_with_centred_biases_the_mean_input_comes_out_as_it_is(model):
+    parameters = model.initial(5, 2, seeds=[0, 1], count=3, scale=3.0)
+    mean = torch.rand(3, 5, generator=torch.Generator().manual_seed(0))
+    parameters["b"] = model.centred(parameters, mean)
+    output = model.reconstruct(parameters, mean[:, None])[..., 0, :]
+    assert torch.allclose(output, mean.expand(2, 3, 5), atol=1e-6)

@@ -80,7 +80,7 @@ def test_a_run_is_the_same_however_it_is_cut(monkeypatch, entries):
 def test_the_pieces_hold_every_model_once(monkeypatch, seeds, settings, models):
     cut_at(monkeypatch, models * 10)
     times = torch.zeros(seeds, settings)
-    for piece in training._pieces(seeds, settings, 10):
+    for piece in training._pieces(seeds, settings, 10, torch.device("cpu")):
         times[piece] += 1
         assert times[piece].numel() <= models
     assert (times == 1).all()

@@ -1,8 +1,9 @@
 """Toy Models of Superposition, executable.
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
-loss (`losses`), their training (`train`) and optima (`optima`), their geometry (`geometry`), how it
-is drawn (`plotting`), and what was claimed and found (`registry`, `claims`).
+loss (`losses`), their training (`train`) and optima (`optima`), the best of several tries
+(`restarts`), their geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and
+found (`registry`, `claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -19,11 +20,11 @@ _HOME = {
     "InvalidArgument": "superpos.errors",
     "LINEAR": "superpos.models",
     "Model": "superpos.models",
-    "PUBLISHED": "superpos.training",
-    "Procedure": "superpos.training",
+    "PUBLISHED": "superpos.procedures",
+    "Procedure": "superpos.procedures",
     "RELU_HIDDEN": "superpos.models",
     "RELU_OUTPUT": "superpos.models",
-    "Trained": "superpos.training",
+    "Trained": "superpos.trained",
     "train": "superpos.training",
 }
 _MODULES = (
@@ -37,6 +38,7 @@ _MODULES = (
     "superpos.optima",
     "superpos.outcomes",
     "superpos.plotting",
+    "superpos.restarts",
 )
 
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])

@@ -30,6 +30,13 @@ def positive_number(name: str, value: float, *, allow_zero: bool = False) -> flo
     return float(value)
 
 
+def fraction(name: str, value: float) -> float:
+    """Return ``value`` as a float in [0, 1)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise InvalidArgument(f"{name} is {value!r}: it must be at least 0 and below 1")
+    return float(value)
+
+
 def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor:
     """Return ``value`` as a floating-point tensor without NaN or infinity."""
     try:

@@ -20,5 +20,8 @@ class Diverged(RuntimeError):
     """
 
     def __init__(self, message: str, last_good: dict | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, last_good)  # both, so that it can come from another process
         self.last_good = last_good
+
+    def __str__(self) -> str:
+        return self.args[0]

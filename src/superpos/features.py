@@ -15,6 +15,8 @@ A distribution has
     how many uniform draws one input takes;
 ``inputs(u)``
     the map, from ``(..., batch, uniforms)`` to ``(..., *shape, batch, n)``;
+``mean``
+    the mean input, ``(*shape, n)``;
 ``silence``
     the probability that no feature is active, of the settings' shape;
 ``active_sets()``
@@ -51,6 +53,8 @@ class FeatureDistribution(Protocol):
     @property
     def uniforms(self) -> int: ...
     @property
+    def mean(self) -> Tensor: ...
+    @property
     def silence(self) -> Tensor: ...
     def inputs(self, u: Tensor) -> Tensor: ...
     def active_inputs(self, u: Tensor) -> Tensor: ...
@@ -63,6 +67,7 @@ class _Probable:
     """What the distributions share: entries (features, or sets) with a probability each."""
 
     probability: Tensor  # (..., entries)
+    _made: _Draws | None = None
 
     @property
     def shape(self) -> torch.Size:
@@ -71,6 +76,12 @@ class _Probable:
     @property
     def silence(self) -> Tensor:
         return (1 - self.probability).prod(-1)
+
+    def _draws(self, u: Tensor) -> _Draws:
+        """Return what makes inputs of draws like ``u``, the same one at every step."""
+        if self._made is None or self._made.per_p.dtype != u.dtype:
+            object.__setattr__(self, "_made", _Draws(self.probability, u))
+        return self._made
 
     def settings(self, shape: Sequence[int], start: int, stop: int):
         spread = self.probability.expand(*shape, -1)
@@ -126,31 +137,34 @@ class IndependentFeatures(_Probable):
     def uniforms(self) -> int:
         return 1 + self.n
 
+    @property
+    def mean(self) -> Tensor:
+        return self.probability / 2
+
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform decides whether a feature is active and its value."""
-        return _values(*_over_settings(u, self.probability))
+        return self._draws(u).values(u)
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs with at least one active feature; the first uniform chooses the first."""
-        return _values(*_over_settings(u, self.probability), given_any=True)
+        return self._draws(u).values_given_any(u)
 
     def _entries(self) -> Tensor:
         return torch.stack([1 - self.probability, self.probability], dim=-1)
 
-    def strata(self, u: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return inputs and what each counts for in a mean: sampled active ones, and silence.
-
-        The inputs are ``(..., *shape, batch + 1, n)``, their weights ``(*shape, batch + 1)``.
-        """
-        values, p = _over_settings(u, self.probability)
-        batch = u.shape[-2]
+    def strata(self, u: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return active inputs and, last, the silent one: ``(..., *shape, batch + 1, n)``."""
         if out is None:
-            out = u.new_empty(*u.shape[:-2], *self.shape, batch + 1, self.n)
-        _values(values, p, given_any=True, out=out[..., :-1, :])
+            out = u.new_empty(*u.shape[:-2], *self.shape, u.shape[-2] + 1, self.n)
+        self._draws(u).values_given_any(u, out=out[..., :-1, :])
         out[..., -1, :] = 0
-        silence = self.silence[..., None]
+        return out
+
+    def shares(self, u: Tensor) -> Tensor:
+        """Return the share of each of the `strata` in a mean, ``(*shape, batch + 1)``."""
+        silence, batch = self.silence[..., None], u.shape[-2]
         sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
-        return out, torch.cat([sampled, silence], dim=-1).to(u)
+        return torch.cat([sampled, silence], dim=-1).to(u)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,9 +205,14 @@ class CorrelatedSets(_Probable):
     def uniforms(self) -> int:
         return 1 + self.sets + self.n
 
+    @property
+    def mean(self) -> Tensor:
+        return (self.probability / 2).repeat_interleave(self.size, dim=-1)
+
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform per set decides activity, one per feature is its value."""
-        return self._members(u, given_any=False)
+        of_sets, of_members = self._split(u)
+        return self._members(self._draws(u).values(of_sets), of_members)
 
     def _entries(self) -> Tensor:
         p = self.probability[..., None]
@@ -202,13 +221,15 @@ class CorrelatedSets(_Probable):
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs with at least one active set; the first uniform chooses the first."""
-        return self._members(u, given_any=True)
+        of_sets, of_members = self._split(u)
+        return self._members(self._draws(u).values_given_any(of_sets), of_members)
 
-    def _members(self, u: Tensor, *, given_any: bool) -> Tensor:
-        of_sets, of_members = u.split([1 + self.sets, self.n], dim=-1)
-        u, p = _over_settings(of_sets, self.probability)
-        active = _active(u, p, given_any=given_any).repeat_interleave(self.size, dim=-1)
-        return active * _over_settings(of_members, self.probability)[0]
+    def _split(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return u.split([1 + self.sets, self.n], dim=-1)
+
+    def _members(self, of_sets: Tensor, of_members: Tensor) -> Tensor:
+        active = (of_sets > 0).repeat_interleave(self.size, dim=-1)
+        return active * _spread(of_members, len(self.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,9 +270,14 @@ class AnticorrelatedSets(_Probable):
     def uniforms(self) -> int:
         return 1 + 2 * self.sets
 
+    @property
+    def mean(self) -> Tensor:
+        return (self.probability / (2 * self.size)).repeat_interleave(self.size, dim=-1)
+
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform per set for activity and value, one for the member."""
-        return self._members(u, given_any=False)
+        of_sets, of_members = self._split(u)
+        return self._members(self._draws(u).values(of_sets), of_members)
 
     def _entries(self) -> Tensor:
         p = self.probability[..., None]
@@ -261,15 +287,16 @@ class AnticorrelatedSets(_Probable):
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs with at least one active set; the first uniform chooses the first."""
-        return self._members(u, given_any=True)
+        of_sets, of_members = self._split(u)
+        return self._members(self._draws(u).values_given_any(of_sets), of_members)
 
-    def _members(self, u: Tensor, *, given_any: bool) -> Tensor:
-        of_sets, of_members = u.split([1 + self.sets, self.sets], dim=-1)
-        value = _values(*_over_settings(of_sets, self.probability), given_any=given_any)
-        member = (of_members * self.size).long().clamp_max(self.size - 1)
+    def _split(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return u.split([1 + self.sets, self.sets], dim=-1)
+
+    def _members(self, of_sets: Tensor, of_members: Tensor) -> Tensor:
+        member = (_spread(of_members, len(self.shape)) * self.size).long().clamp_max(self.size - 1)
         chosen = torch.nn.functional.one_hot(member, self.size)
-        chosen = chosen.reshape(*member.shape[:-2], *([1] * len(self.shape)), *chosen.shape[-3:])
-        return (value[..., None] * chosen).flatten(-2)
+        return (of_sets[..., None] * chosen).flatten(-2)
 
 
 def as_features(
@@ -301,41 +328,43 @@ def _check_sets(features: CorrelatedSets | AnticorrelatedSets) -> None:
     object.__setattr__(features, "probability", checks.per_feature("probability", p, features.sets))
 
 
-def _over_settings(u: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
-    """Give draws ``(..., batch, k)`` an axis a setting, and probabilities one for the batch."""
-    settings = [1] * (probability.ndim - 1)
-    return u.reshape(*u.shape[:-2], *settings, *u.shape[-2:]), probability[..., None, :].to(u)
+class _Draws:
+    """Entries with a probability each, from uniform draws ``(..., batch, 1 + entries)``.
 
-
-def _active(u: Tensor, p: Tensor, *, given_any: bool) -> Tensor:
-    """Return which entries are active; ``u`` has one draw more, at its front."""
-    return _scaled(u, p, given_any=given_any) < 1
-
-
-def _values(u: Tensor, p: Tensor, *, given_any: bool = False, out: Tensor | None = None) -> Tensor:
-    """Return entries that are 0 or, where active, uniform on [0, 1]; ``u`` as in `_active`."""
-    # 0 from 1 on: `threshold` does so from −1 down, ten times as fast as `where`
-    negative = _scaled(u, p, given_any=given_any, out=out).neg_()
-    return torch.nn.functional.threshold_(negative, -1, 0).neg_()
-
-
-def _scaled(u: Tensor, p: Tensor, *, given_any: bool, out: Tensor | None = None) -> Tensor:
-    """Return numbers that are below 1 with probability p, and then uniform on [0, 1).
-
-    Given that some entry is active, the first draw chooses the first active one: entry k comes
-    first with probability p_k Π_{j<k} (1 − p_j) / (1 − Π_j (1 − p_j)). Those before it are silent,
-    and those after it are as likely as ever.
+    An entry is active where its draw is above 1 − p; what is above, over p, is its value:
+    uniform on [0, 1].
     """
-    own = u[..., 1:]
-    per_p = 1 / p.clamp_min(torch.finfo(p.dtype).tiny)
-    if not given_any:
-        return torch.mul(own, per_p, out=out)
-    reached = 1 - (1 - p.double()).cumprod(-1).squeeze(-2)  # one at or before each position
-    target = u[..., 0].double() * reached[..., -1:]
-    reached = reached.expand(*target.shape[:-1], -1).contiguous()
-    first = torch.searchsorted(reached, target.contiguous(), right=True)
-    first = first.clamp_max(p.shape[-1] - 1)[..., None]
-    position = torch.arange(p.shape[-1], device=p.device, dtype=p.dtype)
-    scaled = torch.sub(first.to(p.dtype), position, out=out).clamp_min_(0)  # 1 or more before it
-    scaled.addcmul_(own, per_p)
-    return scaled.scatter_(-1, first, own.expand_as(scaled).gather(-1, first))
+
+    def __init__(self, probability: Tensor, like: Tensor) -> None:
+        self.settings = probability.ndim - 1
+        self.reached = 1 - (1 - probability).cumprod(-1)  # one at or before each position
+        p = probability[..., None, :].to(like)
+        self.per_p = 1 / p.clamp_min(torch.finfo(p.dtype).tiny)
+        self.offset = 1 - self.per_p
+        self.position = torch.arange(p.shape[-1], device=p.device, dtype=p.dtype)
+
+    def values(self, u: Tensor) -> Tensor:
+        """Return entries ``(..., *settings, batch, entries)``, 0 where they are not active."""
+        own = _spread(u[..., 1:], self.settings)
+        return torch.addcmul(self.offset, own, self.per_p).relu_()
+
+    def values_given_any(self, u: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return the same given that some entry is active; the first draw chooses the first.
+
+        Entry k comes first with probability p_k Π_{j<k} (1 − p_j) / (1 − Π_j (1 − p_j)). Those
+        before it are silent, and those after it are as likely as ever.
+        """
+        u = _spread(u, self.settings)
+        own, target = u[..., 1:], u[..., 0].double() * self.reached[..., -1:]
+        reached = self.reached.expand(*target.shape[:-1], -1).contiguous()
+        first = torch.searchsorted(reached, target, right=True).clamp_max_(own.shape[-1] - 1)
+        first = first[..., None]
+        # −1 or less before it
+        values = torch.sub(self.position, first.to(u.dtype), out=out).clamp_max_(0)
+        values.add_(self.offset).addcmul_(own, self.per_p).relu_()
+        return values.scatter_(-1, first, own.expand_as(values).gather(-1, first))
+
+
+def _spread(u: Tensor, settings: int) -> Tensor:
+    """Give draws ``(..., batch, k)`` an axis a setting."""
+    return u.reshape(*u.shape[:-2], *[1] * settings, *u.shape[-2:])

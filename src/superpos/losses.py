@@ -13,6 +13,7 @@ from superpos.features import FeatureDistribution, as_features
 from superpos.ramps import ramp_integrals
 
 _MOST_FEATURES = 10  # of the exact loss, whose cost grows as 3ⁿ
+_TINY = 1e-30  # keeps a feature that is not represented from dividing by 0
 _ENTRIES_AT_ONCE = 4_000_000  # of an (ensemble, samples, n) block: bounds the memory
 
 
@@ -280,7 +281,9 @@ def own_input_loss(W: Tensor, b: Tensor, p: Tensor, I: Tensor, x: Tensor) -> Ten
 
     Output i is ReLU(a x_i + c) with a = ‖W_i‖² and c what the other features and the bias
     add. With x_i = 0 (probability 1 − p) it costs ReLU(c)²; with x_i uniform on [0, 1] it costs
-    ∫₀¹ (x − ReLU(ax + c))² dx, a polynomial in the kink's place x₀.
+    ∫₀¹ (x − ReLU(ax + c))² dx. It is positive on a share y of that interval, and where all of it
+    is, it starts at ae: r = ReLU(1 + c/a), y = min(r, 1), e = r − y. Where it becomes
+    positive, the error is g = 1 − y − ae, and from there it grows with slope 1 − a.
 
     Parameters
     ----------
@@ -296,21 +299,14 @@ def own_input_loss(W: Tensor, b: Tensor, p: Tensor, I: Tensor, x: Tensor) -> Ten
     Tensor
         ``(..., batch)``.
     """
-    a = W.square().sum(-2)[..., None, :]
-    c = (x @ W.mT) @ W + b[..., None, :] - a * x
+    a = W.square().sum(-2)[..., None, :].clamp_min(_TINY)
     p, I = p[..., None, :], I[..., None, :]
-    x0 = kink(c, a)
-    below = x0**3 / 3
-    above = (
-        (1 - a).square() * (1 - x0**3) / 3 - (1 - a) * c * (1 - x0.square()) + c.square() * (1 - x0)
-    )
-    return (I * ((1 - p) * torch.relu(c).square() + p * (below + above))).sum(-1)
-
-
-def kink(c: Tensor, a: Tensor) -> Tensor:
-    """Return where in [0, 1] ReLU(ax + c) starts to rise: clamp(−c/a, 0, 1)."""
-    # with a = 0 the ratio is huge or 0: never rising, or (c ≥ 0) from the start
-    return (c * (-1 / a.clamp_min(torch.finfo(a.dtype).tiny))).clamp_(0, 1)
+    r = torch.relu((x @ W.mT) @ (W / a) + (1 + b[..., None, :] / a) - x)
+    y = r.clamp_max(1)
+    silent, start = 1 - y, a * (r - y)
+    g, grown = silent - start, (1 - a) * y
+    squared = silent**3 / 3 + y * (g.square() + grown * (g + grown / 3))
+    return (I * ((1 - p) * start.square() + p * squared)).sum(-1)
 
 
 def active_moments(p: Tensor) -> tuple[Tensor, Tensor]:

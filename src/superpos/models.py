@@ -77,6 +77,15 @@ class Model:
             parameters[name] = (values * deviation).repeat(1, count, 1, 1)
         return parameters
 
+    def centred(self, parameters: dict[str, Tensor], mean: Tensor) -> Tensor:
+        """Return the biases ``(..., n)`` for which the mean input ``(..., n)`` comes out as it is.
+
+        Before the output function: b = μ − Vᵀ hidden(W μ).
+        """
+        W = parameters["W"]
+        h = self.hidden(mean[..., None, :] @ W.mT)
+        return mean - (h @ parameters.get("V", W))[..., 0, :]
+
     def reconstruct(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
         """Return the reconstruction of inputs ``x`` ``(..., batch, n)``."""
         W, b = parameters["W"], parameters["b"]

@@ -31,7 +31,11 @@ class Objective(Protocol):
 
 
 def objective(
-    model: Model, features: FeatureDistribution, importance: Tensor, *, integrate: bool
+    model: Model,
+    features: FeatureDistribution,
+    importance: Tensor,
+    *,
+    integrate: bool,
 ) -> Objective:
     """Return the objective with the least noise, or the plainly sampled one.
 
@@ -99,7 +103,7 @@ class ExactLinear:
 
 
 class IntegratedRelu:
-    """The ReLU-output model's loss: silence and each output's own input integrated exactly.
+    """The ReLU-output model's loss: each output's own input integrated exactly.
 
     Of an input x only the part that interferes is sampled. Output i is ReLU(a x_i + c), with
     a = ‖W_i‖² and c from the other features and the bias; `losses.own_input_loss` is the average
@@ -110,60 +114,91 @@ class IntegratedRelu:
     def __init__(self, features: IndependentFeatures, importance: Tensor) -> None:
         self.features, self.importance = features, importance
         self.probability = features.probability.to(importance)
-        self._space = torch.empty(0)
+        self._arrays: _Arrays | None = None
 
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
-        x, chance = self.features.strata(u)
+        x, share = self.features.strata(u), self.features.shares(u)
         p, I = self.probability, self.importance
-        return (chance * losses.own_input_loss(parameters["W"], parameters["b"], p, I, x)).sum(-1)
+        return (share * losses.own_input_loss(parameters["W"], parameters["b"], p, I, x)).sum(-1)
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
         """Return the gradient, from how far each output is above its kink.
 
-        As x_i runs over [0, 1], output i is positive on a share y = clamp(1 + c/a, 0, 1) of it.
-        With this and e = ReLU(c/a), `losses.own_input_loss` has the derivatives
+        As x_i runs over [0, 1], output i is positive on a share y = clamp(r, 0, 1) of it, where
+        r = ReLU(1 + c/a). With e = r − y, `losses.own_input_loss` has the derivatives
 
         ∂/∂c = I (p y ((1 + a) y − 2) + 2a e),
         ∂/∂a = I p (a e − 2y + (2 + a)(y² − y³/3)).
-        """
-        W, b = parameters["W"], parameters["b"]
-        p, I = self.probability[..., None, :], self.importance[..., None, :]
-        x, y, e, by_c, product = self._arrays(u)
-        x, chance = self.features.strata(u, out=x)
-        chance = chance[..., None, :]
-        a = W.square().sum(-2, keepdim=True).clamp_min(_TINY)
-        h = _with_constant(W @ x.mT)  # the bias is what a constant hidden unit adds
-        scaled = torch.cat([W, b[..., None, :]], dim=-2) / a
-        torch.baddbmm(_flat(x), _flat(h).mT, _flat(scaled), beta=-1, out=_flat(e))  # c/a
-        torch.clamp(e, -1, 0, out=y).add_(1)
-        e.relu_()
-        steepness = p * (1 + a)
-        torch.addcmul(-2 * p, y, steepness, out=by_c).mul_(y)
-        y1 = chance @ y  # means over the inputs, (..., 1, n)
-        below = chance @ by_c  # p((1 + a) y² − 2y)
-        y2 = (below + 2 * p * y1) / steepness.clamp_min(_TINY)
-        y3 = chance @ torch.mul(y, by_c, out=product)
-        y3 = (y3 + 2 * p * y2) / steepness.clamp_min(_TINY)
-        by_c.addcmul_(e, 2 * a)
-        by_scaled = (h * chance) @ by_c
-        by_b = by_scaled[..., -1:, :]
-        by_a = p * ((by_b - below) / 2 - 2 * y1 + (2 + a) * (y2 - y3 / 3))
-        # c leaves out the own input, which h has: so does the gradient
-        own = by_a - chance @ torch.mul(by_c, x, out=product)
-        by_h = ((I * W) @ by_c.mT) * chance
-        by_W = (by_h @ x).addcmul_(by_scaled[..., :-1, :], I).addcmul_(W, 2 * I * own)
-        return {"W": by_W, "b": (I * by_b)[..., 0, :]}
 
-    def _arrays(self, u: Tensor) -> Tensor:
-        """Return five arrays ``(seeds, settings, batch + 1, n)`` to work in.
-
-        What fills them is nearly all of the work: few passes, in place, and the same arrays at
-        every step, for fresh memory is slow.
+        The second is needed only in the mean over the inputs, as a sum of the means of y, r, the
+        first and y times the first.
         """
-        shape = (*u.shape[:-2], *self.features.shape, u.shape[-2] + 1, self.features.n)
-        if self._space.shape[1:] != shape:
-            self._space = u.new_empty(5, *shape)
-        return self._space
+        W, b = _flat(parameters["W"]), parameters["b"].flatten(0, 1)[:, None]
+        at = self._arrays_for(u)
+        p, I, share, y_and_r, by_c = at.p, at.I, at.share, at.y_and_r, at.by_c
+        y, r = y_and_r
+        x = _flat(self.features.strata(u, out=at.x))
+        a = W.square().sum(-2, keepdim=True).clamp_min_(_TINY)
+        one_a = 1 + a
+        h = _with_constant(torch.bmm(W, x.mT))  # the bias is what a constant hidden unit adds
+        scaled = torch.cat([W, b + a], dim=-2).div_(a)
+        torch.baddbmm(x, h.mT, scaled, beta=-1, out=r).relu_()  # c leaves out the own input
+        torch.clamp_max(r, 1, out=y)
+        torch.addcmul(-2 * (p + a), y, p * one_a, out=by_c).mul_(y).addcmul_(r, a, value=2)
+
+        mean_y, mean_r = torch.bmm(at.share_twice, _flat(y_and_r)).chunk(2)
+        by_scaled = torch.bmm(h.mul_(share), by_c)
+        by_b = by_scaled[:, -1:]
+        py, ae = p * mean_y, a * (mean_r - mean_y)
+        pyy = torch.add(by_b, py - ae, alpha=2) / one_a  # the mean of p y²
+        cubic = (1 + 1 / one_a) / 3
+        by_a = p * ae - 2 * py + (1 + one_a) * pyy - 2 * cubic * (pyy - ae)
+        # what by_a lacks of y³ is in y by_c; and c leaves out a x_i
+        product = torch.addcmul(x, y, cubic, out=r).mul_(by_c)
+        own = torch.baddbmm(by_a, share, product, alpha=-1)
+
+        weighted = I * W
+        by_h = torch.bmm(weighted, by_c.mT).mul_(share)
+        by_W = torch.bmm(by_h, x).addcmul_(by_scaled[:, :-1], I).addcmul_(weighted, own, value=2)
+        return {"W": by_W.view_as(parameters["W"]), "b": (I * by_b).view_as(parameters["b"])}
+
+    def _arrays_for(self, u: Tensor) -> _Arrays:
+        """Return arrays to work in for draws shaped as ``u``, the same ones at every step."""
+        if self._arrays is None or self._made_for != u.shape:
+            share = self.features.shares(u)
+            self._arrays = _Arrays.like(u, share, self.probability, self.importance)
+            self._made_for = u.shape
+        return self._arrays
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrays:
+    """What a gradient is computed in: filling it is nearly all of the work.
+
+    Few passes, in place, and the same memory at every step, for fresh memory is slow.
+    """
+
+    x: Tensor  # (seeds, settings, batch, n)
+    y_and_r: Tensor  # (2, models, batch, n)
+    by_c: Tensor  # (models, batch, n)
+    share: Tensor  # (models, 1, batch), of an input in a mean
+    share_twice: Tensor
+    p: Tensor  # (models, 1, n)
+    I: Tensor  # (models, 1, n)
+
+    @staticmethod
+    def like(u: Tensor, share: Tensor, p: Tensor, I: Tensor) -> _Arrays:
+        seeds, (settings, n) = len(u), p.shape
+        models, batch = seeds * settings, share.shape[-1]
+        return _Arrays(
+            x=u.new_empty(seeds, settings, batch, n),
+            y_and_r=u.new_empty(2, models, batch, n),
+            by_c=u.new_empty(models, batch, n),
+            share=share[:, None].repeat(seeds, 1, 1),
+            share_twice=share[:, None].repeat(2 * seeds, 1, 1),
+            p=p[:, None].repeat(seeds, 1, 1),
+            I=I[:, None].repeat(seeds, 1, 1),
+        )
 
 
 _TINY = 1e-30  # keeps what is 0 from dividing
@@ -175,4 +210,4 @@ def _with_constant(h: Tensor) -> Tensor:
 
 
 def _flat(t: Tensor) -> Tensor:
-    return t.view(-1, *t.shape[-2:])
+    return t.reshape(-1, *t.shape[-2:])

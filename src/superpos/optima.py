@@ -11,6 +11,7 @@ from superpos import checks
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses import loss_by_active_set
 from superpos.parallel import in_parallel
+from superpos.restarts import best_of
 
 _ENTRIES_AT_ONCE = 200_000  # of a (models, outputs, faces) array: bounds the memory
 _MOST_DAMPING = 1e12
@@ -50,13 +51,7 @@ class Optimum:
         >>> minimise(starts, torch.zeros(2, 2), 0.1).best().loss.shape
         torch.Size([])
         """
-        winner = self.loss.argmin(0, keepdim=True)
-
-        def take(values: Tensor) -> Tensor:
-            index = winner.reshape(*winner.shape, *[1] * (values.ndim - winner.ndim))
-            return values.gather(0, index.expand(1, *values.shape[1:]))[0]
-
-        return Optimum(**{name: take(values) for name, values in vars(self).items()})
+        return Optimum(**{name: best_of(self.loss, value) for name, value in vars(self).items()})
 
 
 def minimise(

@@ -2,40 +2,161 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
+import itertools
+import multiprocessing
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import pickle
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from typing import TypeVar
 
 import torch
 
+from superpos.errors import InvalidArgument
+
 Piece, Result = TypeVar("Piece"), TypeVar("Result")
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+_works: dict[int, Callable] = {}  # what forked processes are for: they find it where it was
+_numbers = itertools.count()
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use: `SUPERPOS_CORES`, or all that it is given."""
+    if asked := os.environ.get("SUPERPOS_CORES"):
+        if not asked.isdecimal() or int(asked) < 1:
+            raise InvalidArgument(f"SUPERPOS_CORES is {asked!r}: a number of cores is needed")
+        return int(asked)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
+def in_parallel(
+    work: Callable[[Piece], Result],
+    pieces: Sequence[Piece],
+    *,
+    spread: bool = True,
+    watch: Callable[[], object] | None = None,
+) -> list[Result]:
     """Return the results of every piece of work, in order, one piece on each core at a time.
 
     A piece computes on one core: its arrays are too small to share, cores need not wait for each
-    other, and the rounding does not depend on how many there are. After a failure no
-    further piece is started.
+    other, and the rounding does not depend on how many there are. On Linux each core gets a
+    forked process, for threads with small operations wait for each other's turns; elsewhere it
+    is a thread. After a failure no further piece is started.
+
+    Parameters
+    ----------
+    work
+        What to do with a piece. In a process of its own it cannot change this one's variables,
+        save tensors in shared memory.
+    pieces
+        Anything; what they give must be picklable.
+    spread
+        Whether there is work for several cores: a process takes some hundredths of a second to
+        start. Else the pieces are done here, in turn.
+    watch
+        Called now and then while other processes work.
 
     Examples
     --------
     >>> in_parallel(lambda number: number**2, range(4))
     [0, 1, 4, 9]
     """
-    with ThreadPoolExecutor(
-        max(1, min(cores(), len(pieces))), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        tasks = [pool.submit(work, piece) for piece in pieces]
+    watch = watch or (lambda: None)
+    count = min(cores(), len(pieces))
+    _keep_memory()
+    if not spread or count <= 1 or multiprocessing.parent_process() is not None:
+        with _one_thread():
+            return [work(piece) for piece in pieces]
+    number = next(_numbers)
+    _works[number] = work
+    try:
+        if sys.platform == "linux":
+            with _processes(count) as pool:
+                told = _gather([pool.submit(_told, number, piece) for piece in pieces], watch)
+                return [pickle.loads(result) for result in told]
+        with _threads(count) as pool:
+            return _gather([pool.submit(work, piece) for piece in pieces], watch)
+    finally:
+        del _works[number]
+
+
+def _gather(tasks: list[Future], watch: Callable) -> list:
+    """Wait for all results; the first failure ends it."""
+    waiting = set(tasks)
+    while waiting:
+        done, waiting = wait_for(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_EXCEPTION)
+        watch()
+        for task in done:
+            task.result()
+    return [task.result() for task in tasks]
+
+
+def _told(number: int, piece: object) -> bytes:
+    """Do a piece in a process of its own; tensors go back as bytes, not as open files."""
+    return pickle.dumps(_works[number](piece))
+
+
+@contextlib.contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of forked processes, which end with the block, however it ends."""
+    context = multiprocessing.get_context("fork")
+    with (
+        ProcessPoolExecutor(count, context, _begin, (os.getpid(),)) as pool,
+        warnings.catch_warnings(),
+    ):
+        # children need no lock that another thread could hold: they compute on one thread, and end
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         try:
-            return [task.result() for task in tasks]
-        finally:
+            yield pool
+        except BaseException:
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+            raise
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(count, "piece", torch.set_num_threads, (1,)) as pool:
+        try:
+            yield pool
+        except BaseException:
             pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _begin(parent: int) -> None:
+    """Make this process one that computes on one core and does not outlive its parent."""
+    torch.set_num_threads(1)
+    end_with_parent = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(end_with_parent, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+@functools.cache
+def _keep_memory() -> None:
+    """Keep freed memory (with the GNU library): fresh pages cost more than the arithmetic."""
+    if sys.platform == "linux" and hasattr(c := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3
+        c.mallopt(trim_threshold, 256 << 20)
+        c.mallopt(mmap_threshold, 32 << 20)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from torch.optim.adamw import adamw
 
 from superpos import checks, streams
 from superpos.checkpoints import Checkpoint
@@ -20,116 +19,17 @@ from superpos.features import FeatureDistribution
 from superpos.models import RELU_OUTPUT, Model
 from superpos.objectives import Objective, objective
 from superpos.parallel import in_parallel
+from superpos.procedures import Procedure
 from superpos.progress import progress_bar
+from superpos.trained import Trained
 
 _BLOCK = 20  # steps whose inputs are drawn together, with one record of the loss at the end
-# Entries of a piece's (models, batch, n) arrays: enough for a call to outlast its overhead, and
-# few enough that every core gets a piece.
-_FEWEST_ENTRIES, _MOST_ENTRIES = 100_000, 400_000
+# Entries of a piece's (models, batch, n) arrays: two halves if each has so many that its calls
+# outlast their overhead, and more if they have too many for a core's cache.
+_FEWEST_ENTRIES, _MOST_ENTRIES = 50_000, 200_000
+_MOST_ENTRIES_ON_GPU = 40_000_000
+_FEW_ENTRIES = 50_000_000  # over all steps: done before another process has begun
 _SECONDS_BETWEEN_CHECKPOINTS = 60
-
-
-@dataclass(frozen=True)
-class Procedure:
-    """How gradient descent is run.
-
-    Parameters
-    ----------
-    steps, batch_size
-        Number of updates, and of inputs drawn for each; at least 1.
-    learning_rate
-        The largest rate of Adam, above 0.
-    warmup
-        Steps over which the rate rises linearly from 0, at least 0.
-    cosine
-        Whether the rate then falls to 0 as half a cosine; else it stays.
-    weight_decay
-        AdamW's decay of the weights, at least 0.
-    initial_scale
-        Factor on the initial weights of `Model.initial`, above 0.
-    integrate
-        Whether to integrate exactly what can be (see `superpos.objectives`): the same
-        expected loss with less noise; else inputs are only sampled, as in the paper.
-
-    Examples
-    --------
-    >>> [round(Procedure(steps=4, warmup=2).rate(step), 5) for step in range(4)]
-    [0.005, 0.01, 0.01, 0.005]
-    """
-
-    steps: int = 3000
-    batch_size: int = 64
-    learning_rate: float = 0.01
-    warmup: int = 100
-    cosine: bool = True
-    weight_decay: float = 0.0
-    initial_scale: float = 1.0
-    integrate: bool = True
-
-    def __post_init__(self) -> None:
-        checks.whole_number("steps", self.steps)
-        checks.whole_number("batch_size", self.batch_size)
-        checks.whole_number("warmup", self.warmup, least=0)
-        checks.positive_number("learning_rate", self.learning_rate)
-        checks.positive_number("weight_decay", self.weight_decay, allow_zero=True)
-        checks.positive_number("initial_scale", self.initial_scale)
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate at ``step``, counted from 0."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        if not self.cosine:
-            return self.learning_rate
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
-PUBLISHED = Procedure(
-    steps=10_000,
-    batch_size=1024,
-    learning_rate=1e-3,
-    warmup=0,
-    cosine=False,
-    weight_decay=0.01,  # AdamW's default, which the authors' notebook leaves as it is
-    integrate=False,
-)
-"""The procedure of the notebook published with Elhage et al. 2022."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A trained ensemble. Leading axes are seeds, then the settings of the distribution.
-
-    Attributes
-    ----------
-    parameters
-        ``W`` ``(seeds, *settings, m, n)``, ``b`` ``(seeds, *settings, n)``, and ``V`` for an
-        untied decoder.
-    loss_history
-        ``(records, seeds, *settings)``: the loss on the last batch before each record.
-    recorded_steps
-        ``(records,)``: the number of steps done at each record.
-    seeds, procedure, seconds
-        What was asked for, and how long it took.
-    """
-
-    model: Model
-    parameters: dict[str, Tensor]
-    loss_history: Tensor
-    recorded_steps: Tensor
-    seeds: tuple[int, ...]
-    procedure: Procedure
-    seconds: float
-
-    @property
-    def W(self) -> Tensor:
-        """The encoder, ``(seeds, *settings, m, n)``."""
-        return self.parameters["W"]
-
-    @property
-    def b(self) -> Tensor:
-        """The output biases, ``(seeds, *settings, n)``."""
-        return self.parameters["b"]
 
 
 def train(
@@ -204,7 +104,8 @@ def train(
     ).to(device)
     shape = checks.broadcast_shape(features=features.shape, importance=weight.shape[:-1])
     count = shape.numel()
-    pieces = _pieces(len(seeds), count, procedure.batch_size * features.n)
+    entries = procedure.batch_size * features.n
+    pieces = _pieces(len(seeds), count, entries, device)
     weight = weight.expand(*shape, features.n).reshape(count, features.n)
     saved = None if checkpoint is None else Checkpoint(Path(checkpoint), {
         "model": model, "features": features, "importance": weight, "m": n_hidden,
@@ -221,8 +122,23 @@ def train(
         scale=procedure.initial_scale,
         device=device,
     )
+    if procedure.centred:
+        mean = features.mean.expand(*shape, -1).reshape(count, -1)
+        parameters["b"] = model.centred(parameters, mean.to(parameters["b"]))
     history = torch.zeros(-(-procedure.steps // _BLOCK), len(seeds), count, device=device)
+    done = torch.zeros(len(pieces), dtype=torch.long)
+    spread = device.type == "cpu" and count * len(seeds) * entries * procedure.steps > _FEW_ENTRIES
+    if spread:  # other processes fill them
+        for value in (*parameters.values(), history, done):
+            value.share_memory_()
     with progress_bar(len(pieces) * procedure.steps, "training", progress) as bar:
+        shown = 0
+
+        def show() -> None:
+            nonlocal shown
+            now = int(done.sum())
+            bar.update(now - shown)
+            shown = now
 
         def descend(number: int) -> None:
             of_seeds, of_settings = pieces[number]
@@ -240,14 +156,19 @@ def train(
                 procedure,
                 {name: value.clone() for name, value in part.items()},
             )
-            descent.run(bar, None if saved is None else saved.part(number, pieces[number]))
+            place = None if saved is None else saved.part(number, pieces[number])
+            for steps in descent.run(place):
+                done[number] = steps
+                show()
             for name, value in part.items():
                 value.copy_(descent.parameters[name])
             history[:, of_seeds, of_settings] = torch.stack(descent.history)
 
-        in_parallel(descend, range(len(pieces)))
+        in_parallel(descend, range(len(pieces)), spread=spread, watch=show)
     return Trained(
         model=model,
+        features=features,
+        importance=weight.reshape(*shape, features.n),
         parameters={
             name: value.reshape(len(seeds), *shape, *value.shape[2:])
             for name, value in parameters.items()
@@ -262,17 +183,29 @@ def train(
     )
 
 
-def _pieces(seeds: int, settings: int, entries: int) -> list[tuple[slice, slice]]:
+def _pieces(
+    seeds: int, settings: int, entries: int, device: torch.device
+) -> list[tuple[slice, slice]]:
     """Cut an ensemble of seeds × settings into pieces, in the same way on every machine."""
-    quarter = seeds * settings * entries // 4
-    models = max(1, min(max(quarter, _FEWEST_ENTRIES), _MOST_ENTRIES) // entries)
-    wide = min(settings, models)  # settings of a seed share their draws: keep them together
-    tall = max(1, models // wide)
+    most = _MOST_ENTRIES if device.type == "cpu" else _MOST_ENTRIES_ON_GPU
+    total = seeds * settings * entries
+    cuts = 2 if device.type == "cpu" and total >= 2 * _FEWEST_ENTRIES else 1
+    while total > most * cuts:
+        cuts *= 2
+    models = math.ceil(seeds * settings / cuts)
+    # settings of a seed share their draws: keep them together
+    wide = _even(settings, models)
+    tall = _even(seeds, max(1, models // settings))
     return [
         (slice(i, min(i + tall, seeds)), slice(j, min(j + wide, settings)))
         for i in range(0, seeds, tall)
         for j in range(0, settings, wide)
     ]
+
+
+def _even(count: int, most: int) -> int:
+    """Return the size of the fewest parts of at most ``most`` that are about equal."""
+    return math.ceil(count / math.ceil(count / most))
 
 
 def _usable(device: str | torch.device) -> torch.device:
@@ -301,28 +234,29 @@ class _Descent:
         self.procedure, self.parameters = procedure, parameters
         self.history: list[Tensor] = []
         self.done = 0
-        self.rate = torch.tensor(procedure.learning_rate)
-        self.optimizer = torch.optim.AdamW(
-            parameters.values(), lr=self.rate, weight_decay=procedure.weight_decay, fused=True
-        )
+        device = parameters["W"].device
+        self.steps = [torch.zeros((), device=device) for _ in parameters]
+        self.mean = {name: torch.zeros_like(value) for name, value in parameters.items()}
+        self.square = {name: torch.zeros_like(value) for name, value in parameters.items()}
 
-    def run(self, bar: tqdm, checkpoint: Checkpoint | None) -> None:
-        """Go on from where the checkpoint left off, to the end."""
+    def run(self, checkpoint: Checkpoint | None) -> Iterator[int]:
+        """Go on from where the checkpoint left off, to the end; yield the steps done so far."""
         if checkpoint is not None and (state := checkpoint.load()) is not None:
             self.restore(state)
-            bar.update(self.done)
         last_save = time.monotonic()
         while self.done < self.procedure.steps:
-            bar.update(self.block())
+            yield self.done
+            self.block()
             if checkpoint is None:
                 continue
             finished = self.done == self.procedure.steps
             if finished or time.monotonic() - last_save > _SECONDS_BETWEEN_CHECKPOINTS:
                 checkpoint.save(self.state())
                 last_save = time.monotonic()
+        yield self.done
 
-    def block(self) -> int:
-        """Take the next few steps, whose inputs are drawn together; return how many."""
+    def block(self) -> None:
+        """Take the next few steps, whose inputs are drawn together."""
         size = min(_BLOCK, self.procedure.steps - self.done)
         device = self.parameters["W"].device
         number = self.done // _BLOCK
@@ -330,16 +264,31 @@ class _Descent:
         good = {name: value.clone() for name, value in self.parameters.items()}
         for step in range(size):
             gradients = self.target.gradients(self.parameters, u[:, step])
-            for name, value in self.parameters.items():
-                value.grad = gradients[name]
-            self.rate.fill_(self.procedure.rate(self.done + step))
-            self.optimizer.step()
+            self.update(gradients, self.procedure.rate(self.done + step))
         loss = self.target.loss(self.parameters, u[:, -1])
         if not torch.isfinite(loss).all():
             self.diverged(loss, size, good)
         self.history.append(loss)
         self.done += size
-        return size
+
+    def update(self, gradients: dict[str, Tensor], rate: float) -> None:
+        """Take a step of AdamW (Loshchilov and Hutter 2019)."""
+        adamw(
+            list(self.parameters.values()),
+            [gradients[name] for name in self.parameters],
+            list(self.mean.values()),
+            list(self.square.values()),
+            [],
+            self.steps,
+            lr=rate,
+            beta1=0.9,
+            beta2=self.procedure.beta2,
+            eps=1e-8,
+            weight_decay=self.procedure.weight_decay,
+            amsgrad=False,
+            maximize=False,
+            fused=True,
+        )
 
     def diverged(self, loss: Tensor, size: int, good: dict[str, Tensor]) -> NoReturn:
         """Raise, naming the steps and the models, with the parameters from before."""
@@ -357,20 +306,22 @@ class _Descent:
 
     def state(self) -> dict[str, Tensor]:
         """Return everything needed to go on, as one flat dictionary of tensors."""
-        state = {f"parameter.{name}": value for name, value in self.parameters.items()}
-        for name, value in self.parameters.items():
-            for part, moment in self.optimizer.state[value].items():
-                state[f"optimizer.{name}.{part}"] = moment
+        state = {
+            f"{kind}.{name}": value
+            for kind, values in self.kinds().items()
+            for name, value in values.items()
+        }
         return state | {"done": torch.tensor(self.done), "history": torch.stack(self.history)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Put a saved state back."""
-        for name, value in self.parameters.items():
-            value.copy_(state[f"parameter.{name}"])
-            prefix = f"optimizer.{name}."
-            self.optimizer.state[value] = {
-                key.removeprefix(prefix): moment
-                for key, moment in state.items()
-                if key.startswith(prefix)
-            }
+        for kind, values in self.kinds().items():
+            for name, value in values.items():
+                value.copy_(state[f"{kind}.{name}"])
         self.done, self.history = int(state["done"]), list(state["history"])
+        for steps in self.steps:
+            steps.fill_(self.done)
+
+    def kinds(self) -> dict[str, dict[str, Tensor]]:
+        """Return what changes from step to step, by kind and parameter."""
+        return {"parameter": self.parameters, "mean": self.mean, "square": self.square}

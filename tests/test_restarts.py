@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import torch
+
+from superpos.restarts import best_of
+
+
+def test_every_setting_gets_the_values_of_its_own_best_try():
+    generator = torch.Generator().manual_seed(0)
+    loss = torch.rand(5, 3, 4, generator=generator)
+    values = torch.rand(5, 3, 4, 2, 6, generator=generator)
+    found = best_of(loss, values)
+    assert found.shape == (3, 4, 2, 6)
+    for i in range(3):
+        for j in range(4):
+            assert torch.equal(found[i, j], values[loss[:, i, j].argmin(), i, j])
+
+
+def test_the_loss_itself_comes_out_as_its_minimum():
+    loss = torch.rand(7, 2, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(best_of(loss, loss), loss.amin(0))
+
+
+def test_without_settings_one_try_is_left():
+    assert best_of(torch.tensor([2.0, 1.0]), torch.tensor([[1, 2], [3, 4]])).tolist() == [3, 4]
