@@ -186,9 +186,10 @@ def timed(work: Callable[[], None], seconds: float = 0.3) -> float:
 
 def growth() -> dict[str, dict]:
     """Return how the time of a step grows with each size: times, and the fitted exponent."""
+    train(IndependentFeatures(2, 0.5), 1, seeds=400, progress=False)  # a first run begins slowly
     base = {"instances": 40, "n": 200, "m": 20, "batch": 64}
     tried = {
-        "instances": [40, 80, 160, 320],
+        "instances": [80, 160, 320, 640],
         "n": [100, 200, 400, 800],
         "m": [10, 20, 40, 80],
         "batch": [32, 64, 128, 256],

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 import superpos
+from superpos import sources
 from superpos.pipeline import freshness
 from superpos.pipeline.chapters import load_chapter
 from superpos.pipeline.ledger import registry
 
 
 def needed(code: str, package: Path) -> set[str]:
-    return set(freshness.module_digests([code], package)) - {"superpos"}
+    return set(sources.module_digests([code], package)) - {"superpos"}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
 
 def test_the_real_package_depends_on_execution_and_not_on_the_command_line():
     package = Path(superpos.__file__).parent
-    modules = freshness.module_digests(["import superpos", freshness.ALWAYS], package)
+    modules = sources.module_digests(["import superpos", freshness.ALWAYS], package)
     assert "superpos.pipeline.execution" in modules
     assert "superpos.errors" in modules
     assert "superpos.cli" not in modules

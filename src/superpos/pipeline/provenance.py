@@ -5,22 +5,8 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-PACKAGES = ("torch", "numpy", "scipy", "matplotlib", "networkx", "superpos")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that can change a result."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "missing"
-    return found
 
 
 def device(parameters: Mapping[str, Any]) -> str:
