@@ -106,8 +106,9 @@ def test_watching_sees_what_is_written_in_shared_memory():
 
 
 SLEEPERS = """
-import os, sys, time
+import os, signal, sys, time
 from superpos.parallel import in_parallel
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us deaf to it
 def work(piece):
     os.write(1, b"%d\\n" % os.getpid())  # in one piece
     time.sleep(60)
