@@ -346,14 +346,28 @@ def test_models_are_told_apart_by_what_they_are_and_not_by_name_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "nameless", [lambda z: z, partial(torch.clamp, max=1)], ids=["lambda", "partial"]
+    ("one", "other"),
+    [
+        (lambda z: z.clamp(max=1), lambda z: z.clamp(max=2)),
+        (partial(torch.clamp, max=1), partial(torch.clamp, max=2)),
+    ],
+    ids=["lambda", "partial"],
 )
-def test_functions_that_cannot_be_told_apart_are_refused_before_any_work(
-    tmp_path, blocks, nameless
-):
+def test_functions_without_names_are_told_apart_by_what_they_do(tmp_path, one, other):
+    short(checkpoint=tmp_path, model=Model("mine", output=one))
+    with pytest.raises(InvalidArgument, match=REFUSED):
+        short(checkpoint=tmp_path, model=Model("mine", output=other))
+
+
+class Nameless:
+    def __call__(self, z):
+        return z
+
+
+def test_functions_that_cannot_be_told_apart_are_refused_before_any_work(tmp_path, blocks):
     blocks.limit = 0
-    with pytest.raises(InvalidArgument, match=r"cannot be told from others: .* need names"):
-        short(checkpoint=tmp_path, model=Model("mine", output=nameless))
+    with pytest.raises(InvalidArgument, match=r"Nameless.* cannot be told from others"):
+        short(checkpoint=tmp_path, model=Model("mine", output=Nameless()))
 
 
 def test_a_run_that_was_cut_otherwise_is_not_spread_over_the_new_pieces(run, monkeypatch):

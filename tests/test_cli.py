@@ -35,6 +35,8 @@ def refused(capsys, *arguments: str) -> str:
         ("bild", "invalid choice: 'bild'"),
         ("", "required: COMMAND"),
         ("build --jobs 0", "--jobs must be at least 1; got 0"),
+        ("build --scheduler here", "scheduler is 'here': 'processes'"),
+        ("run alpha --scheduler processes:none", "scheduler is 'processes:none'"),
         ("build --jobs two", "invalid int value: 'two'"),
         ("serve", "there is no site in _build/html yet: run `superpos build`"),
         ("serve --port 70000", "--port must be in [0, 65535]; got 70000"),
@@ -100,12 +102,12 @@ def test_claims_of_a_built_book_are_as_expected(copied_book, capsys, edit):
     assert "alpha-rises: untested, expected reproduced (alpha is stale: source changed)" in told
 
 
-def test_clean_says_what_it_removes(copied_book, capsys):
-    assert main(["clean"]) == 0
+def test_clean_all_says_what_it_removes(copied_book, capsys):
+    assert main(["clean", "--all"]) == 0
     assert capsys.readouterr().out == "removed _build\nremoved book/executed\n"
     assert not Path("_build").exists()
     assert Path("book/index.md").exists()
-    assert main(["clean"]) == 0
+    assert main(["clean", "--all"]) == 0
     assert capsys.readouterr().out == "nothing to remove\n"
 
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from superpos import IndependentFeatures, Procedure, parallel, train, training
+from superpos.environment import cores
 from superpos.errors import Diverged, InvalidArgument
-from superpos.parallel import cores, in_parallel
+from superpos.parallel import in_parallel
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 

@@ -2,8 +2,8 @@
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
 loss (`losses`), their training (`train`) and optima (`optima`), the best of several tries
-(`restarts`), their geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and
-found (`registry`, `claims`).
+(`restarts`), experiments over a grid (`sweep`), their geometry (`geometry`), how it is drawn
+(`plotting`), and what was claimed and found (`registry`, `claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -25,6 +25,7 @@ _HOME = {
     "RELU_HIDDEN": "superpos.models",
     "RELU_OUTPUT": "superpos.models",
     "Trained": "superpos.trained",
+    "sweep": "superpos.sweeps",
     "train": "superpos.training",
 }
 _MODULES = (
@@ -39,6 +40,7 @@ _MODULES = (
     "superpos.outcomes",
     "superpos.plotting",
     "superpos.restarts",
+    "superpos.sweeps",
 )
 
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])

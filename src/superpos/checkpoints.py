@@ -1,22 +1,25 @@
-"""Checkpoints of a run: safetensors files, written aside and renamed, never unpickled."""
+"""Tensors on disk: safetensors files, written aside and renamed, never unpickled."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
+import json
 import os
+import platform
 import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from superpos.errors import InvalidArgument
+from superpos.sources import described, digest
+
+PARTIAL = ".partial"  # the end of a file's name while it is written
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,13 @@ class Checkpoint:
         A folder; its parts are files in it.
     produced_by
         What the run is made of. A file made of anything else is refused, not continued.
+    kind
+        What messages call it.
     """
 
     path: Path
     produced_by: dict
+    kind: str = "checkpoint"
 
     def prepare(self) -> None:
         """Make the folder, so that what cannot be saved is known before any work.
@@ -42,7 +48,7 @@ class Checkpoint:
         InvalidArgument
             If the folder cannot be written, or the run cannot be told from others.
         """
-        _described(self.produced_by)
+        described(self.produced_by)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
@@ -55,15 +61,21 @@ class Checkpoint:
         return Checkpoint(
             self.path / f"part-{number:04d}.safetensors",
             self.produced_by | {"part": number, "holds": holds},
+            self.kind,
         )
 
     @property
     def key(self) -> str:
         """A digest of what the run is made of."""
-        return hashlib.sha256(_described(self.produced_by).encode()).hexdigest()
+        return digest(described(self.produced_by))
 
     def load(self) -> dict[str, Tensor] | None:
-        """Return the saved tensors, or None where there are none to go on from.
+        """Return the saved tensors, or None where there are none to go on from."""
+        found = self.load_described()
+        return None if found is None else found[0]
+
+    def load_described(self) -> tuple[dict[str, Tensor], dict] | None:
+        """Return the saved tensors and their description, or None where there are none.
 
         Raises
         ------
@@ -80,20 +92,28 @@ class Checkpoint:
             return self._damaged(error)
         if metadata.get("key") != self.key:
             raise InvalidArgument(
-                f"checkpoint {self.path} was saved by a run with other settings: "
+                f"{self.kind} {self.path} was saved by a run with other settings: "
                 "remove it or name another folder"
             )
-        if metadata.get("checksum") != _checksum(tensors):
+        text = metadata.get("description", "")
+        if metadata.get("checksum") != _checksum(tensors, text):
             return self._damaged("its checksum is wrong")
-        return tensors
+        description = json.loads(text)
+        return tensors, description
 
-    def save(self, tensors: dict[str, Tensor]) -> None:
-        """Write the tensors; the file is either the old one or the new one, never half of it."""
+    def save(self, tensors: dict[str, Tensor], description: dict | None = None) -> None:
+        """Write the tensors; the file is either the old one or the new one, never half of it.
+
+        The description is kept in the file's header, as JSON.
+        """
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
+        text = json.dumps(description or {}, sort_keys=True)
+        mine = f"{platform.node()}-{os.getpid()}"  # others may write it too, from anywhere
+        aside = self.path.with_name(f"{self.path.name}.{mine}{PARTIAL}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, aside, {"key": self.key, "checksum": _checksum(tensors)})
+            header = {"key": self.key, "checksum": _checksum(tensors, text), "description": text}
+            save_file(tensors, aside, header)
             os.replace(aside, self.path)
         except (OSError, SafetensorError) as error:
             with contextlib.suppress(OSError):
@@ -101,38 +121,17 @@ class Checkpoint:
             raise self._unwritable(error) from None
 
     def _damaged(self, why: object) -> None:
-        warnings.warn(f"checkpoint {self.path} is damaged and is not used: {why}", stacklevel=3)
+        warnings.warn(f"{self.kind} {self.path} is damaged and is not used: {why}", stacklevel=3)
 
     def _unwritable(self, why: object) -> InvalidArgument:
-        return InvalidArgument(f"checkpoint {self.path} cannot be written: {why}")
+        return InvalidArgument(f"{self.kind} {self.path} cannot be written: {why}")
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    """Return a digest of the tensors' names, types, shapes and bytes."""
-    digest = hashlib.sha256()
+def _checksum(tensors: dict[str, Tensor], description: str) -> str:
+    """Return a digest of the tensors' names, types, shapes and bytes, and of their description."""
+    digest = hashlib.sha256(description.encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _described(value: object) -> str:
-    """Return a text that differs when the value does."""
-    if isinstance(value, Tensor):
-        data = value.detach().to("cpu", torch.float64).contiguous().numpy().tobytes()
-        return f"tensor{tuple(value.shape)}{hashlib.sha256(data).hexdigest()}"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_described(value[key])}" for key in sorted(value)) + "}"
-    if dataclasses.is_dataclass(value):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return type(value).__name__ + _described(fields)
-    if callable(value):
-        name = getattr(value, "__qualname__", "<unnamed>")
-        if "<" in name:  # a lambda, a function inside another, a partial
-            raise InvalidArgument(
-                f"a run with {value!r} cannot be told from others: for a checkpoint, its functions "
-                "need names at the top of a module"
-            )
-        return f"{value.__module__}.{name}"
-    return repr(value)

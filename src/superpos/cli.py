@@ -77,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time")
     build.add_argument("--force", action="store_true", help="execute fresh chapters too")
 
+    for command in (run, build):
+        command.add_argument(
+            "--scheduler",
+            default="processes",
+            metavar="ADDRESS",
+            help="where sweeps are computed: processes, processes:N, or a Dask scheduler's address",
+        )
+
     add("status", _status, "say which chapters are fresh, and why the others are not")
 
     claims = add("claims", _claims, "show each claim's verdict")
@@ -88,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = add("serve", _serve, "serve the built site on this machine")
     serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any free one")
 
-    add("clean", _clean, "remove everything that build made")
+    clean = add("clean", _clean, "remove the stored pieces of sweeps that no chapter needs")
+    clean.add_argument("--all", action="store_true", help="remove everything that build made")
     return parser
 
 
@@ -105,10 +114,12 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from superpos.executors import check_scheduler
     from superpos.pipeline.building import run
     from superpos.pipeline.chapters import load_chapter
 
     root = _root()
+    check_scheduler(arguments.scheduler)
     chapter = load_chapter(root, arguments.chapter)
     output, seconds = run(
         root,
@@ -117,17 +128,20 @@ def _run(arguments: argparse.Namespace) -> int:
         output=arguments.output,
         quick=arguments.quick,
         progress=sys.stderr.isatty(),
+        scheduler=arguments.scheduler,
     )
     print(f"{chapter.name}: executed in {seconds:.0f} s into {_short(output)}")
     return 0
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    from superpos.executors import check_scheduler
     from superpos.pipeline.building import execute_stale
     from superpos.pipeline.site import publish, site_folder
 
     if arguments.jobs < 1:
         raise InvalidArgument(f"--jobs must be at least 1; got {arguments.jobs}")
+    check_scheduler(arguments.scheduler)
     root = _root()
     quick = arguments.quick
     execute_stale(
@@ -136,6 +150,7 @@ def _build(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         force=arguments.force,
         progress=sys.stderr.isatty(),
+        scheduler=arguments.scheduler,
         say=_say,
     )
     ledger, found, notebooks = _ledger(root, quick=quick)
@@ -149,9 +164,11 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from superpos.pipeline import stored
     from superpos.pipeline.building import statuses
 
-    found = statuses(_root())
+    root = _root()
+    found = statuses(root)
     width = max((len(status.chapter.name) for status in found), default=0)
     for status in found:
         budget = status.chapter.budget_seconds
@@ -159,6 +176,7 @@ def _status(arguments: argparse.Namespace) -> int:
         limit = f" of {budget:g} s" if budget else ""
         state = f"stale: {status.stale}" if status.stale else "fresh"
         print(f"{status.chapter.name:{width}}  {took}{limit}  {state}")
+    print(stored.find(root).told())
     return 0
 
 
@@ -218,7 +236,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
+    from superpos.pipeline import stored
+
     root = find_root()
+    if not arguments.all:
+        others = stored.find(root).others
+        print(stored.remove(others) if others else "nothing to remove")
+        return 0
     made = [folder for folder in (root / "_build", root / "book" / "executed") if folder.exists()]
     for folder in made:
         shutil.rmtree(folder)

@@ -15,28 +15,19 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
 
-from superpos.errors import InvalidArgument
+from superpos.environment import cores
 
 Piece, Result = TypeVar("Piece"), TypeVar("Result")
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _works: dict[int, Callable] = {}  # what forked processes are for: they find it where it was
 _numbers = itertools.count()
-
-
-def cores() -> int:
-    """Return how many cores this process may use: `SUPERPOS_CORES`, or all that it is given."""
-    if asked := os.environ.get("SUPERPOS_CORES"):
-        if not asked.isdecimal() or int(asked) < 1:
-            raise InvalidArgument(f"SUPERPOS_CORES is {asked!r}: a number of cores is needed")
-        return int(asked)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+_alone = ContextVar("_alone", default=False)
 
 
 def in_parallel(
@@ -74,14 +65,14 @@ def in_parallel(
     watch = watch or (lambda: None)
     count = min(cores(), len(pieces))
     _keep_memory()
-    if not spread or count <= 1 or multiprocessing.parent_process() is not None:
+    if not spread or count <= 1 or _alone.get() or multiprocessing.parent_process() is not None:
         with _one_thread():
             return [work(piece) for piece in pieces]
     number = next(_numbers)
     _works[number] = work
     try:
         if sys.platform == "linux":
-            with _processes(count) as pool:
+            with processes(count) as pool:
                 told = _gather([pool.submit(_told, number, piece) for piece in pieces], watch)
                 return [pickle.loads(result) for result in told]
         with _threads(count) as pool:
@@ -107,9 +98,23 @@ def _told(number: int, piece: object) -> bytes:
 
 
 @contextlib.contextmanager
-def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of forked processes, which end with the block, however it ends."""
-    context = multiprocessing.get_context("fork")
+def on_one_core() -> Iterator[None]:
+    """Make what is done in the block use one core: `in_parallel` does its pieces in turn."""
+    token = _alone.set(True)
+    try:
+        with _one_thread():
+            yield
+    finally:
+        _alone.reset(token)
+
+
+@contextlib.contextmanager
+def processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes on one core each, which end with the block, however it ends.
+
+    On Linux they are forked, elsewhere begun anew.
+    """
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with (
         ProcessPoolExecutor(count, context, _begin, (os.getpid(),)) as pool,
         warnings.catch_warnings(),
@@ -137,10 +142,11 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def _begin(parent: int) -> None:
     """Make this process one that computes on one core and does not outlive its parent."""
     torch.set_num_threads(1)
-    end_with_parent = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None).prctl(end_with_parent, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    if sys.platform == "linux":
+        end_with_parent = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(end_with_parent, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 @functools.cache

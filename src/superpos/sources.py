@@ -1,13 +1,22 @@
-"""What a result depends on besides its settings: source code and versions."""
+"""What a result depends on: settings, source code, versions, machine."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import dataclasses
+import dis
+import functools
 import hashlib
 import platform
+import sys
+import sysconfig
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from superpos.errors import InvalidArgument
 
 PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "numpy", "scipy", "matplotlib", "networkx", "superpos")
@@ -27,6 +36,142 @@ def versions() -> dict[str, str]:
 def digest(data: str | bytes) -> str:
     """Return the SHA-256 of text or bytes, in hexadecimal."""
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def machine() -> str:
+    """Return what kind of machine this is, as far as it changes a result's last digits."""
+    import torch
+
+    kinds = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
+    if torch.cuda.is_available():
+        kinds.append(torch.cuda.get_device_name())
+    return " ".join(kinds)
+
+
+def described(value: object, modules: set[str] | None = None) -> str:
+    """Return a text that differs when the value does.
+
+    Functions are told apart by their bytecode, with the values that they use from around them;
+    those of installed packages by their names.
+
+    Parameters
+    ----------
+    value
+        Numbers, texts, tensors, arrays, dataclasses, functions, and collections of these.
+    modules
+        Where to add the names of the modules of this package that functions use.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is a value that cannot be told from others of its kind.
+
+    Examples
+    --------
+    >>> described({"n": 5, "p": (0.1, None)})
+    "{'n':5,'p':(0.1,None,)}"
+    >>> described(lambda x: x + 1) == described(lambda x: x + 2)
+    False
+    """
+    return _Description(set() if modules is None else modules).of(value)
+
+
+class _Description:
+    """A description being made; functions that are being described are not entered again."""
+
+    def __init__(self, modules: set[str]) -> None:
+        self.modules = modules
+        self.open: list[object] = []
+
+    def of(self, value: object) -> str:
+        if value is None or isinstance(value, str | int | float | complex | bytes | range | Path):
+            return repr(value)
+        if type(value).__module__ in ("torch", "numpy") and hasattr(value, "shape"):
+            return _array(value)
+        if isinstance(value, Mapping):
+            inside = (f"{self.of(key)}:{self.of(value[key])}" for key in sorted(value, key=repr))
+            return "{" + ",".join(inside) + "}"
+        if isinstance(value, list | tuple):
+            return "(" + "".join(f"{self.of(item)}," for item in value) + ")"
+        if isinstance(value, set | frozenset):
+            return "{" + ",".join(sorted(map(self.of, value))) + "}"
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+            return self.of(type(value)) + self.of(fields)
+        if isinstance(value, functools.partial):
+            return "partial" + self.of((value.func, value.args, value.keywords))
+        if isinstance(value, types.ModuleType):
+            return self.named(value.__name__, "")
+        if isinstance(value, types.MethodType):
+            return self.of((value.__func__, value.__self__))
+        if isinstance(value, types.CodeType):
+            used = [const for const in value.co_consts if isinstance(const, types.CodeType)]
+            rest = [const for const in value.co_consts if const not in used]
+            own = (value.co_code, value.co_names, value.co_varnames, rest)
+            return self.of((digest(self.of(own)), used))
+        if isinstance(value, type | types.FunctionType):
+            if is_installed(value.__module__) and "<" not in value.__qualname__:
+                return self.named(value.__module__, value.__qualname__)
+            return self.entered(value)
+        if callable(value) and (
+            name := getattr(value, "__qualname__", getattr(value, "__name__", ""))
+        ):
+            return self.named(getattr(value, "__module__", None) or "", name)
+        text = repr(value)
+        if " at 0x" in text:
+            raise InvalidArgument(f"{text} cannot be told from others of its kind")
+        return text
+
+    def named(self, module: str, name: str) -> str:
+        if module.partition(".")[0] == __package__:
+            self.modules.add(module)
+        return f"{module}.{name}"
+
+    def entered(self, value: type | types.FunctionType) -> str:
+        if value in self.open:
+            return f"<{value.__qualname__}>"
+        self.open.append(value)
+        try:
+            if isinstance(value, type):
+                own = {name: what for name, what in vars(value).items() if callable(what)}
+                return value.__qualname__ + self.of((value.__bases__, own))
+            return self.of((value.__code__, value.__defaults__, value.__kwdefaults__, used(value)))
+        finally:
+            self.open.pop()
+
+
+def used(function: types.FunctionType) -> dict[str, object]:
+    """Return the values that a function uses from around it, by name."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not bound yet
+            found[name] = cell.cell_contents
+    waiting = [function.__code__]
+    while waiting:
+        code = waiting.pop()
+        waiting += [const for const in code.co_consts if isinstance(const, types.CodeType)]
+        for instruction in dis.get_instructions(code):
+            name = instruction.argval
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name in function.__globals__:
+                found[name] = function.__globals__[name]
+    return found
+
+
+def _array(value) -> str:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return f"{value.dtype}{tuple(value.shape)}{digest(value.tobytes())}"
+
+
+@functools.cache
+def is_installed(module: str | None) -> bool:
+    """Return whether a module belongs to this package or an installed one, or to Python."""
+    top = (module or "").partition(".")[0]
+    if top == __package__ or top in sys.builtin_module_names or top in sys.stdlib_module_names:
+        return top != "__main__"
+    path = getattr(sys.modules.get(module or ""), "__file__", None)
+    folders = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
+    return path is not None and any(Path(path).is_relative_to(folder) for folder in folders)
 
 
 def module_digests(code: Iterable[str], package: Path) -> dict[str, str]:

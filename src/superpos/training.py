@@ -14,6 +14,7 @@ from torch.optim.adamw import adamw
 
 from superpos import checks, streams
 from superpos.checkpoints import Checkpoint
+from superpos.cutting import cut
 from superpos.errors import Diverged, InvalidArgument
 from superpos.features import FeatureDistribution
 from superpos.models import RELU_OUTPUT, Model
@@ -192,20 +193,8 @@ def _pieces(
     cuts = 2 if device.type == "cpu" and total >= 2 * _FEWEST_ENTRIES else 1
     while total > most * cuts:
         cuts *= 2
-    models = math.ceil(seeds * settings / cuts)
-    # settings of a seed share their draws: keep them together
-    wide = _even(settings, models)
-    tall = _even(seeds, max(1, models // settings))
-    return [
-        (slice(i, min(i + tall, seeds)), slice(j, min(j + wide, settings)))
-        for i in range(0, seeds, tall)
-        for j in range(0, settings, wide)
-    ]
-
-
-def _even(count: int, most: int) -> int:
-    """Return the size of the fewest parts of at most ``most`` that are about equal."""
-    return math.ceil(count / math.ceil(count / most))
+    # settings of a seed share their draws: they are the axis to keep whole
+    return cut((seeds, settings), math.ceil(seeds * settings / cuts))
 
 
 def _usable(device: str | torch.device) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -20,7 +21,8 @@ def pretend(monkeypatch):
     """Let notebooks succeed at once, or fail with the exception that is set."""
     told = {"failure": None, "ran": []}
 
-    def execute(notebook, *, chapter, parameters, partial, folder, progress):
+    def execute(notebook, *, chapter, parameters, partial, folder, environment, progress):
+        told["environment"] = environment
         told["ran"].append((chapter, parameters))
         nbformat.write(notebook, partial)
         if told["failure"]:
@@ -163,3 +165,61 @@ def test_another_failure_keeps_what_ran_beside_the_output(book, pretend):
     with pytest.raises(NotebookFailed):
         run(book, load_chapter(book, "alpha"), {}, output=book / "out.ipynb")
     assert [path.name for path in book.glob("*.ipynb")] == ["out.partial.ipynb"]
+
+
+def test_sweeps_are_told_where_to_compute_and_to_store_and_are_noted(book, pretend, monkeypatch):
+    def execute(notebook, *, partial, environment, **_):
+        nbformat.write(notebook, partial)
+        with open(environment["SUPERPOS_PIECES"], "a") as file:
+            file.write("experiment/b.safetensors\nexperiment/a.safetensors\n" * 2)
+        pretend["environment"] = environment
+        return notebook
+
+    monkeypatch.setattr(building, "execute", execute)
+    status = statuses(book)[0]
+    building.execute_chapter(
+        book,
+        status.chapter,
+        {},
+        parts=status.parts,
+        partial=building.partial_path(status.executed),
+        output=status.executed,
+        quick=False,
+        progress=False,
+        scheduler="tcp://host:8786",
+        cores=3,
+    )
+    environment = pretend["environment"]
+    assert environment["SUPERPOS_SCHEDULER"] == "tcp://host:8786"
+    assert environment["SUPERPOS_CORES"] == "3"
+    assert environment["SUPERPOS_STORE"] == str(book / "_build" / "sweeps")
+    record = building.read_executed(status.executed).metadata["superpos"]
+    assert record["pieces"] == ["experiment/a.safetensors", "experiment/b.safetensors"]
+    assert not list(book.rglob("*.pieces"))
+
+
+@pytest.mark.parametrize(("jobs", "cores"), [(1, 0), (2, 2), (3, 1), (9, 1)])
+def test_chapters_side_by_side_share_the_cores(book, pretend, monkeypatch, jobs, cores):
+    given = []
+    monkeypatch.setenv("SUPERPOS_CORES", "4")
+    monkeypatch.setattr(building, "_in_own_process", lambda *args: given.append(args[-1]))
+    monkeypatch.setattr(building, "_finished", lambda *_, **__: "")
+    building.execute_stale(book, jobs=jobs, say=lambda _: None)
+    assert given == [cores, cores]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "memory", "told"),
+    [
+        (29.0, 99.0, "executed in 29 s, 99 MiB"),
+        (31.0, 99.0, "executed in 31 s, 99 MiB, over its budget of 30 s"),
+        (29.0, 101.0, "executed in 29 s, 101 MiB, over its budget of 100 MiB"),
+    ],
+)
+def test_what_is_over_its_budget_is_named(book, pretend, monkeypatch, seconds, memory, told):
+    execute_here(book, "alpha")
+    status = statuses(book)[0]
+    status = replace(status, chapter=replace(status.chapter, budget_mebibytes=100))
+    facts = {"seconds": seconds, "peak_memory_bytes": memory * 2**20}
+    monkeypatch.setattr(building, "_record", lambda _: {"provenance": facts})
+    assert building._finished(status, quick=False) == f"alpha: {told}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -93,3 +94,14 @@ def test_the_scoreboard_counts_and_cites(claims):
     assert '<a href="executed/beta.html">' in page
     told = "- **Number of steps.** Source: Silent. Ours: Five. Does a verdict depend on it? "
     assert told in page
+
+
+def test_the_scoreboard_tells_what_chapters_took_and_may_take(claims):
+    alpha = SimpleNamespace(
+        chapter=SimpleNamespace(title="The first", budget_seconds=30, budget_mebibytes=None),
+        seconds=12.3,
+        mebibytes=456.7,
+    )
+    page = scoreboard.as_markdown([], {}, [alpha])
+    assert "| The first | 12 s | 30 s | 457 MiB |  |" in page
+    assert "Time and memory" not in scoreboard.as_markdown([], {})

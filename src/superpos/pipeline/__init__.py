@@ -7,6 +7,7 @@
 `provenance`       commit, versions, device, time: where a result comes from
 `freshness`        the key under which an executed notebook may be used again
 `building`         which chapters are stale, and executing those
+`stored`           the stored pieces of sweeps, and which chapters need them
 `figures`          an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
 `scoreboard`       the ledger as a page

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from superpos import environment as env
 from superpos.errors import InvalidArgument
-from superpos.pipeline import freshness, provenance
+from superpos.pipeline import freshness, provenance, stored
 from superpos.pipeline.chapters import EXECUTED, Chapter, load_chapters, read_notebook
 from superpos.pipeline.execution import execute
 from superpos.pipeline.failures import BuildFailed, NotebookFailed
@@ -37,6 +38,7 @@ class Status:
     parts: dict[str, Any]  # of the key it would have now
     stale: str  # the reason, or "" if it is fresh
     seconds: float | None  # the last run's
+    mebibytes: float | None  # the most memory that a process of it had
 
 
 def executed_path(root: Path, name: str, *, quick: bool = False) -> Path:
@@ -79,8 +81,10 @@ def _status(root: Path, chapter: Chapter, claims: list[Claim], quick: bool) -> S
         stale = "; ".join(freshness.changes(record["parts"], parts))
     else:
         stale = "missing"
-    seconds = record["provenance"]["seconds"] if record else None
-    return Status(chapter, executed, parts, stale, seconds)
+    facts = record["provenance"] if record else {}
+    memory = facts.get("peak_memory_bytes")
+    mebibytes = memory / 2**20 if memory else None
+    return Status(chapter, executed, parts, stale, facts.get("seconds"), mebibytes)
 
 
 def _record(path: Path) -> dict[str, Any] | None:
@@ -102,8 +106,13 @@ def execute_chapter(
     output: Path,
     quick: bool,
     progress: bool,
+    scheduler: str = "processes",
+    cores: int = 0,
 ) -> float:
     """Execute a chapter into ``output``, which appears only if it succeeds; return the seconds.
+
+    Its sweeps are computed where ``scheduler`` says (`superpos.executors`), on that many cores of
+    this machine (0: all), and stored in the book's store.
 
     Raises
     ------
@@ -121,6 +130,14 @@ def execute_chapter(
     }
     notebook.metadata["superpos"] = record
     partial.parent.mkdir(parents=True, exist_ok=True)
+    pieces = partial.with_suffix(stored.PIECES).absolute()
+    environment = {
+        env.SCHEDULER: scheduler,
+        env.STORE: str(stored.store(root).absolute()),
+        env.USED: str(pieces),
+    }
+    if cores:
+        environment[env.CORES] = str(cores)
     begin = time.perf_counter()
     executed = execute(
         notebook,
@@ -128,6 +145,7 @@ def execute_chapter(
         parameters=values,
         partial=partial,
         folder=chapter.path.parent,
+        environment=environment,
         progress=progress,
     )
     seconds = time.perf_counter() - begin
@@ -137,11 +155,13 @@ def execute_chapter(
         "seconds": round(seconds, 1),
         "peak_memory_bytes": provenance.peak_memory(),
     }
+    record["pieces"] = sorted({*pieces.read_text("utf-8").split()}) if pieces.exists() else []
     executed.metadata["superpos"] = record
     note = nbformat.v4.new_markdown_cell(provenance.as_markdown(record), id="provenance")
     executed.cells.append(note)
     nbformat.write(executed, partial)
     os.replace(partial, output)
+    pieces.unlink(missing_ok=True)
     return seconds
 
 
@@ -152,12 +172,13 @@ def execute_stale(
     jobs: int = 1,
     force: bool = False,
     progress: bool = False,
+    scheduler: str = "processes",
     say: Callable[[str], None] = print,
 ) -> None:
     """Execute the chapters that are not fresh, ``jobs`` at a time.
 
     After a failure no further chapter is started; those that are running finish
-    and are kept.
+    and are kept. Chapters that run at the same time share the cores of this machine.
 
     Raises
     ------
@@ -173,8 +194,11 @@ def execute_stale(
         if failures:
             return
         try:
-            seconds = _in_own_process(root, status, quick, progress and jobs == 1)
-            say(_finished(status.chapter, seconds, quick=quick))
+            _in_own_process(
+                root, status, quick, progress and jobs == 1, scheduler,
+                max(1, env.cores() // jobs) if jobs > 1 else 0,
+            )  # fmt: skip
+            say(_finished(status, quick=quick))
         except BuildFailed as failure:
             failures.append(failure)
 
@@ -188,7 +212,9 @@ def execute_stale(
         raise failures[0]
 
 
-def _in_own_process(root: Path, status: Status, quick: bool, progress: bool) -> float:
+def _in_own_process(
+    root: Path, status: Status, quick: bool, progress: bool, scheduler: str, cores: int
+) -> float:
     """Execute one chapter where it meets no other, and where the peak of memory is its own."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as process:
@@ -202,6 +228,8 @@ def _in_own_process(root: Path, status: Status, quick: bool, progress: bool) -> 
             output=status.executed,
             quick=quick,
             progress=progress,
+            scheduler=scheduler,
+            cores=cores,
         )
         try:
             return task.result()
@@ -212,10 +240,18 @@ def _in_own_process(root: Path, status: Status, quick: bool, progress: bool) -> 
             ) from None
 
 
-def _finished(chapter: Chapter, seconds: float, *, quick: bool) -> str:
-    line = f"{chapter.name}: executed in {seconds:.0f} s"
-    budget = QUICK_BUDGET if quick else chapter.budget_seconds
-    return f"{line}, over its budget of {budget:.0f} s" if budget and seconds > budget else line
+def _finished(status: Status, *, quick: bool) -> str:
+    """Return what a chapter took, and what of it is over its budget."""
+    chapter = status.chapter
+    facts = (_record(status.executed) or {}).get("provenance", {})
+    seconds, memory = facts.get("seconds", 0.0), (facts.get("peak_memory_bytes") or 0) / 2**20
+    line = f"{chapter.name}: executed in {seconds:.0f} s, {memory:.0f} MiB"
+    limit = QUICK_BUDGET if quick else chapter.budget_seconds
+    if limit and seconds > limit:
+        line += f", over its budget of {limit:g} s"
+    if (limit := chapter.budget_mebibytes) and memory > limit:
+        line += f", over its budget of {limit:g} MiB"
+    return line
 
 
 def run(
@@ -226,6 +262,7 @@ def run(
     output: Path | None = None,
     quick: bool = False,
     progress: bool = False,
+    scheduler: str = "processes",
 ) -> tuple[Path, float]:
     """Execute one chapter with other parameters; return where to, and the seconds.
 
@@ -254,6 +291,7 @@ def run(
             output=output,
             quick=quick,
             progress=progress,
+            scheduler=scheduler,
         )
     except NotebookFailed as problem:
         if problem.ename != InvalidArgument.__name__:

@@ -28,6 +28,7 @@ class Chapter:
     source: str
     title: str
     budget_seconds: float | None
+    budget_mebibytes: float | None  # of its largest process
     quick: dict[str, Any]  # what --quick sets, besides quick=True
     parameters: tuple[Parameter, ...]
 
@@ -113,6 +114,7 @@ def _read(name: str, path: Path) -> Chapter:
         source=source,
         title=title,
         budget_seconds=settings.get("budget_seconds"),
+        budget_mebibytes=settings.get("budget_mebibytes"),
         quick=dict(settings.get("quick", {})),
         parameters=read_cell(cells[0].source, where=where) if cells else (),
     )

@@ -59,6 +59,7 @@ def execute(
     parameters: Mapping[str, Any],
     partial: Path,
     folder: Path,
+    environment: Mapping[str, str] | None = None,
     progress: bool = False,
 ) -> NotebookNode:
     """Run ``notebook`` and return it with its outputs.
@@ -76,6 +77,8 @@ def execute(
         The caller removes or replaces the file.
     folder
         The kernel's working folder.
+    environment
+        Variables for the kernel, besides `KERNEL_ENVIRONMENT`.
     progress
         Whether to show a bar that advances with each cell.
 
@@ -100,7 +103,7 @@ def execute(
             progress_bar={"desc": chapter, "leave": False} if progress else False,
             record_timing=False,
             shutdown_kernel="immediate",
-            kernel_manager_class=_kernel_manager(),
+            kernel_manager_class=_kernel_manager(environment or {}),
         )
     except PapermillExecutionError:
         pass  # the notebook itself says where and why
@@ -112,7 +115,7 @@ def execute(
     return _settled(executed)
 
 
-def _kernel_manager() -> type:
+def _kernel_manager(environment: Mapping[str, str]) -> type:
     """Return a kernel manager that starts this interpreter, whatever kernels are installed."""
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
@@ -125,7 +128,7 @@ def _kernel_manager() -> type:
                     *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
                     "--log-level=40",  # errors; its warnings would go to the user's terminal
                 ],
-                env=KERNEL_ENVIRONMENT,
+                env=KERNEL_ENVIRONMENT | dict(environment),
                 display_name="Python 3",
                 language="python",
             )

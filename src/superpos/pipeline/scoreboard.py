@@ -6,9 +6,12 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from superpos.registry import VERDICTS, deviation_text, one_line
+
+if TYPE_CHECKING:
+    from superpos.pipeline.building import Status
 
 MEANING = {
     "reproduced": "holds as stated",
@@ -19,7 +22,11 @@ MEANING = {
 }
 
 
-def as_markdown(ledger: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+def as_markdown(
+    ledger: Iterable[Mapping[str, Any]],
+    titles: Mapping[str, str],
+    chapters: Iterable[Status] = (),
+) -> str:
     """Return the scoreboard as a MyST page.
 
     Parameters
@@ -28,6 +35,8 @@ def as_markdown(ledger: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) 
         What `superpos.pipeline.ledger.collect` returns.
     titles
         The title of each chapter, by name.
+    chapters
+        What each chapter took, for the list of time and memory.
     """
     ledger = list(ledger)
     counts = Counter(row["verdict"] for row in ledger)
@@ -45,9 +54,34 @@ def as_markdown(ledger: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) 
         lines += [f"## {titles.get(chapter, chapter)}", ""]
         for row in rows:
             lines += [*_claim(row), ""]
+    if chapters:
+        lines += [*_resources(chapters), ""]
     if ledger:
         lines += ["## Sources", "", "```{bibliography}", ":filter: docname in docnames", "```", ""]
     return "\n".join(lines)
+
+
+def _resources(chapters: Iterable[Status]) -> list[str]:
+    """Return a table of what each chapter took, and what it may take."""
+    lines = [
+        "## Time and memory",
+        "",
+        "What it took to execute each chapter for these pages, and what it is planned to take; "
+        "memory is that of its largest process.",
+        "",
+        "| Chapter | Time | of | Memory | of |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for status in chapters:
+        chapter = status.chapter
+        cells = [
+            f"{status.seconds:.0f} s" if status.seconds is not None else "?",
+            f"{chapter.budget_seconds:g} s" if chapter.budget_seconds else "",
+            f"{status.mebibytes:.0f} MiB" if status.mebibytes else "?",
+            f"{chapter.budget_mebibytes:g} MiB" if chapter.budget_mebibytes else "",
+        ]
+        lines.append(f"| {chapter.title} | {' | '.join(cells)} |")
+    return lines
 
 
 def _claim(row: Mapping[str, Any]) -> list[str]:

@@ -141,7 +141,7 @@ def _staged_files(
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
     titles = {status.chapter.name: status.chapter.title for status in statuses}
-    files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles).encode()
+    files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
     return files
 
 
