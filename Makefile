@@ -27,6 +27,7 @@ serve: .venv/ready ## serve the built book on this machine
 
 bench: .venv/ready ## time training against the published procedure (JSON=FILE writes the numbers)
 	@$(BIN)/python benchmarks/bench.py $(if $(JSON),--json $(JSON))
+	@$(BIN)/python benchmarks/sweeps.py
 
 clean: ## remove what the build made, but not the environment
 	rm -rf _build book/executed

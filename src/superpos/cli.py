@@ -136,13 +136,20 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _build(arguments: argparse.Namespace) -> int:
     from superpos.executors import check_scheduler
-    from superpos.pipeline.building import execute_stale
-    from superpos.pipeline.site import publish, site_folder
+    from superpos.pipeline.building import one_at_a_time
 
     if arguments.jobs < 1:
         raise InvalidArgument(f"--jobs must be at least 1; got {arguments.jobs}")
     check_scheduler(arguments.scheduler)
     root = _root()
+    with one_at_a_time(root, _say):
+        return _build_alone(root, arguments)
+
+
+def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
+    from superpos.pipeline.building import execute_stale
+    from superpos.pipeline.site import publish, site_folder
+
     quick = arguments.quick
     execute_stale(
         root,
@@ -237,11 +244,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _clean(arguments: argparse.Namespace) -> int:
     from superpos.pipeline import stored
+    from superpos.pipeline.building import one_at_a_time
 
-    root = find_root()
+    root = _root()
     if not arguments.all:
-        others = stored.find(root).others
-        print(stored.remove(others) if others else "nothing to remove")
+        with one_at_a_time(root, _say):
+            others = stored.find(root).others
+            print(stored.remove(others) if others else "nothing to remove")
         return 0
     made = [folder for folder in (root / "_build", root / "book" / "executed") if folder.exists()]
     for folder in made:

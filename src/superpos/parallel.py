@@ -9,7 +9,6 @@ import itertools
 import multiprocessing
 import os
 import pickle
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import TypeVar
 import torch
 
 from superpos.environment import cores
+from superpos.orphans import end_with_parent
 
 Piece, Result = TypeVar("Piece"), TypeVar("Result")
 
@@ -142,11 +142,7 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def _begin(parent: int) -> None:
     """Make this process one that computes on one core and does not outlive its parent."""
     torch.set_num_threads(1)
-    if sys.platform == "linux":
-        end_with_parent = 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(end_with_parent, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+    end_with_parent(parent)
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from torch import Tensor
 from superpos import checks, executors, parallel, sources
 from superpos.checkpoints import Checkpoint
 from superpos.cutting import cut
-from superpos.environment import STORE, USED
+from superpos.environment import STORE, USED, cores
 from superpos.errors import InvalidArgument
 from superpos.progress import progress_bar
 from superpos.project import find_root
@@ -227,8 +227,10 @@ def _compute(
 ) -> None:
     """Compute the missing pieces, and hand each to ``done`` as it finishes."""
     where = executors.scheduler() if executor is None else executor
-    if isinstance(where, str) and where.startswith("processes") and torch.cuda.is_initialized():
-        where = ""  # a forked process cannot use the GPU that its parent uses
+    # with fewer pieces than cores, training uses them better; and a forked process cannot use
+    # the GPU that its parent uses
+    if where == "processes" and (len(missing) < cores() or torch.cuda.is_initialized()):
+        where = ""
     if where == "":
         for number in missing:
             done(number, _run(experiment, pieces[number].at))

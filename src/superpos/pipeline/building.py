@@ -6,9 +6,10 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from superpos import environment as env
 from superpos.errors import InvalidArgument
+from superpos.orphans import end_with_parent
 from superpos.pipeline import freshness, provenance, stored
 from superpos.pipeline.chapters import EXECUTED, Chapter, load_chapters, read_notebook
 from superpos.pipeline.execution import execute
@@ -165,6 +167,31 @@ def execute_chapter(
     return seconds
 
 
+@contextmanager
+def one_at_a_time(root: Path, say: Callable[[str], None] = print) -> Iterator[None]:
+    """Wait until no other build of this book is running; let none run during the block.
+
+    The system releases the lock of a build that is killed.
+    """
+    from filelock import FileLock, Timeout
+
+    path = root / "_build" / "lock"
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say("another build of this book is running: waiting for it")
+            lock.acquire()
+    except OSError as problem:
+        raise InvalidArgument(f"{path} cannot be written: {problem.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def execute_stale(
     root: Path,
     *,
@@ -217,7 +244,7 @@ def _in_own_process(
 ) -> float:
     """Execute one chapter where it meets no other, and where the peak of memory is its own."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+    with ProcessPoolExecutor(1, spawn, end_with_parent, (os.getpid(),)) as process:
         task = process.submit(
             execute_chapter,
             root,

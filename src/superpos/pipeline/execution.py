@@ -44,7 +44,7 @@ def check_tools() -> None:
     InvalidArgument
         Naming the package and how to install it.
     """
-    for package in ("jupytext", "papermill", "ipykernel", "jupyter_book"):
+    for package in ("jupytext", "papermill", "ipykernel", "jupyter_book", "filelock"):
         if importlib.util.find_spec(package) is None:
             raise InvalidArgument(
                 f"{package} is missing from {sys.executable}, which is to run the notebooks: "
