@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -164,6 +165,35 @@ def test_training_is_the_same_in_processes_of_its_own(monkeypatch):
     assert torch.equal(spread.W, alone.W)
     assert torch.equal(spread.b, alone.b)
     assert torch.equal(spread.loss_history, alone.loss_history)
+
+
+@linux
+def test_the_bar_of_training_in_processes_is_drawn_once_and_reaches_its_end(monkeypatch, capfd):
+    monkeypatch.setattr(training, "_FEWEST_ENTRIES", 100)
+    monkeypatch.setattr(training, "_FEW_ENTRIES", 0)
+    drawn = []
+
+    class Bar:
+        def update(self, steps):
+            drawn.append((os.getpid(), steps))
+            os.write(2, b"drawn\n")
+
+    monkeypatch.setattr(training, "progress_bar", lambda *_: contextlib.nullcontext(Bar()))
+    brief()
+    assert {pid for pid, _ in drawn} == {os.getpid()}
+    assert sum(steps for _, steps in drawn) == 3 * 60  # three pieces
+    assert capfd.readouterr().err.count("drawn") == len(drawn)  # none by the other processes
+
+
+@linux
+def test_what_was_trained_in_processes_keeps_no_file_open(monkeypatch):
+    monkeypatch.setattr(training, "_FEWEST_ENTRIES", 100)
+    monkeypatch.setattr(training, "_FEW_ENTRIES", 0)
+    brief()
+    before = len(os.listdir("/proc/self/fd"))
+    kept = [brief() for _ in range(3)]
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert not any(value.is_shared() for run in kept for value in run.parameters.values())
 
 
 @linux

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -132,6 +133,7 @@ def train(
     if spread:  # other processes fill them
         for value in (*parameters.values(), history, done):
             value.share_memory_()
+    here = os.getpid()
     with progress_bar(len(pieces) * procedure.steps, "training", progress) as bar:
         shown = 0
 
@@ -160,12 +162,16 @@ def train(
             place = None if saved is None else saved.part(number, pieces[number])
             for steps in descent.run(place):
                 done[number] = steps
-                show()
+                if os.getpid() == here:  # the bar is this process's
+                    show()
             for name, value in part.items():
                 value.copy_(descent.parameters[name])
             history[:, of_seeds, of_settings] = torch.stack(descent.history)
 
         in_parallel(descend, range(len(pieces)), spread=spread, watch=show)
+    if spread:  # shared memory is an open file each
+        parameters = {name: value.clone() for name, value in parameters.items()}
+        history = history.clone()
     return Trained(
         model=model,
         features=features,
