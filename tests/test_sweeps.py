@@ -475,3 +475,14 @@ def test_outside_a_checkout_nothing_is_stored_unless_asked(monkeypatch):
     monkeypatch.setattr(sweeps, "find_root", nowhere)
     assert sweeps.default_store() is None
     assert int(sweep(summed, PLANE)["sum"].sum()) == int(TOTAL)
+
+
+def test_the_example_of_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUPERPOS_STORE", str(tmp_path))
+    page = (Path(__file__).parents[1] / "book" / "clusters.md").read_text("utf-8")
+    example = page.split("```python\n")[1].split("```")[0]
+    assert "range(20)" in example
+    names = {"__name__": "__main__"}
+    exec(example.replace("range(20)", "range(2)").replace("0, -2, 30", "0, -1, 3"), names)
+    assert dict(names["found"].sizes) == {"seed": 2, "p": 3}
+    assert len(pieces(tmp_path)) == 6
