@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+import xarray
 
 import superpos
 from superpos import IndependentFeatures, Procedure, geometry, train
@@ -73,9 +74,22 @@ def test_classes_of_a_notebook_are_told_apart_by_their_code():
     assert differ(Local, other)
 
 
-def test_what_cannot_be_told_apart_is_refused():
+def test_large_tensors_of_every_class_and_type_are_told_apart():
+    one, other = torch.zeros(5000), torch.zeros(5000)
+    other[2500] = 1  # which is not shown when it is printed
+    assert differ(torch.nn.Parameter(one), torch.nn.Parameter(other))
+    assert differ(one.bfloat16(), other.bfloat16())
+    assert differ(torch.float32, torch.float64, torch.device("cpu"), slice(3), ...)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), np.array([object()]), xarray.Dataset({"x": ("a", np.zeros(5000))})],
+    ids=["object", "array of objects", "dataset"],
+)
+def test_what_cannot_be_told_apart_is_refused(value):
     with pytest.raises(InvalidArgument, match="cannot be told from others"):
-        described({"a": [object()]})
+        described({"a": [value]})
 
 
 def test_the_modules_that_a_function_uses_are_named():

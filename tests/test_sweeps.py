@@ -156,7 +156,10 @@ def test_another_experiment_is_computed_anew(tmp_path, monkeypatch, change):
     if change == "closure":
         experiment = made(3)
     elif change == "code":
-        experiment = lambda a: {"x": torch.tensor(a) + 2}  # noqa: E731
+
+        def experiment(a):
+            return {"x": torch.tensor(a) + 2}
+
     elif change == "values":
         grid = {"a": [2, 4]}
     else:

@@ -68,7 +68,26 @@ class Procedure:
         For when only the optimum matters. Features start half as long as they will be, not
         near 0; biases start centred. The rate falls with n, for every feature is
         noise to the others; early noise decides how many features are represented.
+
+        Parameters
+        ----------
+        n, m
+            Numbers of features and of hidden dimensions, at least 1.
+        changes
+            Fields of the procedure that are to be otherwise.
+
+        Raises
+        ------
+        InvalidArgument
+            If one of these is not as above.
+
+        Examples
+        --------
+        >>> Procedure.fast(200, 20, steps=500).learning_rate
+        0.01
         """
+        checks.whole_number("n", n)
+        checks.whole_number("m", m)
         fast = Procedure(
             steps=2000,
             batch_size=64,

@@ -86,8 +86,6 @@ class _Description:
     def of(self, value: object) -> str:
         if value is None or isinstance(value, str | int | float | complex | bytes | range | Path):
             return repr(value)
-        if type(value).__module__ in ("torch", "numpy") and hasattr(value, "shape"):
-            return _array(value)
         if isinstance(value, Mapping):
             inside = (f"{self.of(key)}:{self.of(value[key])}" for key in sorted(value, key=repr))
             return "{" + ",".join(inside) + "}"
@@ -113,14 +111,16 @@ class _Description:
             if is_installed(value.__module__) and "<" not in value.__qualname__:
                 return self.named(value.__module__, value.__qualname__)
             return self.entered(value)
+        if hasattr(value, "dtype") and hasattr(value, "shape"):
+            return _array(value)
         if callable(value) and (
             name := getattr(value, "__qualname__", getattr(value, "__name__", ""))
         ):
             return self.named(getattr(value, "__module__", None) or "", name)
-        text = repr(value)
-        if " at 0x" in text:
-            raise InvalidArgument(f"{text} cannot be told from others of its kind")
-        return text
+        if value is ... or isinstance(value, slice) or type(value).__module__ == "torch":
+            return repr(value)  # of torch: a device, a type
+        # others may leave out of what they print what makes them differ
+        raise InvalidArgument(f"{value!r} cannot be told from others of its kind")
 
     def named(self, module: str, name: str) -> str:
         if module.partition(".")[0] == __package__:
@@ -158,9 +158,15 @@ def used(function: types.FunctionType) -> dict[str, object]:
 
 
 def _array(value) -> str:
+    """Return a text for an array of numpy's, or a tensor of whatever class and type."""
+    kind = f"{value.dtype}{tuple(value.shape)}"
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    return f"{value.dtype}{tuple(value.shape)}{digest(value.tobytes())}"
+        import torch
+
+        value = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    elif not hasattr(value, "tobytes") or value.dtype.hasobject:
+        raise InvalidArgument(f"{value!r} cannot be told from others of its kind")
+    return kind + digest(value.tobytes())
 
 
 @functools.cache
