@@ -189,11 +189,29 @@ def loss_by_active_set(W: Tensor, b: Tensor, I: Tensor) -> Tensor:
             "expected_loss samples it for any n"
         )
     checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], importance=I.shape[:-1])
-    own = torch.eye(n, dtype=torch.float64, device=W.device)
-    square, product = ramp_integrals(b, W.mT @ W, own)  # (..., outputs, 2ⁿ)
-    active = (torch.arange(2**n, device=W.device) >> torch.arange(n, device=W.device)[:, None]) & 1
-    active = active.double()
-    return (I[..., None] * (active / 3 - 2 * product + square)).sum(-2)
+    return (I[..., None] * error_by_active_set(b, W.mT @ W)).sum(-2)
+
+
+def error_by_active_set(c: Tensor, g: Tensor) -> Tensor:
+    """Return the squared error of each output x'_i = (c_i + Σ_j g_ij x_j)₊, given what is active.
+
+    Parameters
+    ----------
+    c
+        ``(..., n)``.
+    g
+        ``(..., n, n)``: row i belongs to output i.
+
+    Returns
+    -------
+    Tensor
+        ``(..., n, 2ⁿ)``: entry Σ_j 2^j over the active features j.
+    """
+    n = g.shape[-1]
+    own = torch.eye(n, dtype=torch.float64, device=g.device)
+    square, product = ramp_integrals(c, g, own)
+    active = (torch.arange(2**n, device=g.device) >> torch.arange(n, device=g.device)[:, None]) & 1
+    return active.double() / 3 - 2 * product + square
 
 
 def k_sparse(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.features import FeatureDistribution, as_features
-from superpos.losses import loss_by_active_set
+from superpos.losses import error_by_active_set, loss_by_active_set
 from superpos.parallel import in_parallel
 from superpos.restarts import best_of
 
@@ -147,7 +147,7 @@ def _descend(
     damping = place.new_full((len(place),), 1e-3)
     going = torch.arange(len(place))
     for step in range(max_steps + 1):
-        loss, gradient, curvature = _derivatives(lambda at, of=going: loss_at(at, of), place[going])
+        loss, gradient, curvature = _derivatives(place[going], chance[going], I[going], m)
         norm = gradient.norm(dim=-1)
         final_loss[going], final_norm[going], steps[going] = loss, norm, step
         # where no damping makes the loss fall any more, rounding is all that is left
@@ -170,14 +170,30 @@ def _descend(
     return place, final_loss, final_norm, steps
 
 
-def _derivatives(loss, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the loss of each model ``(models,)``, its gradient and its matrix of curvatures."""
-    place = place.detach().requires_grad_()
-    value = loss(place)
-    (gradient,) = torch.autograd.grad(value.sum(), place, create_graph=True)
-    rows = [
-        torch.autograd.grad(gradient[:, k].sum(), place, retain_graph=True)[0]
-        for k in range(place.shape[-1])
-    ]
-    curvature = torch.stack(rows, dim=-2)
-    return value.detach(), gradient.detach(), (curvature + curvature.mT) / 2
+def _derivatives(place: Tensor, chance: Tensor, I: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss of each model ``(models,)``, its gradient and its matrix of curvatures.
+
+    Output i depends on n + 1 numbers only, r_i = (W_i·W_1, …, W_i·W_n, b_i): what is left to
+    autograd is the curvature by these, n + 1 rows for all outputs together.
+    """
+    models, n = I.shape
+    W, b = place[:, : m * n].reshape(models, m, n), place[:, m * n :]
+    r = torch.cat([W.mT @ W, b[..., None]], dim=-1).requires_grad_()
+    errors = (error_by_active_set(r[..., n], r[..., :n]) * chance[:, None]).sum(-1)
+    loss = (I * errors).sum(-1)
+    (by_r,) = torch.autograd.grad(loss.sum(), r, create_graph=True)
+    rows = [torch.autograd.grad(by_r[..., k].sum(), r, retain_graph=True)[0] for k in range(n + 1)]
+    by_r, curvature_by_r = by_r.detach(), torch.stack(rows, dim=-2)
+    # W_i·W_j changes with W_i by W_j and with W_j by W_i
+    own = torch.eye(n, dtype=W.dtype)
+    by_W = torch.einsum("il,zaj->zijal", own, W) + torch.einsum("jl,zai->zijal", own, W)
+    jacobian = W.new_zeros(models, n, n + 1, m * n + n)
+    jacobian[:, :, :n, : m * n] = by_W.flatten(-2)
+    jacobian[:, :, n, m * n :] = own
+    gradient = torch.einsum("zir,zirp->zp", by_r, jacobian)
+    along = (curvature_by_r @ jacobian).flatten(1, 2)
+    curvature = jacobian.flatten(1, 2).mT @ along
+    both = by_r[..., :n] + by_r[..., :n].mT
+    bent = torch.einsum("ab,zkl->zakbl", torch.eye(m, dtype=W.dtype), both)
+    curvature[:, : m * n, : m * n] += bent.reshape(models, m * n, m * n)
+    return loss.detach(), gradient, (curvature + curvature.mT) / 2
