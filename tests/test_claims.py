@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -53,6 +54,12 @@ def claim(share: float) -> Claim:
 def test_a_verdict_needs_an_interval_on_one_side_of_the_share(shown, weaker, verdict):
     weaker = None if weaker is None else outcomes(weaker)
     assert claims.judge(claim(0.5), outcomes(shown), weaker) == verdict
+
+
+@pytest.mark.parametrize(("shown", "verdict"), [(20, "new"), (10, "untested"), (0, "new")])
+def test_what_goes_beyond_the_sources_is_new_once_it_is_decided(shown, verdict):
+    ours = replace(claim(0.5), new=True)
+    assert claims.judge(ours, outcomes(shown)) == verdict
 
 
 @pytest.mark.parametrize("shown", [3, 10, 16])
@@ -244,8 +251,8 @@ def test_a_claim_that_is_not_registered_cannot_be_recorded(displayed):
         (torch.tensor(True), r"torch.bool and shape \(\)"),
     ],
 )
-def test_what_is_not_one_boolean_a_seed_is_refused_by_name(displayed, value, found):
-    told = f"has dtype {found}: one boolean for each seed is needed"
+def test_what_is_not_one_boolean_a_trial_is_refused_by_name(displayed, value, found):
+    told = f"has dtype {found}: one boolean for each trial is needed"
     with pytest.raises(InvalidArgument, match=f"^shown {told}"):
         claims.record("lines-rise", value)
     with pytest.raises(InvalidArgument, match=f"^weaker {told}"):

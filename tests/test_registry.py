@@ -116,7 +116,13 @@ def test_an_id_that_is_there_twice_is_named(load):
 
 @pytest.mark.parametrize("verdict", ["reproduced", "qualified", "contradicted", "new", "untested"])
 def test_every_verdict_can_be_expected(load, verdict):
-    assert load(RISES | {"expected": verdict})["rises"].expected == verdict
+    entry = RISES | {"expected": verdict, "new": verdict == "new"}
+    assert load(entry)["rises"].expected == verdict
+
+
+def test_new_is_expected_only_where_it_is_marked(load):
+    with pytest.raises(InvalidArgument, match="claim rises expects 'new', but is not marked new"):
+        load(RISES | {"expected": "new"})
 
 
 def test_a_deviation_is_told_with_the_source_ours_and_what_depends_on_it():

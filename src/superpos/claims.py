@@ -28,11 +28,12 @@ class Verdict:
     verdict
         One of `superpos.registry.VERDICTS`.
     evidence
-        The rate of seeds that showed the claim, with its 95 % interval, in words.
+        The rate of trials (seeds, if the registry names no others) that showed the claim, with
+        its 95 % interval, in words.
     measured
         Further measured values, by name.
     seeds
-        How many seeds.
+        How many trials.
     quick
         Whether the run was a quick one, whose verdicts are never published.
     """
@@ -51,6 +52,8 @@ class Verdict:
 def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
     """Return the verdict that the registry's rule gives a measured rate.
 
+    What goes beyond the sources is ``new`` once the rate is decided, whichever way.
+
     Parameters
     ----------
     claim
@@ -66,6 +69,8 @@ def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
         ``untested`` where the interval straddles the share: more seeds are needed.
     """
     low, high = rate_interval(shown)
+    if claim.new:
+        return "new" if low > claim.share or high < claim.share else "untested"
     if low > claim.share:
         return "reproduced"
     if weaker is not None and rate_interval(weaker)[0] > claim.share:
@@ -90,7 +95,8 @@ def record(
     claim_id
         As in the registry.
     shown
-        For each seed whether it showed what the registry says counts: booleans ``(seeds,)``.
+        For each trial (a seed, if the registry names no other kind) whether it showed what the
+        registry says counts: booleans ``(trials,)``.
     weaker
         The same for the registry's weaker reading, where the claim has one.
     measured
@@ -116,7 +122,7 @@ def record(
     verdict = Verdict(
         id=claim_id,
         verdict=judge(claim, shown, weaker),
-        evidence=_evidence(shown, weaker),
+        evidence=_evidence(claim, shown, weaker),
         measured=dict(measured or {}),
         seeds=len(shown),
         quick=bool(quick),
@@ -163,13 +169,16 @@ def _outcomes(name: str, value: Tensor) -> Tensor:
     if outcomes.dtype is not torch.bool or outcomes.ndim != 1 or not len(outcomes):
         raise InvalidArgument(
             f"{name} has dtype {outcomes.dtype} and shape {tuple(outcomes.shape)}: "
-            "one boolean for each seed is needed"
+            "one boolean for each trial is needed"
         )
     return outcomes
 
 
-def _evidence(shown: Tensor, weaker: Tensor | None) -> str:
-    text = f"shown by {rate(shown)} seeds"
+def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
+    text = f"shown by {rate(shown)} {claim.trials}"
+    if claim.new:
+        held = shown.double().mean() > claim.share
+        return f"what we expected {'holds' if held else 'fails'}: {text}"
     return text if weaker is None else f"{text}; the weaker reading by {rate(weaker)}"
 
 

@@ -32,6 +32,8 @@ class Claim:
     qualified: str | None
     expected: str
     deviations: tuple[Mapping[str, str], ...]
+    trials: str = "seeds"
+    new: bool = False
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -67,6 +69,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
                 f"{path.name}: claim {name} has a share of {entry['share']!r}: a rate of at least "
                 "0 and less than 1 is needed"
             )
+        if entry["expected"] == "new" and entry.get("new") is not True:
+            raise InvalidArgument(f"{path.name}: claim {name} expects 'new', but is not marked new")
         if missing := {"key", "section"} - set(entry["source"]):
             raise InvalidArgument(
                 f"{path.name}: claim {name} lacks its source's {', '.join(sorted(missing))}"
@@ -88,6 +92,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
             qualified=entry.get("qualified"),
             expected=entry["expected"],
             deviations=tuple(deviations[key] for key in entry.get("deviations", ())),
+            trials=entry.get("trials", "seeds"),
+            new=entry.get("new", False) is True,
         )
     return registry
 

@@ -89,7 +89,10 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         "measured": verdict.get("measured"),
         "evidence": verdict.get("evidence"),
         "seeds": verdict.get("seeds"),
-        **{name: entry[name] for name in ("setting", "share", "counts", "qualified")},
+        **{
+            name: entry[name]
+            for name in ("setting", "share", "counts", "qualified", "trials", "new")
+        },
         "deviations": entry["deviations"],
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
     }
