@@ -40,6 +40,7 @@ _MODULES = (
     "superpos.models",
     "superpos.optima",
     "superpos.outcomes",
+    "superpos.phases",
     "superpos.plotting",
     "superpos.restarts",
     "superpos.sweeps",
