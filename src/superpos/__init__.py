@@ -30,6 +30,7 @@ _HOME = {
 }
 _MODULES = (
     "superpos.claims",
+    "superpos.correlation",
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",
