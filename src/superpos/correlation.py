@@ -8,6 +8,7 @@ gives one value for each model, or for each set of each model.
 from __future__ import annotations
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from superpos import checks, geometry
@@ -15,6 +16,17 @@ from superpos.errors import InvalidArgument
 from superpos.outcomes import KEPT, RIGHT_ANGLE
 
 ANTIPODAL, ALIGNED = -0.95, 0.95  # cosines from which two features count as one line
+
+
+def all_represented(W: Tensor) -> Tensor:
+    """Return whether every feature is represented, ‖W_i‖² ≥ 0.5: booleans ``(...)``.
+
+    Examples
+    --------
+    >>> all_represented(torch.tensor([[1.0, -1.0]])), all_represented(torch.tensor([[1.0, 0.5]]))
+    (tensor(True), tensor(False))
+    """
+    return geometry.represented(W, threshold=KEPT).all(-1)
 
 
 def partner_cosines(W: Tensor) -> Tensor:
@@ -48,7 +60,7 @@ def pairs_orthogonal(W: Tensor) -> Tensor:
     >>> pairs_orthogonal(W), pairs_antipodal(W)
     (tensor(True), tensor(False))
     """
-    return _all_represented(W) & (partner_cosines(W).abs() <= RIGHT_ANGLE).all(-1)
+    return all_represented(W) & (partner_cosines(W).abs() <= RIGHT_ANGLE).all(-1)
 
 
 def pairs_antipodal(W: Tensor) -> Tensor:
@@ -59,30 +71,25 @@ def pairs_antipodal(W: Tensor) -> Tensor:
     >>> pairs_antipodal(torch.tensor([[1.0, -1.0]]))
     tensor(True)
     """
-    return _all_represented(W) & (partner_cosines(W) <= ANTIPODAL).all(-1)
+    return all_represented(W) & (partner_cosines(W) <= ANTIPODAL).all(-1)
 
 
-def hexagon(W: Tensor) -> Tensor:
-    """Return whether six features are all represented, with 40° to 80° between neighbours.
+def hexagonal(W: Tensor) -> Tensor:
+    """Return whether the angles between neighbours are all between 40° and 80°: ``(...)``.
 
     Parameters
     ----------
     W
         ``(..., 2, 6)``.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
     Examples
     --------
     >>> angle = torch.arange(6) * torch.pi / 3
-    >>> hexagon(torch.stack([angle.cos(), angle.sin()]))
+    >>> hexagonal(torch.stack([angle.cos(), angle.sin()]))
     tensor(True)
     """
     gaps = geometry.angular_gaps(W)
-    return _all_represented(W) & ((gaps >= 40) & (gaps <= 80)).all(-1)
+    return ((gaps >= 40) & (gaps <= 80)).all(-1)
 
 
 def partners_adjacent(W: Tensor) -> Tensor:
@@ -280,7 +287,7 @@ def sets_apart(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
             len(set(part)) == 1 for part in sets_of_parts(one, size, threshold=threshold)
         ),
     )
-    return parts_of & _all_represented(W)
+    return parts_of & all_represented(W)
 
 
 def sharing_partners(W: Tensor, *, threshold: float = 0.15) -> Tensor:
@@ -312,15 +319,44 @@ def sharing_partners(W: Tensor, *, threshold: float = 0.15) -> Tensor:
     return _each(W, share)
 
 
+def facing(W: Tensor, size: int) -> Tensor:
+    """Return the features of one model, each set in the order in which it faces the first set.
+
+    Within every later set, features are ordered so that the products with the features of the
+    first set in the same places add up to as little as possible: antipodes line up.
+
+    Parameters
+    ----------
+    W
+        One model, ``(m, n)``.
+    size
+        Features in a set, a divisor of n.
+
+    Returns
+    -------
+    Tensor
+        ``(m, n)``, the same columns.
+
+    Examples
+    --------
+    >>> facing(torch.tensor([[1.0, 0.0, 0.0, -1.0], [0.0, 1.0, -1.0, 0.0]]), 2)
+    tensor([[ 1.,  0., -1.,  0.],
+            [ 0.,  1.,  0., -1.]])
+    """
+    sets = _check_sets(W, size)
+    products = geometry.gram(W)[:size]
+    order = list(range(size))
+    for first in range(size, sets * size, size):
+        _, columns = linear_sum_assignment(products[:, first : first + size].numpy())
+        order += [first + column for column in columns.tolist()]
+    return W[:, order]
+
+
 def _each(W: Tensor, of_one) -> Tensor:
     flat = W.flatten(0, -3) if W.ndim > 2 else W[None]
     found = [of_one(one) for one in flat]
     kind = torch.bool if isinstance(found[0], bool) else torch.float64
     return torch.tensor(found, dtype=kind).reshape(W.shape[:-2])
-
-
-def _all_represented(W: Tensor) -> Tensor:
-    return geometry.represented(W, threshold=KEPT).all(-1)
 
 
 def _check_sets(W: Tensor, size: int) -> int:
