@@ -35,7 +35,8 @@ POLYTOPES = {
 
 DIGON, PENTAGON = POLYTOPES["digon"][1], POLYTOPES["pentagon"][1]
 
-SETS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7")  # sets of features, same palette
+# sets of features, from the same palette
+SETS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 
 _STYLE = {
     "figure.dpi": 110,
