@@ -74,12 +74,16 @@ def draw(kind: str = "plane"):
         plotting.feature_graph(axes[0], torch.block_diag(W, polygon(3), DIGON))
         plotting.strips(axes[1], {"some": W[0], "others": W[1]})
         plotting.polytope_legend(fig)
+    elif kind == "sets":
+        plotting.plane(axes[0], W[:, :6], size=3)
+        plotting.feature_graph(axes[1], W[:, :6], size=2)
+        plotting.set_lines(axes[1], 6, 2)
     else:
         plotting.dimensionality_scatter(axes[0], torch.tensor([1.0, 10.0]), torch.stack([W, W]))
     return fig
 
 
-KINDS = ["plane", "graph", "scatter"]
+KINDS = ["plane", "graph", "sets", "scatter"]
 
 
 # Showing

@@ -32,6 +32,7 @@ _HOME = {
 _MODULES = (
     "superpos.branches",
     "superpos.claims",
+    "superpos.correlation",
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",

@@ -35,6 +35,9 @@ POLYTOPES = {
 
 DIGON, PENTAGON = POLYTOPES["digon"][1], POLYTOPES["pentagon"][1]
 
+# sets of features, from the same palette
+SETS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
+
 _STYLE = {
     "figure.dpi": 110,
     "figure.facecolor": "white",
@@ -133,7 +136,14 @@ def display_figure(fig: Figure, others: dict, *, name: str, alt: str, caption: s
     )
 
 
-def plane(axes: Axes, W: Tensor, importance: Tensor | None = None, *, limit: float = 1.6) -> None:
+def plane(
+    axes: Axes,
+    W: Tensor,
+    importance: Tensor | None = None,
+    *,
+    size: int | None = None,
+    limit: float = 1.6,
+) -> None:
     """Draw the features of one model in its hidden plane, one line from the origin to each W_i.
 
     Parameters
@@ -144,12 +154,14 @@ def plane(axes: Axes, W: Tensor, importance: Tensor | None = None, *, limit: flo
         ``(2, n)``.
     importance
         ``(n,)``, for the colour; all equal by default.
+    size
+        How many features a set has, where they come in sets: the colour then tells the set.
     limit
         Half the width of the plane shown.
     """
     if W.ndim != 2 or W.shape[0] != 2:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: a plane needs (2, n)")
-    shade = _shades(importance, W.shape[1])
+    shade = _shades(importance, W.shape[1]) if size is None else set_colours(W.shape[1], size)
     axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
     axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
     for (x, y), colour in zip(W.T.tolist(), shade, strict=True):
@@ -157,6 +169,25 @@ def plane(axes: Axes, W: Tensor, importance: Tensor | None = None, *, limit: flo
         axes.plot(x, y, "o", color=colour, ms=6, mec="white", mew=0.8)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+
+
+def set_colours(n: int, size: int) -> list[str]:
+    """Return a colour for each of n features that come in sets of ``size``.
+
+    Examples
+    --------
+    >>> colours = set_colours(4, 2)
+    >>> colours[0] == colours[1], colours[1] == colours[2]
+    (True, False)
+    """
+    return [SETS[i // size % len(SETS)] for i in range(n)]
+
+
+def set_lines(axes: Axes, n: int, size: int) -> None:
+    """Draw lines between the sets of n features into a picture of WᵀW (see `products`)."""
+    for edge in range(size, n, size):
+        axes.plot([edge, edge], [0, n], color=INK, lw=0.8)
+        axes.plot([0, n], [edge, edge], color=INK, lw=0.8)
 
 
 def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
@@ -263,11 +294,14 @@ def polytope_lines(axes: Axes, *, labels: bool = True) -> None:
             )  # fmt: skip
 
 
-def feature_graph(axes: Axes, W: Tensor, *, threshold: float = 0.15) -> None:
+def feature_graph(
+    axes: Axes, W: Tensor, *, size: int | None = None, threshold: float = 0.15
+) -> None:
     """Draw the feature graph of one model, each component by itself, coloured by its D_i.
 
     A component takes the colour of the polytope whose dimensionality is nearest to its mean, and
-    grey where none is within 0.03. Edges are as wide as the inner product is large.
+    grey where none is within 0.03. Edges are as wide as the inner product is large. Where features
+    come in sets of ``size``, the dots have the colours of their sets instead.
 
     References
     ----------
@@ -276,7 +310,7 @@ def feature_graph(axes: Axes, W: Tensor, *, threshold: float = 0.15) -> None:
     graph = geometry.feature_graph(W, threshold=threshold)
     dimensionality = geometry.feature_dimensionality(W)
     parts = geometry.components(W, threshold=threshold)
-    for part, (x, y, size) in zip(parts, _packed([len(part) for part in parts]), strict=True):
+    for part, (x, y, box) in zip(parts, _packed([len(part) for part in parts]), strict=True):
         sub = graph.subgraph(part)
         # a fixed start and whole-number node order: the same picture every time
         layout = nx.circular_layout(sorted(sub))
@@ -284,18 +318,22 @@ def feature_graph(axes: Axes, W: Tensor, *, threshold: float = 0.15) -> None:
             layout = nx.spring_layout(sub, pos=layout, weight=None, seed=0, iterations=100)
         spread = max(1e-9, *(np.hypot(*place) for place in layout.values())) if len(part) > 1 else 1
         where = {
-            node: (x + size * 0.42 * place[0] / spread, y + size * 0.42 * place[1] / spread)
+            node: (x + box * 0.42 * place[0] / spread, y + box * 0.42 * place[1] / spread)
             if len(part) > 1
             else (x, y)
             for node, place in layout.items()
         }
-        colour = _polytope_colour(dimensionality[part].mean().item())
+        colour = _polytope_colour(dimensionality[part].mean().item()) if size is None else FAINT
         for i, j, data in sub.edges(data=True):
             axes.plot(
                 *zip(where[i], where[j], strict=True), color=colour, zorder=1,
                 lw=0.4 + 1.4 * min(1, abs(data["weight"])),
             )  # fmt: skip
-        axes.scatter(*zip(*where.values(), strict=True), s=9, color=colour, zorder=2, lw=0)
+        dots = {"s": 9, "color": colour}
+        if size is not None:
+            colours = set_colours(W.shape[-1], size)
+            dots = {"s": 26, "color": [colours[node] for node in where]}
+        axes.scatter(*zip(*where.values(), strict=True), **dots, zorder=2, lw=0)
     axes.set(aspect="equal", anchor="N", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.margins(0.05)
