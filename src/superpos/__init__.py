@@ -41,6 +41,7 @@ _MODULES = (
     "superpos.plotting",
     "superpos.restarts",
     "superpos.sweeps",
+    "superpos.thomson",
 )
 
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])
