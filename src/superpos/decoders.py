@@ -67,7 +67,7 @@ def free_loss(
     tensor(0.0300, dtype=torch.float64)
     """
     W, b = checks.weights(W, b)
-    V, _ = _same_shape(W, V)
+    W, V = _same_shape(W, V)
     n = W.shape[-1]
     if n > _MOST_FEATURES:
         raise InvalidArgument(f"W has n = {n} features: the exact loss is for n of at most 10")
@@ -119,7 +119,7 @@ def descend(
     True
     """
     W, b = checks.weights(W, b)
-    V, _ = _same_shape(W, V)
+    W, V = _same_shape(W, V)
     schedule = Procedure(steps=steps, learning_rate=learning_rate, warmup=0)
     shape, (m, n) = W.shape[:-2], W.shape[-2:]
     p = checks.per_feature("probability", torch.as_tensor(probability, dtype=torch.float64), n)
@@ -159,7 +159,7 @@ def distance_from_encoder(W: Tensor, V: Tensor) -> Tensor:
     >>> distance_from_encoder(torch.eye(2), 3 * torch.eye(2))
     tensor(0.)
     """
-    W, V = _same_shape(V, W)[::-1]
+    W, V = _same_shape(W, V)
     along = (W * V).sum((-2, -1)) / W.square().sum((-2, -1))
     return _norm(V - along[..., None, None] * W) / _norm(V)
 
@@ -175,7 +175,7 @@ def distance_from_row_space(W: Tensor, V: Tensor) -> Tensor:
     >>> distance_from_row_space(W, torch.tensor([[2.0, 1.0], [0.0, 1.0]]) @ W).round(decimals=5)
     tensor(0.)
     """
-    W, V = _same_shape(V, W)[::-1]
+    W, V = _same_shape(W, V)
     return _norm(V - V @ torch.linalg.pinv(W) @ W) / _norm(V)
 
 
@@ -193,14 +193,14 @@ def tightness(W: Tensor) -> Tensor:
 
 
 def _same_shape(W: Tensor, V: Tensor) -> tuple[Tensor, Tensor]:
-    """Return V and W, checked."""
+    """Return W and V, checked."""
     W, _ = checks.weights(W)
     V = checks.finite("V", V)
     if V.shape != W.shape:
         raise InvalidArgument(
             f"V has shape {tuple(V.shape)} and W {tuple(W.shape)}: they must be the same"
         )
-    return V, W
+    return W, V
 
 
 def _norm(values: Tensor) -> Tensor:
