@@ -2,8 +2,9 @@
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
 loss (`losses`), their training (`train`) and optima (`optima`), the best of several tries
-(`restarts`), experiments over a grid (`sweep`), their geometry (`geometry`), how it is drawn
-(`plotting`), and what was claimed and found (`registry`, `claims`).
+(`restarts`), experiments over a grid (`sweep`), their geometry (`geometry`), points that repel each
+other (`thomson`), decoders that are not the transpose (`decoders`), how it is drawn (`plotting`),
+and what was claimed and found (`registry`, `claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -30,6 +31,7 @@ _HOME = {
 }
 _MODULES = (
     "superpos.claims",
+    "superpos.decoders",
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",
