@@ -73,6 +73,17 @@ def test_a_free_decoder_beats_the_pentagon():
     assert found.loss < 0.026
 
 
+@pytest.mark.parametrize("n", [2, 5, 12])
+def test_a_ranking_reads_single_features_and_lets_the_longer_one_win(n):
+    W, V = decoders.ranking(n, 1e-4)
+    value = 0.7
+    read = torch.relu(value * (V.T @ W))  # column i: what comes out with feature i alone
+    assert (read - value * torch.eye(n)).abs().max() < 1e-3
+    both = torch.relu(V.T @ (W[:, 0] + W[:, -1]) * value)
+    assert both[0] == pytest.approx(value, abs=1e-3)
+    assert n == 2 or both[-1] == 0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

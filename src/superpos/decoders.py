@@ -6,6 +6,7 @@ pair AW, A⁻ᵀV has the loss of W, V. What depends on A is not determined by t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -147,6 +148,38 @@ def descend(
         b=b.reshape(*shape, n),
         loss=loss.reshape(shape),
     )
+
+
+def ranking(n: int, ratio: float) -> tuple[Tensor, Tensor]:
+    """Return W and V ``(2, n)`` that read any number of features in a plane, one at a time.
+
+    Feature k is ``ratio`` times as long as the one before it and stands a little further round, all
+    within half a turn. Its decoder is at a right angle to the feature before: what is longer
+    it gets with negative sign, what is shorter with a factor of at most ratio/sin(π/n).
+
+    Parameters
+    ----------
+    n
+        At least 2.
+    ratio
+        Above 0; the smaller, the less interference.
+
+    Examples
+    --------
+    >>> W, V = ranking(3, 0.01)
+    >>> (V.T @ W).relu().round(decimals=2)
+    tensor([[1.0000, 0.0100, 0.0000],
+            [0.0000, 1.0000, 0.0100],
+            [0.0000, 0.0000, 1.0000]], dtype=torch.float64)
+    """
+    checks.whole_number("n", n, least=2)
+    checks.positive_number("ratio", ratio)
+    k = torch.arange(n, dtype=torch.float64)
+    angle, length = torch.pi * k / n, ratio**k
+    across = angle - torch.pi / n + torch.pi / 2
+    W = length * torch.stack([angle.cos(), angle.sin()])
+    V = torch.stack([across.cos(), across.sin()]) / (length * math.sin(math.pi / n))
+    return W, V
 
 
 def distance_from_encoder(W: Tensor, V: Tensor) -> Tensor:
