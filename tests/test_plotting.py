@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from matplotlib.colors import to_hex, to_rgb
 from torch import Tensor
 
-from superpos import geometry, phases, plotting
+from superpos import geometry, phases, plotting, thomson
 from superpos.errors import InvalidArgument
 
 TOLD = {"name": "a-figure", "alt": "A line from 0 to 1.", "caption": "The *line*, $n < 2$."}
@@ -550,3 +550,21 @@ def test_contours_keep_rows_as_heights():
     plotting.contours(axes, x, y, y[:, None] + 0 * x)
     assert axes.get_ylim() == pytest.approx((0, 1))
     assert axes.get_xlim() == pytest.approx((-1, 1))
+
+
+def test_an_arrangement_shows_each_place_once_and_how_many_share_it():
+    for points in (thomson.polygon(5)[:, [0, 0, 1, 2, 3, 4]], torch.eye(3)[:, [0, 0, 1, 2]]):
+        points = torch.cat([points, -points], dim=-1) if len(points) == 3 else points
+        _, axes = plotting.figure()
+        plotting.arrangement(axes, points)
+        where, counts = thomson.places(points)
+        dots = [line for line in axes.lines if line.get_marker() == "o"]
+        assert len(dots) == where.shape[1]
+        assert sorted(text.get_text() for text in axes.texts) == ["2"] * counts.count(2)
+
+
+def test_a_polytope_is_drawn_with_all_its_sides():
+    _, axes = plotting.figure()
+    octahedron = torch.cat([torch.eye(3), -torch.eye(3)], dim=-1)
+    plotting.arrangement(axes, octahedron)
+    assert sum(len(line.get_xdata()) == 2 for line in axes.lines) == 12

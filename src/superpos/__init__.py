@@ -4,7 +4,7 @@ The shared package of the book: how inputs are drawn (`features`), the models (`
 loss (`losses`), their training (`train`), its optima (`optima`) and their branches
 (`branches`), the best of several tries (`restarts`), experiments over a grid (`sweep`), their
 geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and found (`registry`,
-`claims`).
+`claims`). Modules of one chapter each are named after their subject.
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -33,6 +33,7 @@ _MODULES = (
     "superpos.branches",
     "superpos.claims",
     "superpos.correlation",
+    "superpos.decoders",
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",
@@ -45,6 +46,7 @@ _MODULES = (
     "superpos.plotting",
     "superpos.restarts",
     "superpos.sweeps",
+    "superpos.thomson",
 )
 
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from superpos import geometry, outcomes
+from superpos import geometry, outcomes, thomson
 from superpos.errors import InvalidArgument
 
 IMPORTANCE = mpl.colormaps["viridis_r"]  # dark is important
@@ -188,6 +188,70 @@ def set_lines(axes: Axes, n: int, size: int) -> None:
     for edge in range(size, n, size):
         axes.plot([edge, edge], [0, n], color=INK, lw=0.8)
         axes.plot([0, n], [edge, edge], color=INK, lw=0.8)
+
+
+def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
+    """Draw points on the circle or the sphere, as the polygon or polytope that they form.
+
+    A place that several points share has their number in it. A polytope stands on its axis, the
+    eigenvector of WWᵀ whose eigenvalue is furthest from the others; what lies behind is faint.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    points
+        Unit columns, ``(2, n)`` or ``(3, n)``.
+    limit
+        Half the width of what is shown.
+    """
+    where, counts = thomson.places(points)
+    if len(where) == 2:
+        flat = geometry.upright(where).numpy()
+        axes.add_patch(mpl.patches.Circle((0, 0), 1, fill=False, ec=FAINT, lw=0.7))
+        for x, y in flat.T:
+            axes.plot([0, x], [0, y], color=INK, lw=1.6)
+        near = np.ones(len(counts), dtype=bool)
+    else:
+        turned = _standing(where)
+        flat, near = turned[:2], turned[2] > -1e-6
+        sides: dict[tuple[int, int], bool] = {}  # by their ends: whether a face in front has it
+        for face in thomson.faces(torch.from_numpy(turned)):
+            corners = face.corners
+            for ends in zip(corners, corners[1:] + corners[:1], strict=True):
+                side = (min(ends), max(ends))
+                sides[side] = sides.get(side, False) or face.normal[2] > 0
+        for (i, j), front in sorted(sides.items()):
+            colour, width = (INK, 1.4) if front else (FAINT, 0.8)
+            axes.plot(*flat[:, [i, j]], color=colour, lw=width, zorder=2 if front else 1)
+        near |= np.array([any(sides[s] for s in sides if k in s) for k in range(len(counts))])
+    for (x, y), count, front in zip(flat.T, counts, near, strict=True):
+        colour = ACCENT if count > 1 else INK if front else FAINT
+        size = 12 if count > 1 else 5
+        axes.plot(x, y, "o", color=colour, ms=size, mec="white", mew=0.7, zorder=3)
+        if count > 1:
+            axes.annotate(
+                str(count), (x, y), color="white", fontsize=8, ha="center", va="center_baseline",
+                zorder=4,
+            )  # fmt: skip
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _standing(points: Tensor) -> np.ndarray:
+    """Turn points in space so that their axis is nearly upright: x to the right, z to the eye."""
+    points = points.double().numpy()
+    values, vectors = np.linalg.eigh(points @ points.T)
+    apart = np.abs(values - np.median(values))
+    axis = vectors[:, apart.argmax()] if apart.max() > 1e-6 else points[:, 0]
+    along = axis @ points
+    around = points - np.outer(axis, along)
+    first = around[:, np.linalg.norm(around, axis=0).argmax()]
+    first /= np.linalg.norm(first)
+    turned = np.stack([first, np.cross(axis, first), axis]) @ points
+    (s, t), (c, d) = np.sin([0.4, 0.3]), np.cos([0.4, 0.3])  # a little to the side, a little above
+    x, y, up = c * turned[0] - s * turned[1], s * turned[0] + c * turned[1], turned[2]
+    return np.stack([y, d * up - t * x, d * x + t * up])
 
 
 def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
