@@ -36,6 +36,7 @@ _MODULES = (
     "superpos.geometry",
     "superpos.intervals",
     "superpos.losses",
+    "superpos.memorization",
     "superpos.models",
     "superpos.optima",
     "superpos.outcomes",
