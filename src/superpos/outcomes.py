@@ -353,3 +353,53 @@ def tegum_excess(W: Tensor, *, threshold: float = 0.15) -> int:
     """
     parts = geometry.components(W, threshold=threshold)
     return sum(geometry.span_dimension(W, part) for part in parts) - W.shape[-2]
+
+
+def regular_polygon(vectors: Tensor) -> Tensor:
+    """Return whether the vectors of a plane stand about evenly on a circle.
+
+    Lengths are within 25 % of their mean, and the angles between neighbours between half of an
+    equal share of 360° and twice that.
+
+    Parameters
+    ----------
+    vectors
+        Columns ``(..., 2, k)``: features, or hidden vectors of examples.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> angles = torch.tensor([0.0, 72.0, 144.0, 216.0, 288.0]).deg2rad()
+    >>> pentagon = torch.stack([angles.cos(), angles.sin()])
+    >>> regular_polygon(pentagon), regular_polygon(pentagon[:, :2])
+    (tensor(True), tensor(False))
+    """
+    length = vectors.norm(dim=-2)
+    even = ((length / length.mean(-1, keepdim=True) - 1).abs() <= 0.25).all(-1)
+    gaps = geometry.angular_gaps(vectors) * vectors.shape[-1] / 360
+    return even & ((gaps >= 0.5) & (gaps <= 2)).all(-1)
+
+
+def rises_and_falls(loss: Tensor, *, by: float = 0.05) -> Tensor:
+    """Return whether some loss is a share ``by`` above the first, and above the last.
+
+    Parameters
+    ----------
+    loss
+        ``(..., k)``, in order.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> rises_and_falls(torch.tensor([1.0, 1.2, 0.9])), rises_and_falls(torch.tensor([1.0, 1.2]))
+    (tensor(True), tensor(False))
+    """
+    return ((loss >= (1 + by) * loss[..., :1]) & (loss > loss[..., -1:])).any(-1)

@@ -498,6 +498,25 @@ def dimensionality_scatter(
     plain_ticks(axes.xaxis)
 
 
+def cloud(axes: Axes, place: float, values: Tensor, *, width: float = 0.1) -> None:
+    """Draw values as a cloud of dots at one place of a logarithmic x axis, ``width`` decades wide.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    place
+        Where on the x axis, above 0.
+    values
+        ``(k,)``; of more than 2000, every few are drawn.
+    """
+    some = values.flatten()[:: 1 + len(values) // 2000]
+    spread = np.random.default_rng(0).uniform(-width / 2, width / 2, len(some))
+    axes.scatter(
+        place * 10**spread, some.numpy(), s=4, color=INK, alpha=0.35, lw=0, rasterized=True
+    )
+
+
 def plain_ticks(axis: mpl.axis.Axis) -> None:
     """Write a logarithmic axis's ticks as 1, 2, 5, 10, … instead of powers."""
     axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
