@@ -62,6 +62,21 @@ def test_what_goes_beyond_the_sources_is_new_once_it_is_decided(shown, verdict):
     assert claims.judge(ours, outcomes(shown)) == verdict
 
 
+@pytest.mark.parametrize(
+    ("shown", "weaker", "verdict"),
+    [
+        (11, None, "reproduced"),
+        (9, None, "contradicted"),
+        (9, 11, "qualified"),
+        (9, 9, "contradicted"),
+    ],
+)
+def test_a_rate_over_all_the_cases_there_are_needs_no_interval(shown, weaker, verdict):
+    weaker = None if weaker is None else outcomes(weaker)
+    complete = replace(claim(0.5), complete=True)
+    assert claims.judge(complete, outcomes(shown), weaker) == verdict
+
+
 @pytest.mark.parametrize("shown", [3, 10, 16])
 def test_an_interval_that_ends_at_the_share_decides_nothing(shown):
     low, high = rate_interval(outcomes(shown))

@@ -52,7 +52,8 @@ class Verdict:
 def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
     """Return the verdict that the registry's rule gives a measured rate.
 
-    What goes beyond the sources is ``new`` once the rate is decided, whichever way.
+    What goes beyond the sources is ``new`` once the rate is decided, whichever way. Where the
+    trials are all the cases there are, the rate itself decides: nothing was sampled.
 
     Parameters
     ----------
@@ -68,14 +69,19 @@ def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
     str
         ``untested`` where the interval straddles the share: more seeds are needed.
     """
-    low, high = rate_interval(shown)
+
+    def interval(outcomes: Tensor) -> tuple[float, float]:
+        known = outcomes.double().mean().item()
+        return (known, known) if claim.complete else rate_interval(outcomes)
+
+    low, high = interval(shown)
     if claim.new:
         return "new" if low > claim.share or high < claim.share else "untested"
     if low > claim.share:
         return "reproduced"
-    if weaker is not None and rate_interval(weaker)[0] > claim.share:
+    if weaker is not None and interval(weaker)[0] > claim.share:
         return "qualified"
-    if high < claim.share and (weaker is None or rate_interval(weaker)[1] < claim.share):
+    if high < claim.share and (weaker is None or interval(weaker)[1] < claim.share):
         return "contradicted"
     return "untested"
 
@@ -175,11 +181,16 @@ def _outcomes(name: str, value: Tensor) -> Tensor:
 
 
 def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
-    text = f"shown by {rate(shown)} {claim.trials}"
+    def told(outcomes: Tensor) -> str:
+        if not claim.complete:
+            return rate(outcomes)
+        return f"{int(outcomes.sum())} of all {len(outcomes)} ({outcomes.double().mean():.0%})"
+
+    text = f"shown by {told(shown)} {claim.trials}"
     if claim.new:
         held = shown.double().mean() > claim.share
         return f"what we expected {'holds' if held else 'fails'}: {text}"
-    return text if weaker is None else f"{text}; the weaker reading by {rate(weaker)}"
+    return text if weaker is None else f"{text}; the weaker reading by {told(weaker)}"
 
 
 def _card(claim: Claim, verdict: Verdict) -> str:

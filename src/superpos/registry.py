@@ -34,6 +34,7 @@ class Claim:
     deviations: tuple[Mapping[str, str], ...]
     trials: str = "seeds"
     new: bool = False
+    complete: bool = False
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -94,6 +95,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
             deviations=tuple(deviations[key] for key in entry.get("deviations", ())),
             trials=entry.get("trials", "seeds"),
             new=entry.get("new", False) is True,
+            complete=entry.get("complete", False) is True,
         )
     return registry
 

@@ -91,7 +91,7 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         "seeds": verdict.get("seeds"),
         **{
             name: entry[name]
-            for name in ("setting", "share", "counts", "qualified", "trials", "new")
+            for name in ("setting", "share", "counts", "qualified", "trials", "new", "complete")
         },
         "deviations": entry["deviations"],
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
