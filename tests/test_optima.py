@@ -129,3 +129,30 @@ def test_descent_from_the_published_start_is_beaten():
     run = train(IndependentFeatures(3, 0.2), 2, seeds=3, procedure=Procedure(steps=500))
     best = minimise(*starts(10, 3, 2), 0.2).best()
     assert (losses.exact_loss(run.W, run.b, 0.2) >= best.loss * (1 - 1e-9)).all()
+
+
+def test_the_hessian_is_that_of_the_loss():
+    W, b = starts(2, 3, 2)
+    found = optima.hessian(W, b + 0.1, 0.3, [1.0, 0.5, 0.2])
+    for k in range(2):
+
+        def loss(place, k=k):
+            return exact_loss(place[:6].reshape(2, 3), place[6:], 0.3, [1.0, 0.5, 0.2])
+
+        place = torch.cat([W[k].flatten(), b[k] + 0.1]).double()
+        expected = torch.autograd.functional.hessian(loss, place)
+        assert torch.allclose(found[k], expected, atol=1e-10)
+
+
+def test_minima_curve_upwards_but_for_rotations(planes):
+    curvature = optima.least_curvature(planes.W, planes.b, 0.1, 0.9 ** torch.arange(5))
+    assert (curvature > 1e-4).all()
+    flat = torch.linalg.eigvalsh(optima.hessian(planes.W, planes.b, 0.1, 0.9 ** torch.arange(5)))
+    assert (flat[:, 0].abs() < 1e-6).all()  # one turn of the plane
+    assert torch.allclose(flat[:, 1], curvature, rtol=1e-6)
+
+
+def test_a_symmetric_start_may_end_at_a_saddle_and_its_curvature_tells():
+    found = minimise(torch.zeros(1, 2), torch.full((2,), 0.1), 0.1)
+    assert found.converged
+    assert optima.least_curvature(found.W, found.b, 0.1) < 0

@@ -183,13 +183,18 @@ def exact_loss(
 def loss_by_active_set(W: Tensor, b: Tensor, I: Tensor) -> Tensor:
     """Return the loss given which features are active, ``(..., 2ⁿ)``: entry Σ_j 2^j over them."""
     n = W.shape[-1]
+    check_few_features(n)
+    checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], importance=I.shape[:-1])
+    return (I[..., None] * error_by_active_set(b, W.mT @ W)).sum(-2)
+
+
+def check_few_features(n: int) -> None:
+    """Refuse more features than the exact loss is for."""
     if n > _MOST_FEATURES:
         raise InvalidArgument(
             f"W has n = {n} features: the exact loss is for n of at most {_MOST_FEATURES}; "
             "expected_loss samples it for any n"
         )
-    checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], importance=I.shape[:-1])
-    return (I[..., None] * error_by_active_set(b, W.mT @ W)).sum(-2)
 
 
 def error_by_active_set(c: Tensor, g: Tensor) -> Tensor:

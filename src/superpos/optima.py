@@ -9,7 +9,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.features import FeatureDistribution, as_features
-from superpos.losses import error_by_active_set, loss_by_active_set
+from superpos.losses import check_few_features, error_by_active_set, loss_by_active_set
 from superpos.parallel import in_parallel
 from superpos.restarts import best_of
 
@@ -97,27 +97,15 @@ def minimise(
     >>> found.W.round(decimals=2), bool(found.converged)
     (tensor([[ 1.0100, -1.0100]], dtype=torch.float64), True)
     """
-    W, b = checks.weights(W, b)
     checks.positive_number("tolerance", tolerance)
     checks.whole_number("max_steps", max_steps)
+    start, chance, I, shape = _flat(W, b, probability, importance)
     m, n = W.shape[-2:]
-    features = as_features(probability, n)
-    I = checks.importances("importance", importance, n, dtype=torch.float64)
-    shape = checks.broadcast_shape(
-        W=W.shape[:-2], b=b.shape[:-1], probability=features.shape, importance=I.shape[:-1]
-    )
-    chance = features.active_sets()
-    start = torch.cat([
-        W.double().expand(*shape, m, n).flatten(-2), b.double().expand(*shape, n),
-    ], dim=-1).reshape(-1, m * n + n)  # fmt: skip
-    fixed = [
-        values.expand(*shape, values.shape[-1]).reshape(len(start), -1) for values in (chance, I)
-    ]
     chunk = max(1, _ENTRIES_AT_ONCE // (n * 3**n))
 
     def descend(first: int) -> tuple[Tensor, ...]:
         some = slice(first, first + chunk)
-        return _descend(start[some], *(values[some] for values in fixed), m, tolerance, max_steps)
+        return _descend(start[some], chance[some], I[some], m, tolerance, max_steps)
 
     pieces = in_parallel(descend, range(0, len(start), chunk))
     place, loss, norm, steps = (torch.cat(values) for values in zip(*pieces, strict=True))
@@ -129,6 +117,114 @@ def minimise(
         converged=(norm <= tolerance).reshape(shape),
         steps=steps.reshape(shape),
     )
+
+
+def hessian(
+    W: Tensor,
+    b: Tensor,
+    probability: Tensor | float | FeatureDistribution,
+    importance: Tensor | float | None = None,
+) -> Tensor:
+    """Return the second derivatives of the exact loss by W (row by row) and b.
+
+    Parameters
+    ----------
+    W, b, probability, importance
+        As for `superpos.losses.exact_loss`.
+
+    Returns
+    -------
+    Tensor
+        ``(..., mn + n, mn + n)``, float64.
+
+    Examples
+    --------
+    Of one feature that is not represented and never active, only the bias costs: b² if positive.
+
+    >>> hessian(torch.zeros(1, 1), torch.ones(1), 0.0)
+    tensor([[0., 0.],
+            [0., 2.]], dtype=torch.float64)
+    """
+    place, chance, I, shape = _flat(W, b, probability, importance)
+    size, m = place.shape[-1], W.shape[-2]
+    chunk = max(1, _ENTRIES_AT_ONCE // (I.shape[-1] * 3 ** I.shape[-1]))
+    pieces = [
+        _derivatives(*(values[first : first + chunk] for values in (place, chance, I)), m)[2]
+        for first in range(0, len(place), chunk)
+    ]
+    return torch.cat(pieces).reshape(*shape, size, size)
+
+
+def least_curvature(
+    W: Tensor,
+    b: Tensor,
+    probability: Tensor | float | FeatureDistribution,
+    importance: Tensor | float | None = None,
+) -> Tensor:
+    """Return the least curvature of the exact loss, along anything but a rotation of W.
+
+    RW has the loss of W for every rotation R, so at a stationary point the loss is flat along
+    these. Where the least other curvature is positive, it is a minimum; where negative, a saddle.
+
+    Parameters
+    ----------
+    W, b, probability, importance
+        As for `superpos.losses.exact_loss`.
+
+    Returns
+    -------
+    Tensor
+        The smallest eigenvalue of the `hessian` on what is orthogonal to rotations, ``(...)``.
+
+    Examples
+    --------
+    Sparse features form an antipodal pair; to represent neither is a saddle:
+
+    >>> pair = minimise(torch.tensor([[1.0, -1.0]]), torch.zeros(2), 0.1)
+    >>> least_curvature(pair.W, pair.b, 0.1) > 0
+    tensor(True)
+    >>> nothing = minimise(torch.zeros(1, 2), torch.zeros(2), 0.1)
+    >>> least_curvature(nothing.W, nothing.b, 0.1) > 0
+    tensor(False)
+    """
+    curvature = hessian(W, b, probability, importance)
+    m, n = W.shape[-2:]
+    rows, columns = torch.triu_indices(m, m, 1)
+    turns = torch.zeros(len(rows), m, m, dtype=torch.float64)
+    turns[range(len(rows)), rows, columns], turns[range(len(rows)), columns, rows] = 1, -1
+    along = (turns @ W.double()[..., None, :, :]).flatten(-2)  # (..., turns, mn): how each moves W
+    along = torch.nn.functional.pad(along, (0, n)).expand(*curvature.shape[:-2], -1, -1)
+    size, direction = torch.linalg.eigh(along.mT @ along)
+    turning = direction * (size > 1e-12 * size.amax(-1, keepdim=True))[..., None, :]
+    # what turns W is made stiffer than anything else, and so is never the least
+    stiff = curvature.abs().sum(-1).amax(-1)[..., None, None] + 1
+    away = torch.eye(m * n + n, dtype=torch.float64) - turning @ turning.mT
+    return torch.linalg.eigvalsh(away @ curvature @ away + stiff * turning @ turning.mT)[..., 0]
+
+
+def _flat(
+    W: Tensor,
+    b: Tensor,
+    probability: Tensor | float | FeatureDistribution,
+    importance: Tensor | float | None,
+) -> tuple[Tensor, Tensor, Tensor, torch.Size]:
+    """Return models on one axis: W and b as a vector, chances of active sets, I; their shape."""
+    W, b = checks.weights(W, b)
+    m, n = W.shape[-2:]
+    check_few_features(n)
+    features = as_features(probability, n)
+    I = checks.importances("importance", importance, n, dtype=torch.float64)
+    shape = checks.broadcast_shape(
+        W=W.shape[:-2], b=b.shape[:-1], probability=features.shape, importance=I.shape[:-1]
+    )
+    place = torch.cat([
+        W.double().expand(*shape, m, n).flatten(-2), b.double().expand(*shape, n),
+    ], dim=-1).reshape(-1, m * n + n)  # fmt: skip
+    chance, I = (
+        values.expand(*shape, values.shape[-1]).reshape(len(place), -1)
+        for values in (features.active_sets(), I)
+    )
+    return place, chance, I, shape
 
 
 def _descend(
