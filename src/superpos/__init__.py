@@ -2,7 +2,7 @@
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
 loss (`losses`), their training (`train`), its optima (`optima`) and their branches
-(`branches`), the best of several tries (`restarts`), experiments over a grid (`sweep`), their
+(`branches`), what they do while a setting drifts (`drift`), the best of several tries (`restarts`), experiments over a grid (`sweep`), their
 geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and found (`registry`,
 `claims`).
 
@@ -26,6 +26,7 @@ _HOME = {
     "RELU_HIDDEN": "superpos.models",
     "RELU_OUTPUT": "superpos.models",
     "Trained": "superpos.trained",
+    "drift": "superpos.drifting",
     "sweep": "superpos.sweeps",
     "train": "superpos.training",
 }
