@@ -1,10 +1,10 @@
 """Toy Models of Superposition, executable.
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
-loss (`losses`), their training (`train`), its optima (`optima`) and their branches
-(`branches`), what they do while a setting drifts (`drift`), the best of several tries (`restarts`), experiments over a grid (`sweep`), their
-geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and found (`registry`,
-`claims`).
+loss (`losses`), their training (`train`, or `drift` while a setting changes), its optima (`optima`)
+and their branches (`branches`), the best of several tries (`restarts`), experiments over a grid
+(`sweep`), their geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and found
+(`registry`, `claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """

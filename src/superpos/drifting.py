@@ -53,7 +53,7 @@ def drift(
     Raises
     ------
     Diverged
-        If a parameter stops being finite.
+        If a parameter stops being finite; carries those at the end of the value before.
 
     Examples
     --------
@@ -87,9 +87,7 @@ def drift(
     adam = torch.optim.Adam(parameters.values(), lr=learning_rate, fused=True)
     found = []
     for number, value in enumerate(at):
-        p, I = (
-            values.float().expand(*shape, n).reshape(-1, n) for values in settings(value)
-        )
+        p, I = (values.float().expand(*shape, n).reshape(-1, n) for values in settings(value))
         target = objective(RELU_OUTPUT, IndependentFeatures(n, p), I, integrate=True)
         draws = (steps, batch_size, 1 + n)
         for u in streams.uniforms(seeds, streams.INPUTS, number, draws).unbind(1):
@@ -100,7 +98,7 @@ def drift(
             raise Diverged(
                 f"training diverged at the value {value:g}, number {number}: a smaller "
                 "learning_rate may help",
-                last_good={},
+                last_good=found[-1] if found else None,
             )
         found.append({name: values.clone() for name, values in parameters.items()})
     W, b = (torch.stack([each[name] for each in found]) for name in ("W", "b"))
