@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from matplotlib.colors import to_hex, to_rgb
 from torch import Tensor
 
-from superpos import geometry, plotting
+from superpos import geometry, phases, plotting
 from superpos.errors import InvalidArgument
 
 TOLD = {"name": "a-figure", "alt": "A line from 0 to 1.", "caption": "The *line*, $n < 2$."}
@@ -74,12 +74,16 @@ def draw(kind: str = "plane"):
         plotting.feature_graph(axes[0], torch.block_diag(W, polygon(3), DIGON))
         plotting.strips(axes[1], {"some": W[0], "others": W[1]})
         plotting.polytope_legend(fig)
+    elif kind == "sets":
+        plotting.plane(axes[0], W[:, :6], size=3)
+        plotting.feature_graph(axes[1], W[:, :6], size=2)
+        plotting.set_lines(axes[1], 6, 2)
     else:
         plotting.dimensionality_scatter(axes[0], torch.tensor([1.0, 10.0]), torch.stack([W, W]))
     return fig
 
 
-KINDS = ["plane", "graph", "scatter"]
+KINDS = ["plane", "graph", "sets", "scatter"]
 
 
 # Showing
@@ -521,3 +525,39 @@ def test_a_scale_bar_shows_its_colours_from_low_to_high():
     bar = fig.axes[1]
     assert bar.get_ylim() == (0.5, 1)
     assert bar.get_ylabel() == "importance"
+
+
+def test_a_phase_map_shows_each_cell_in_the_colour_of_its_kind():
+    _, axes = plotting.figure()
+    p, r = torch.tensor([1.0, 0.1]), torch.tensor([0.1, 1.0, 10.0])
+    kinds = torch.tensor([[0, 1, 2], [2, 1, 0]])
+    names = ("extra left out", "other left out", "antipodal pair")
+    plotting.phase_map(axes, p, r, kinds, names)
+    (mesh,) = axes.collections
+    shown = (
+        mesh.get_facecolors()
+        if mesh.get_array() is None
+        else mesh.cmap(mesh.norm(mesh.get_array()))
+    )
+    wanted = [mpl.colors.to_rgba(plotting.KINDS[names[k]]) for k in kinds.T.flatten().tolist()]
+    assert np.allclose(np.reshape(shown, (-1, 4)), wanted)
+    assert axes.get_xlim() == pytest.approx((1.0, 0.1))  # sparse is right
+
+
+def test_every_kind_of_solution_has_a_colour():
+    assert {*phases.TWO_FEATURES, *phases.THREE_FEATURES} == set(plotting.KINDS)
+
+
+def test_a_heat_map_starts_at_zero():
+    _, axes = plotting.figure()
+    plotting.heat(axes, torch.arange(2), torch.arange(3), torch.ones(2, 3), label="loss")
+    assert axes.collections[0].norm.vmin == 0
+    assert axes.figure.axes[-1].get_ylabel() == "loss"
+
+
+def test_contours_keep_rows_as_heights():
+    _, axes = plotting.figure()
+    x, y = torch.linspace(-1, 1, 5), torch.linspace(0, 1, 7)
+    plotting.contours(axes, x, y, y[:, None] + 0 * x)
+    assert axes.get_ylim() == pytest.approx((0, 1))
+    assert axes.get_xlim() == pytest.approx((-1, 1))

@@ -33,6 +33,7 @@ _HOME = {
 _MODULES = (
     "superpos.branches",
     "superpos.claims",
+    "superpos.correlation",
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",
@@ -41,6 +42,7 @@ _MODULES = (
     "superpos.models",
     "superpos.optima",
     "superpos.outcomes",
+    "superpos.phases",
     "superpos.plotting",
     "superpos.restarts",
     "superpos.sweeps",

@@ -35,6 +35,9 @@ POLYTOPES = {
 
 DIGON, PENTAGON = POLYTOPES["digon"][1], POLYTOPES["pentagon"][1]
 
+# sets of features, from the same palette
+SETS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
+
 _STYLE = {
     "figure.dpi": 110,
     "figure.facecolor": "white",
@@ -133,7 +136,14 @@ def display_figure(fig: Figure, others: dict, *, name: str, alt: str, caption: s
     )
 
 
-def plane(axes: Axes, W: Tensor, importance: Tensor | None = None, *, limit: float = 1.6) -> None:
+def plane(
+    axes: Axes,
+    W: Tensor,
+    importance: Tensor | None = None,
+    *,
+    size: int | None = None,
+    limit: float = 1.6,
+) -> None:
     """Draw the features of one model in its hidden plane, one line from the origin to each W_i.
 
     Parameters
@@ -144,12 +154,14 @@ def plane(axes: Axes, W: Tensor, importance: Tensor | None = None, *, limit: flo
         ``(2, n)``.
     importance
         ``(n,)``, for the colour; all equal by default.
+    size
+        How many features a set has, where they come in sets: the colour then tells the set.
     limit
         Half the width of the plane shown.
     """
     if W.ndim != 2 or W.shape[0] != 2:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: a plane needs (2, n)")
-    shade = _shades(importance, W.shape[1])
+    shade = _shades(importance, W.shape[1]) if size is None else set_colours(W.shape[1], size)
     axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
     axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
     for (x, y), colour in zip(W.T.tolist(), shade, strict=True):
@@ -180,6 +192,25 @@ def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
             axes.plot(x, y, "o", color=colour, ms=5, mec="white", mew=0.5)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+
+
+def set_colours(n: int, size: int) -> list[str]:
+    """Return a colour for each of n features that come in sets of ``size``.
+
+    Examples
+    --------
+    >>> colours = set_colours(4, 2)
+    >>> colours[0] == colours[1], colours[1] == colours[2]
+    (True, False)
+    """
+    return [SETS[i // size % len(SETS)] for i in range(n)]
+
+
+def set_lines(axes: Axes, n: int, size: int) -> None:
+    """Draw lines between the sets of n features into a picture of WᵀW (see `products`)."""
+    for edge in range(size, n, size):
+        axes.plot([edge, edge], [0, n], color=INK, lw=0.8)
+        axes.plot([0, n], [edge, edge], color=INK, lw=0.8)
 
 
 def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
@@ -286,11 +317,14 @@ def polytope_lines(axes: Axes, *, labels: bool = True) -> None:
             )  # fmt: skip
 
 
-def feature_graph(axes: Axes, W: Tensor, *, threshold: float = 0.15) -> None:
+def feature_graph(
+    axes: Axes, W: Tensor, *, size: int | None = None, threshold: float = 0.15
+) -> None:
     """Draw the feature graph of one model, each component by itself, coloured by its D_i.
 
     A component takes the colour of the polytope whose dimensionality is nearest to its mean, and
-    grey where none is within 0.03. Edges are as wide as the inner product is large.
+    grey where none is within 0.03. Edges are as wide as the inner product is large. Where features
+    come in sets of ``size``, the dots have the colours of their sets instead.
 
     References
     ----------
@@ -299,7 +333,7 @@ def feature_graph(axes: Axes, W: Tensor, *, threshold: float = 0.15) -> None:
     graph = geometry.feature_graph(W, threshold=threshold)
     dimensionality = geometry.feature_dimensionality(W)
     parts = geometry.components(W, threshold=threshold)
-    for part, (x, y, size) in zip(parts, _packed([len(part) for part in parts]), strict=True):
+    for part, (x, y, box) in zip(parts, _packed([len(part) for part in parts]), strict=True):
         sub = graph.subgraph(part)
         # a fixed start and whole-number node order: the same picture every time
         layout = nx.circular_layout(sorted(sub))
@@ -307,18 +341,22 @@ def feature_graph(axes: Axes, W: Tensor, *, threshold: float = 0.15) -> None:
             layout = nx.spring_layout(sub, pos=layout, weight=None, seed=0, iterations=100)
         spread = max(1e-9, *(np.hypot(*place) for place in layout.values())) if len(part) > 1 else 1
         where = {
-            node: (x + size * 0.42 * place[0] / spread, y + size * 0.42 * place[1] / spread)
+            node: (x + box * 0.42 * place[0] / spread, y + box * 0.42 * place[1] / spread)
             if len(part) > 1
             else (x, y)
             for node, place in layout.items()
         }
-        colour = _polytope_colour(dimensionality[part].mean().item())
+        colour = _polytope_colour(dimensionality[part].mean().item()) if size is None else FAINT
         for i, j, data in sub.edges(data=True):
             axes.plot(
                 *zip(where[i], where[j], strict=True), color=colour, zorder=1,
                 lw=0.4 + 1.4 * min(1, abs(data["weight"])),
             )  # fmt: skip
-        axes.scatter(*zip(*where.values(), strict=True), s=9, color=colour, zorder=2, lw=0)
+        dots = {"s": 9, "color": colour}
+        if size is not None:
+            colours = set_colours(W.shape[-1], size)
+            dots = {"s": 26, "color": [colours[node] for node in where]}
+        axes.scatter(*zip(*where.values(), strict=True), **dots, zorder=2, lw=0)
     axes.set(aspect="equal", anchor="N", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.margins(0.05)
@@ -437,6 +475,95 @@ def size_axis(axes: Axes, sizes: Sequence[int], name: str) -> None:
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
     axes.set_xlabel(name)
+
+
+# kind of solution → colour, for the phase diagrams; names as in `superpos.phases`
+KINDS = {
+    "extra left out": "#cfd8dc",
+    "other left out": "#56B4E9",
+    "another left out": "#56B4E9",
+    "antipodal pair": "#009E73",
+    "extra paired": "#E69F00",
+    "others paired": "#009E73",
+    "joint": "#b5472f",
+    "none of these": INK,
+}
+
+
+def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[str]) -> None:
+    """Draw which kind of solution each cell of density and relative importance has.
+
+    Parameters
+    ----------
+    axes
+        Where to draw; p falls to the right, so that sparse is right.
+    p, r
+        ``(rows,)`` and ``(columns,)``, both evenly spaced on a logarithmic scale.
+    kinds
+        ``(rows, columns)``: positions in ``names``.
+    names
+        Keys of `KINDS`.
+    """
+    colours = mpl.colors.ListedColormap([KINDS[name] for name in names])
+    axes.pcolormesh(
+        p.numpy(), r.numpy(), kinds.T.numpy(), cmap=colours, vmin=-0.5, vmax=len(names) - 0.5,
+        shading="nearest", rasterized=True,
+    )  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="density p", ylabel="relative importance r")
+    axes.set_xlim(p.max().item(), p.min().item())
+    axes.set_ylim(r.min().item(), r.max().item())
+    plain_ticks(axes.xaxis)
+    plain_ticks(axes.yaxis)
+    axes.xaxis.set_major_locator(mpl.ticker.LogLocator())
+    axes.yaxis.set_major_locator(mpl.ticker.LogLocator())
+
+
+def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
+    """Draw a landscape by contours, from its lowest point up: dark is low.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    x, y
+        ``(columns,)`` and ``(rows,)``.
+    height
+        ``(rows, columns)``, above the lowest point, as a share of the value there.
+    """
+    levels = [0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    norm = mpl.colors.BoundaryNorm(levels, 256)
+    axes.contourf(
+        x.numpy(), y.numpy(), height.numpy(), levels, cmap="bone", norm=norm, extend="max"
+    )
+    axes.axhline(0, color=FAINT, lw=0.5)
+    axes.axvline(0, color=FAINT, lw=0.5)
+
+
+def heat(axes: Axes, x: Tensor, y: Tensor, values: Tensor, *, label: str) -> None:
+    """Draw values over a grid on the sequential map, with a bar that says what they are.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    x, y
+        ``(rows,)`` and ``(columns,)`` of the values: x is the first axis.
+    values
+        ``(rows, columns)``, at least 0.
+    label
+        Of the bar.
+    """
+    drawn = axes.pcolormesh(
+        x.numpy(), y.numpy(), values.T.numpy(), cmap="magma_r", vmin=0, shading="nearest",
+        rasterized=True,
+    )  # fmt: skip
+    axes.figure.colorbar(drawn, ax=axes, label=label).outline.set_visible(False)
+
+
+def kind_legend(fig: Figure, names: Sequence[str]) -> None:
+    """Add a legend of the kinds of solutions below a figure."""
+    patches = [mpl.patches.Patch(color=KINDS[name], label=name) for name in names]
+    fig.legend(handles=patches, loc="outside lower center", ncols=3)
 
 
 def polytope_legend(fig: Figure) -> None:
