@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos.branches import crossing, follow, slope
+from superpos.branches import crossing, end, follow, slope
 from superpos.errors import InvalidArgument
-from superpos.optima import minimise
+from superpos.optima import least_curvature, minimise
 
 FIRST = (
     torch.tensor([[0.9, -0.4]]),
@@ -90,6 +90,31 @@ def test_a_branch_that_has_ended_does_not_cross():
     """At p = 0.3 the pair is the only minimum: whatever is kept at first, both are kept."""
     found = crossing(FIRST, SECOND, second_importance(0.3), 0.6, 1.5, accuracy=1e-4)
     assert not found.crosses
+
+
+def single(W: Tensor) -> Tensor:
+    return (W.square() > 0.5).sum((-2, -1)) == 1
+
+
+def equal_density(p: Tensor) -> tuple[Tensor, Tensor]:
+    return p[..., None], torch.ones(2)
+
+
+def test_a_branch_ends_where_it_is_no_minimum_any_more():
+    last = end(*FIRST, equal_density, 0.8, 0.5, single, accuracy=0.01)
+    just, beyond = (minimise(*FIRST, p) for p in (last, last - 0.02))
+    assert single(just.W)
+    assert least_curvature(just.W, just.b, last) > 0
+    assert not single(beyond.W) or least_curvature(beyond.W, beyond.b, last - 0.02) <= 0
+
+
+def test_a_branch_that_does_not_end_reaches_the_other_side():
+    assert end(*FIRST, equal_density, 0.8, 0.78, single) == 0.78
+
+
+def test_a_branch_must_be_there_at_first():
+    with pytest.raises(InvalidArgument, match="no minimum of the branch at low"):
+        end(*FIRST, equal_density, 0.3, 0.5, single)
 
 
 @pytest.mark.parametrize(

@@ -309,3 +309,22 @@ def test_every_measure_refuses_what_is_not_finite(measure, bad):
 def test_every_measure_refuses_a_vector(measure):
     with pytest.raises(InvalidArgument, match=r"W has shape \(3,\)"):
         measure(torch.ones(3))
+
+
+def test_the_angles_beside_each_corner_of_a_polygon_are_equal():
+    angle = torch.deg2rad(torch.tensor([10.0, 154.0, 298.0, 82.0, 226.0]))
+    W = torch.stack([angle.cos(), angle.sin()])
+    for feature in range(5):
+        assert torch.allclose(geometry.angles_beside(W, feature), torch.full((2,), 72.0), atol=1e-4)
+
+
+def test_neighbours_are_features_that_are_represented():
+    W = torch.tensor([[1.0, 0.5, 0.0, -1.0], [0.0, 0.2, 1.0, 0.0]])
+    assert torch.allclose(geometry.angles_beside(W), torch.tensor([90.0, 180.0]), atol=1e-4)
+    assert geometry.angles_beside(W[:, :2]).tolist() == [360, 360]
+
+
+def test_a_mirror_swaps_the_sides():
+    W = torch.tensor([[1.0, 0.2, -1.0], [0.1, 1.0, 0.3]])
+    mirrored = geometry.angles_beside(W * torch.tensor([[1.0], [-1.0]]))
+    assert torch.allclose(mirrored, geometry.angles_beside(W).flip(-1), atol=1e-4)

@@ -264,6 +264,17 @@ def test_each_feature_is_a_line_from_the_origin_in_the_plane():
     assert ax.get_xlim() == ax.get_ylim() == (-1.6, 1.6)
 
 
+def test_overlaid_models_have_a_colour_each():
+    W = torch.tensor([[[1.0, -0.5], [0.0, 1.25]], [[0.75, -0.25], [0.125, 1.0]]])
+    _, ax = plotting.figure()
+    plotting.planes(ax, W)
+    of_models = ax.lines[2:]  # after the two axes
+    for k, model in enumerate(W):
+        mine = [line for line in of_models if line.get_color() == plotting.sequence(k, 2)]
+        ends = {tuple(line.get_xydata()[-1].tolist()) for line in mine}
+        assert ends == {tuple(end) for end in model.T.tolist()}
+
+
 @pytest.mark.parametrize("shape", [(3, 5), (2,), (4, 2, 5)])
 def test_a_plane_needs_two_dimensions_and_one_model(shape):
     _, ax = plotting.figure()

@@ -1,7 +1,7 @@
 """Toy Models of Superposition, executable.
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
-loss (`losses`), their training (`train`), its optima (`optima`) and their branches
+loss (`losses`), their training (`train`, or `drift` while a setting changes), its optima (`optima`) and their branches
 (`branches`), the best of several tries (`restarts`), experiments over a grid (`sweep`), their
 geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and found (`registry`,
 `claims`). Modules of one chapter each are named after their subject.
@@ -27,6 +27,7 @@ _HOME = {
     "RELU_HIDDEN": "superpos.models",
     "RELU_OUTPUT": "superpos.models",
     "Trained": "superpos.trained",
+    "drift": "superpos.drifting",
     "sweep": "superpos.sweeps",
     "train": "superpos.training",
 }

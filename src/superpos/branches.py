@@ -218,6 +218,69 @@ def crossing(
     )
 
 
+def end(
+    W: Tensor,
+    b: Tensor,
+    settings: Settings,
+    low: Tensor | float,
+    high: Tensor | float,
+    there: Callable[[Tensor], Tensor],
+    *,
+    accuracy: float = 1e-3,
+) -> Tensor:
+    """Find how far a branch reaches as a minimum, by halving: the last setting, ``(...)``.
+
+    Parameters
+    ----------
+    W, b
+        Near the branch's optima at ``low``: ``(..., m, n)`` and ``(..., n)``.
+    settings
+        As for `follow`.
+    low, high
+        The branch is a minimum at ``low``. Where it still is one at ``high``, that is returned.
+        They broadcast to ``(...)``; ``high`` may be the smaller.
+    there
+        Whether models W ``(..., m, n)`` are on the branch, ``(...)``.
+    accuracy
+        The difference from the true end, in the setting's unit.
+
+    Examples
+    --------
+    A single feature of two, kept alone in one dimension, is no minimum where inputs are sparse:
+
+    >>> def density(p):
+    ...     return p[..., None], torch.ones(2)
+    >>> def alone(W):
+    ...     return (W.square() > 0.5).sum((-2, -1)) == 1
+    >>> start = torch.tensor([[0.9, -0.4]]), torch.tensor([0.2, 0.5])
+    >>> round(end(*start, density, 0.8, 0.5, alone, accuracy=0.01).item(), 1)
+    0.7
+    """
+    checks.positive_number("accuracy", accuracy)
+    W, b = checks.weights(W, b)
+    low = checks.finite("low", low, dtype=torch.float64)
+    high = checks.finite("high", high, dtype=torch.float64)
+    low, high = (value.clone() for value in torch.broadcast_tensors(low, high))
+
+    def reached(at: Tensor, W: Tensor, b: Tensor) -> tuple[Tensor, Optimum]:
+        found = minimise(W, b, *settings(at))
+        least = least_curvature(found.W, found.b, *settings(at))
+        return there(found.W) & (least > 0), found
+
+    good, found = reached(low, W, b)
+    if not good.all():
+        raise InvalidArgument("W and b lead to no minimum of the branch at low")
+    W, b, tried = found.W, found.b, high
+    while True:
+        good, found = reached(tried, W, b)
+        low, high = torch.where(good, tried, low), torch.where(good, high, tried)
+        W = torch.where(good[..., None, None], found.W, W)
+        b = torch.where(good[..., None], found.b, b)
+        if ((high - low).abs() <= accuracy).all():
+            return low
+        tried = (low + high) / 2
+
+
 def _lead(found: Optimum, W: Tensor) -> tuple[Tensor, Tensor]:
     """Return by how much the first of two branches is the better, and which one has ended.
 

@@ -189,6 +189,37 @@ def angular_gaps(W: Tensor) -> Tensor:
     return torch.cat([angle.diff(dim=-1), angle[..., :1] + 360 - angle[..., -1:]], dim=-1)
 
 
+def angles_beside(W: Tensor, feature: int = 0) -> Tensor:
+    """Return the angles in the plane from a feature to its neighbours on either side, in degrees.
+
+    Neighbours are represented features; without any, both angles are 360.
+
+    Parameters
+    ----------
+    W
+        ``(..., 2, n)``.
+    feature
+        Which feature, from 0 to n − 1.
+
+    Returns
+    -------
+    Tensor
+        ``(..., 2)``: anticlockwise, clockwise.
+
+    Examples
+    --------
+    >>> angles_beside(torch.tensor([[0.0, 1.0, -1.0], [1.0, 0.0, -1.0]]))
+    tensor([135.,  90.])
+    """
+    W = _in_plane(W)
+    others = [i for i in range(W.shape[-1]) if i != feature]
+    angle = torch.rad2deg(torch.atan2(W[..., 1, :], W[..., 0, :]))
+    ahead = (angle[..., others] - angle[..., feature, None]).remainder(360)
+    there = represented(W)[..., others]
+    sides = torch.stack([ahead, (360 - ahead).remainder(360)], dim=-2)
+    return sides.masked_fill(~there[..., None, :], 360.0).amin(-1)
+
+
 def feature_graph(W: Tensor, *, threshold: float = 0.15) -> nx.Graph:
     """Return the graph of represented features, joined where |W_i·W_j| ≥ threshold.
 

@@ -90,6 +90,31 @@ def pentagon(W: Tensor) -> Tensor:
     return embedded & ((gaps >= 54) & (gaps <= 90)).all(-1)
 
 
+def regular_pentagon(W: Tensor) -> Tensor:
+    """Return whether five features have 72° between neighbours within 2°, and lengths within 2 %.
+
+    Parameters
+    ----------
+    W
+        ``(..., 2, 5)``.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> angle = torch.arange(5) * 2 * torch.pi / 5
+    >>> regular_pentagon(torch.stack([angle.cos(), angle.sin()]))
+    tensor(True)
+    """
+    length = geometry.squared_norms(W).sqrt()
+    mean = length.mean(-1, keepdim=True)
+    even = ((geometry.angular_gaps(W) - 72).abs() <= 2).all(-1)
+    return even & (mean[..., 0] > 0) & ((length - mean).abs() <= 0.02 * mean).all(-1)
+
+
 def only_top_features(W: Tensor, *, tolerance: float = 0.1) -> Tensor:
     """Return whether WᵀW has (about) 1 or more for the first m features, and 0 elsewhere.
 

@@ -171,6 +171,29 @@ def plane(
     axes.spines[:].set_visible(False)
 
 
+def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
+    """Draw the features of several models in one plane, coloured in the order of the models.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    W
+        ``(models, 2, n)``, to be turned alike beforehand; see `superpos.geometry.upright`.
+    limit
+        Half the width of the plane shown.
+    """
+    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
+    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    for k, model in enumerate(W):
+        colour = sequence(k, len(W))
+        for x, y in model.T.tolist():
+            axes.plot([0, x], [0, y], color=colour, lw=0.8, alpha=0.6)
+            axes.plot(x, y, "o", color=colour, ms=5, mec="white", mew=0.5)
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
 def set_colours(n: int, size: int) -> list[str]:
     """Return a colour for each of n features that come in sets of ``size``.
 
