@@ -2,8 +2,9 @@
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
 loss (`losses`), their training (`train`) and optima (`optima`), the best of several tries
-(`restarts`), experiments over a grid (`sweep`), their geometry (`geometry`), how it is drawn
-(`plotting`) and moves (`animations`), and what was claimed and found (`registry`, `claims`).
+(`restarts`), experiments over a grid (`sweep`), their geometry (`geometry`), how it changes during
+training (`dynamics`), how it is drawn (`plotting`) and moves (`animations`), and what was claimed
+and found (`registry`, `claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -31,6 +32,7 @@ _HOME = {
 _MODULES = (
     "superpos.animations",
     "superpos.claims",
+    "superpos.dynamics",
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",
