@@ -117,3 +117,35 @@ def test_what_leaves_the_figure_is_refused_with_its_frame():
     made.add(ax, torch.tensor([[0.0], [9.0], [0.0]]), torch.zeros(3, 1))
     with pytest.raises(InvalidArgument, match="leave the figure in frame 1"):
         made.html("fig", "alt")
+
+
+def test_a_reader_plays_it_stops_it_and_moves_the_slider(browser):
+    page = browser.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.set_content(animation(marker="o", ls="").html("fig", "alt"))
+
+    def place() -> float:
+        return page.locator("[id*=moving] use").first.evaluate("mark => mark.x.animVal.value")
+
+    button, slider = page.locator("button"), page.locator("input")
+    end = place()
+    assert (button.get_attribute("aria-label"), page.locator("output").inner_text()) == (
+        *("Play", "end"),
+    )
+    button.click()
+    page.wait_for_function("document.querySelector('output').textContent === 'middle'")
+    button.click()
+    stopped = place()
+    assert stopped < end
+    page.wait_for_timeout(100)
+    assert place() == stopped
+    slider.fill("0")
+    assert place() < stopped
+    assert slider.get_attribute("aria-valuetext") == "start"
+    button.click()
+    page.wait_for_function("document.querySelector('button').textContent === '▶'")
+    assert place() == end
+    page.emulate_media(media="print")
+    assert wrong == []
+    page.close()
