@@ -259,3 +259,21 @@ def edit() -> Callable[[Path, str, str], None]:
         path.write_text(text.replace(old, new), "utf-8")
 
     return replace
+
+
+@pytest.fixture
+def browser():
+    """Chromium, as installed on the system."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    binary = next(filter(None, map(shutil.which, names)), None)
+    if binary is None:
+        if os.environ.get("SUPERPOS_REQUIRE_BROWSER") == "1":
+            pytest.fail("no Chromium is installed, and SUPERPOS_REQUIRE_BROWSER=1 asks for one")
+        pytest.skip("no Chromium is installed")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=flags)
+        yield browser
+        browser.close()

@@ -53,6 +53,7 @@ def assert_same(run, other):
     assert run.parameters.keys() == other.parameters.keys()
     for name, value in run.parameters.items():
         assert torch.equal(value, other.parameters[name]), name
+        assert torch.equal(run.trajectory[name], other.trajectory[name]), name
     assert torch.equal(run.loss_history, other.loss_history)
 
 
@@ -128,8 +129,9 @@ def assert_holds(checkpoint, tensors):
         {"model": Model("untied", tied=False)},
         {"procedure": replace(SHORT, integrate=False)},
         {"features": CorrelatedSets(2, 2, PROBABILITY)},
+        {"snapshots": [0, 7, 20, 21, 45]},
     ],
-    ids=["ReLU", "linear", "untied", "sampled", "correlated"],
+    ids=["ReLU", "linear", "untied", "sampled", "correlated", "course kept"],
 )
 def test_a_killed_run_goes_on_to_the_last_bit_and_repeats_nothing(
     tmp_path, monkeypatch, blocks, changed
@@ -319,8 +321,9 @@ REFUSED = "checkpoint .* was saved by a run with other settings: remove it or na
         {"features": CorrelatedSets(2, 2, PROBABILITY)},
         *({"procedure": replace(SHORT, **{name: value})} for name, value in {
             "steps": 60, "batch_size": 5, "learning_rate": 0.02, "warmup": 6, "cosine": False,
-            "weight_decay": 0.0, "initial_scale": 2.0, "integrate": False,
+            "weight_decay": 0.0, "initial_scale": 2.0, "integrate": False, "skip_silent": True,
         }.items()),
+        {"snapshots": [45]},
     ],
     ids=lambda changed: " ".join(changed),
 )  # fmt: skip

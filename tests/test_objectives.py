@@ -4,9 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from superpos import losses
 from superpos.features import AnticorrelatedSets, CorrelatedSets, IndependentFeatures
 from superpos.models import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Model
-from superpos.objectives import ExactLinear, IntegratedRelu, Sampled, objective
+from superpos.objectives import (
+    ExactLinear,
+    IntegratedRelu,
+    Sampled,
+    SampledActive,
+    objective,
+)
 
 SEEDS, SETTINGS, M, N = 2, 3, 2, 4
 
@@ -49,6 +56,8 @@ def targets() -> dict:
         "sampled": Sampled(RELU_OUTPUT, features(), importance()),
         "sampled linear": Sampled(LINEAR, features(), importance()),
         "sampled hidden": Sampled(RELU_HIDDEN, features(), importance()),
+        "active": SampledActive(RELU_OUTPUT, features(), importance()),
+        "active hidden": SampledActive(RELU_HIDDEN, features(), importance()),
     }
 
 
@@ -107,6 +116,15 @@ def test_integrating_keeps_the_expected_loss(integrated):
     assert ((one.mean(0) - other.mean(0)).abs() <= 5 * error + 1e-12).all()
 
 
+def test_skipping_the_silent_input_keeps_the_expected_loss():
+    of = CorrelatedSets(2, 2, torch.tensor([[0.5, 0.1], [0.05, 0.05], [1.0, 0.0]]))
+    given = {"W": parameters()["W"], "b": parameters()["b"].abs()}  # the silent input costs
+    u = uniforms(of, 100_000)
+    found = SampledActive(RELU_OUTPUT, of, importance()).loss(given, u)
+    expected = losses.exact_loss(given["W"], given["b"], of, importance())
+    assert torch.allclose(found, expected, rtol=0.02)
+
+
 def test_integrating_lessens_the_noise_at_a_trained_model():
     count = 200
     of = IndependentFeatures(N, torch.tensor([[0.5], [0.2], [0.05]]))
@@ -162,6 +180,8 @@ def test_what_can_be_integrated_is(model, expected):
     plain = objective(model, features(), importance(), integrate=False)
     assert type(plain) is Sampled
     assert plain.model is model
+    active = objective(model, features(), importance(), integrate=False, skip_silent=True)
+    assert type(active) is SampledActive
 
 
 @pytest.mark.parametrize("kind", [CorrelatedSets, AnticorrelatedSets])

@@ -162,6 +162,50 @@ def test_the_linear_model_finds_the_principal_components(p):
     assert torch.allclose(run.b, ((1 - kept) * p / 2).expand(3, 4), atol=0.02)
 
 
+def test_the_course_of_training_is_that_of_shorter_runs():
+    constant = replace(BRIEF, cosine=False, steps=45)
+    run = brief(procedure=constant, snapshots=[0, 7, 20, 45])
+    assert run.snapshots.tolist() == [0, 7, 20, 45]
+    assert run.trajectory["W"].shape == (4, *run.W.shape)
+    assert run.trajectory["b"].shape == (4, *run.b.shape)
+    initial = RELU_OUTPUT.initial(4, 2, seeds=range(3), count=3)
+    assert torch.equal(run.trajectory["W"][0], initial["W"])
+    for place, steps in ((1, 7), (2, 20)):
+        shorter = brief(procedure=replace(constant, steps=steps))
+        for name, value in shorter.parameters.items():
+            assert torch.allclose(run.trajectory[name][place], value, atol=1e-5), (steps, name)
+    assert torch.equal(run.trajectory["W"][-1], run.W)
+
+
+def test_keeping_the_course_changes_nothing_and_none_is_kept_unasked():
+    kept, plain = brief(snapshots=range(31)), brief()
+    assert torch.equal(kept.W, plain.W)
+    assert plain.trajectory["W"].shape == (0, *plain.W.shape)
+
+
+@pytest.mark.parametrize("entries", [1, 2 * 16 * 4])
+def test_the_course_is_the_same_however_the_run_is_cut(monkeypatch, entries):
+    whole = brief(snapshots=[0, 10, 30])
+    cut_at(monkeypatch, entries)
+    monkeypatch.setattr(training, "_FEW_ENTRIES", 0)  # in processes of their own
+    cut = brief(snapshots=torch.tensor([0, 10, 30]))
+    assert torch.allclose(cut.trajectory["W"], whole.trajectory["W"], atol=1e-5)
+    assert torch.equal(cut.trajectory["b"][-1], cut.b)
+
+
+def test_skipping_the_silent_input_descends_the_same_loss_with_less_noise():
+    features = CorrelatedSets(2, 2, 0.05)
+    procedure = Procedure(steps=600, batch_size=16, learning_rate=0.03, integrate=False)
+    losses_at_end = [
+        losses.exact_loss(run.W, run.b, features).mean()
+        for run in (
+            train(features, 2, seeds=20, procedure=replace(procedure, skip_silent=skip))
+            for skip in (True, False)
+        )
+    ]
+    assert losses_at_end[0] < 0.9 * losses_at_end[1]
+
+
 def test_the_recorded_loss_is_that_of_the_final_model():
     procedure = replace(BRIEF, batch_size=20_000, steps=20)
     run = brief(features=IndependentFeatures(4, 0.3), procedure=procedure, seeds=2)
@@ -227,6 +271,10 @@ def test_a_procedure_refuses_a_bad_setting_by_name_and_value(name, value):
         ({"importance": float("nan")}, "importance has an entry that is NaN"),
         ({"importance": torch.ones(3)}, r"importance has shape \(3,\)"),
         ({"importance": torch.ones(2, 4)}, r"features \(3,\), importance \(2,\)"),
+        ({"snapshots": [0, 31]}, r"snapshots is \[0, 31\]: increasing numbers of steps, from 0 to"),
+        ({"snapshots": [5, 5]}, r"snapshots is \[5, 5\]: increasing"),
+        ({"snapshots": [-1]}, "snapshots is -1"),
+        ({"snapshots": [0.5]}, "snapshots is 0.5"),
         ({"device": "gpu"}, "device is 'gpu', which cannot be used"),
         ({"device": "cuda:99"}, "device is 'cuda:99', which cannot be used"),
     ],

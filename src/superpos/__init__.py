@@ -1,10 +1,11 @@
 """Toy Models of Superposition, executable.
 
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
-loss (`losses`), their training (`train`, or `drift` while a setting changes), its optima (`optima`) and their branches
-(`branches`), the best of several tries (`restarts`), experiments over a grid (`sweep`), their
-geometry (`geometry`), how it is drawn (`plotting`), and what was claimed and found (`registry`,
-`claims`). Modules of one chapter each are named after their subject.
+loss (`losses`), their training (`train`, or `drift` while a setting changes), its optima
+(`optima`) and their branches (`branches`), the best of several tries (`restarts`), experiments
+over a grid (`sweep`), their geometry (`geometry`), how it is drawn (`plotting`) and moves
+(`animations`), and what was claimed and found (`registry`, `claims`). Modules of one chapter
+each are named after their subject.
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -32,10 +33,12 @@ _HOME = {
     "train": "superpos.training",
 }
 _MODULES = (
+    "superpos.animations",
     "superpos.branches",
     "superpos.claims",
     "superpos.correlation",
     "superpos.decoders",
+    "superpos.dynamics",
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",

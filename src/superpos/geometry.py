@@ -161,6 +161,58 @@ def upright(W: Tensor) -> Tensor:
     return torch.stack([cosine * x - sine * y, sine * x + cosine * y], dim=-2)
 
 
+def aligned(W: Tensor, to: Tensor) -> Tensor:
+    """Return features of a space turned so that the first three columns of ``to`` become its axes.
+
+    As nearly as a rotation (or its mirror image) can; RW has the loss of W. With the models of one
+    run and its last one, they are all turned alike.
+
+    Parameters
+    ----------
+    W
+        ``(..., 3, n)``.
+    to
+        One model, ``(3, n)`` with n of at least 3.
+
+    Examples
+    --------
+    >>> aligned(torch.eye(3), torch.tensor([[0.0, 0, 2], [2, 0, 0], [0, 2, 0]]))
+    tensor([[0., 1., 0.],
+            [0., 0., 1.],
+            [1., 0., 0.]])
+    """
+    left, _, right = torch.linalg.svd(_in_space(to)[:, :3])
+    return (left @ right).mT @ _in_space(W)
+
+
+def seen_from(W: Tensor, azimuth: Tensor | float, elevation: float = 20.0) -> Tensor:
+    """Return features of a space as they are seen from a direction, far away: ``(..., 2, n)``.
+
+    Parameters
+    ----------
+    W
+        ``(..., 3, n)``.
+    azimuth
+        From where, around the third axis, in degrees: ``(...)``.
+    elevation
+        How far above the plane of the first two, in degrees.
+
+    Examples
+    --------
+    From along the first axis one sees the second go right and the third go up:
+
+    >>> seen_from(torch.eye(3), 0.0, 0.0).round() + 0
+    tensor([[0., 1., 0.],
+            [0., 0., 1.]])
+    """
+    x, y, z = _in_space(W).unbind(-2)
+    around = torch.deg2rad(torch.as_tensor(azimuth, dtype=W.dtype))[..., None]
+    up = torch.deg2rad(torch.as_tensor(elevation, dtype=W.dtype))
+    towards = around.cos() * x + around.sin() * y
+    across = around.cos() * y - around.sin() * x
+    return torch.stack([across, up.cos() * z - up.sin() * towards], dim=-2)
+
+
 def angular_gaps(W: Tensor) -> Tensor:
     """Return the angles between neighbouring features in the plane, in degrees.
 
@@ -287,6 +339,13 @@ def _in_plane(W: Tensor) -> Tensor:
     W, _ = checks.weights(W)
     if W.shape[-2] != 2:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: a plane, (..., 2, n), is needed")
+    return W
+
+
+def _in_space(W: Tensor) -> Tensor:
+    W, _ = checks.weights(W)
+    if W.shape[-2] != 3:
+        raise InvalidArgument(f"W has shape {tuple(W.shape)}: a space, (..., 3, n), is needed")
     return W
 
 

@@ -125,6 +125,59 @@ def expected_loss(
     return mean.to(W.dtype), (variance / samples).sqrt().to(W.dtype)
 
 
+def common_loss(
+    W: Tensor, b: Tensor, features: FeatureDistribution, *, samples: int, seed: int
+) -> Tensor:
+    """Estimate the expected loss of tied ReLU-output models on the same inputs for all.
+
+    For many models, such as those that one run goes through. Inputs have at least one active
+    feature, and are spread evenly (Sobol's sequence, scrambled); the silent one is counted exactly.
+
+    Parameters
+    ----------
+    W, b
+        ``(..., m, n)`` and ``(..., n)``.
+    features
+        A distribution with a single setting.
+    samples
+        Number of inputs drawn, at least 1; a power of 2 is best.
+    seed
+        Selects the draws.
+
+    Returns
+    -------
+    Tensor
+        ``(...)``.
+
+    Examples
+    --------
+    >>> from superpos.features import CorrelatedSets
+    >>> W, b, pair = torch.tensor([[1.0, -1.0]]), torch.zeros(2), CorrelatedSets(1, 2, 0.3)
+    >>> common_loss(W, b, pair, samples=1024, seed=0), exact_loss(W, b, pair).float()
+    (tensor(0.1...), tensor(0.1000))
+    """
+    W, b = checks.weights(W, b)
+    checks.whole_number("samples", samples)
+    checks.whole_number("seed", seed, least=0)
+    if features.shape:
+        raise InvalidArgument(f"features has settings {tuple(features.shape)}: one is needed")
+    # spread more evenly than independent draws, so that few of them err little
+    draws = torch.quasirandom.SobolEngine(features.uniforms, scramble=True, seed=seed)
+    x = features.active_inputs(draws.draw(samples)).to(W)
+    n = W.shape[-1]
+    checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
+    products, biases = (W.mT @ W).reshape(-1, n, n), b.reshape(-1, n)
+    silence = features.silence.item()
+    chunk = max(1, _ENTRIES_AT_ONCE // 16 // x.numel())  # of models: small enough for a cache
+    found = []
+    for G, bias in zip(products.split(chunk), biases.split(chunk), strict=True):
+        # one product for all models: their outputs lie side by side
+        z = torch.addmm(bias.flatten(), x, G.movedim(0, 1).flatten(1))
+        error = z.relu_().view(-1, *bias.shape).sub_(x[:, None]).square_()
+        found.append((1 - silence) * error.mean(0).sum(-1) + silence * bias.relu().square().sum(-1))
+    return torch.cat(found).reshape(W.shape[:-2])
+
+
 def exact_loss(
     W: Tensor,
     b: Tensor,

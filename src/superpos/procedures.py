@@ -34,6 +34,10 @@ class Procedure:
     integrate
         Whether to integrate exactly what can be (see `superpos.objectives`): the same
         expected loss with less noise; else inputs are only sampled, as in the paper.
+    skip_silent
+        Where inputs are only sampled, whether each is drawn with at least one active feature, and
+        the silent input counted with its exact probability: the same expected loss, and as much
+        noise as 1/(1 − that probability) times as many inputs.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class Procedure:
     initial_scale: float = 1.0
     centred: bool = False
     integrate: bool = True
+    skip_silent: bool = False
 
     def __post_init__(self) -> None:
         checks.whole_number("steps", self.steps)

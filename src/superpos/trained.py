@@ -35,6 +35,11 @@ class Trained:
         ``(records,)``: the number of steps done at each record.
     seeds, procedure, seconds
         What was asked for, and how long it took.
+    snapshots
+        ``(snapshots,)``: after how many steps the parameters were kept.
+    trajectory
+        They, by name, each with an axis of snapshots before its others:
+        ``W`` ``(snapshots, seeds, *settings, m, n)`` and so on.
     """
 
     model: Model
@@ -46,6 +51,8 @@ class Trained:
     seeds: tuple[int, ...]
     procedure: Procedure
     seconds: float
+    snapshots: Tensor
+    trajectory: dict[str, Tensor]
 
     @property
     def W(self) -> Tensor:

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,6 +43,7 @@ def train(
     importance: Tensor | float | None = None,
     seeds: int | Sequence[int] = 10,
     procedure: Procedure | None = None,
+    snapshots: Sequence[int] | Tensor = (),
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
@@ -66,6 +68,9 @@ def train(
         Whole numbers, or how many of them, counted from 0.
     procedure
         How gradient descent is run; ``Procedure()`` by default, ``PUBLISHED`` is the paper's.
+    snapshots
+        After how many steps to keep the parameters, increasing, from 0 (the initial values) to
+        ``procedure.steps``: the course of training, `Trained.trajectory`.
     device
         Where to train.
     checkpoint
@@ -95,11 +100,21 @@ def train(
     >>> run = train(IndependentFeatures(5, 0.1), 2, seeds=3, procedure=Procedure(steps=10))
     >>> run.W.shape, run.b.shape
     (torch.Size([3, 2, 5]), torch.Size([3, 5]))
+
+    The course of training, every five steps:
+
+    >>> run = train(
+    ...     IndependentFeatures(5, 0.1), 2, seeds=3, procedure=Procedure(steps=10),
+    ...     snapshots=range(0, 11, 5),
+    ... )
+    >>> run.trajectory["W"].shape
+    torch.Size([3, 3, 2, 5])
     """
     started = time.perf_counter()
     checks.whole_number("n_hidden", n_hidden)
     seeds = streams.seed_list(seeds)
     procedure = procedure or Procedure()
+    snapshots = _snapshots(snapshots, procedure.steps)
     device = _usable(device)
     weight = checks.importances(
         "importance", importance, features.n, dtype=torch.get_default_dtype()
@@ -111,7 +126,7 @@ def train(
     weight = weight.expand(*shape, features.n).reshape(count, features.n)
     saved = None if checkpoint is None else Checkpoint(Path(checkpoint), {
         "model": model, "features": features, "importance": weight, "m": n_hidden,
-        "seeds": seeds, "procedure": procedure,
+        "seeds": seeds, "procedure": procedure, "snapshots": snapshots,
     })  # fmt: skip
     if saved is not None:
         saved.prepare()
@@ -128,10 +143,13 @@ def train(
         mean = features.mean.expand(*shape, -1).reshape(count, -1)
         parameters["b"] = model.centred(parameters, mean.to(parameters["b"]))
     history = torch.zeros(-(-procedure.steps // _BLOCK), len(seeds), count, device=device)
+    trajectory = {
+        name: value.new_zeros(len(snapshots), *value.shape) for name, value in parameters.items()
+    }
     done = torch.zeros(len(pieces), dtype=torch.long)
     spread = device.type == "cpu" and count * len(seeds) * entries * procedure.steps > _FEW_ENTRIES
     if spread:  # other processes fill them
-        for value in (*parameters.values(), history, done):
+        for value in (*parameters.values(), *trajectory.values(), history, done):
             value.share_memory_()
     here = os.getpid()
     with progress_bar(len(pieces) * procedure.steps, "training", progress) as bar:
@@ -152,12 +170,14 @@ def train(
                     features.settings(shape, of_settings.start, of_settings.stop),
                     weight[of_settings],
                     integrate=procedure.integrate,
+                    skip_silent=procedure.skip_silent,
                 ),
                 seeds[of_seeds],
                 range(count)[of_settings],
                 (procedure.batch_size, features.uniforms),
                 procedure,
                 {name: value.clone() for name, value in part.items()},
+                snapshots,
             )
             place = None if saved is None else saved.part(number, pieces[number])
             for steps in descent.run(place):
@@ -166,11 +186,13 @@ def train(
                     show()
             for name, value in part.items():
                 value.copy_(descent.parameters[name])
+                trajectory[name][:, of_seeds, of_settings] = descent.kept[name]
             history[:, of_seeds, of_settings] = torch.stack(descent.history)
 
         in_parallel(descend, range(len(pieces)), spread=spread, watch=show)
     if spread:  # shared memory is an open file each
         parameters = {name: value.clone() for name, value in parameters.items()}
+        trajectory = {name: value.clone() for name, value in trajectory.items()}
         history = history.clone()
     return Trained(
         model=model,
@@ -186,6 +208,11 @@ def train(
         ),
         seeds=tuple(seeds),
         procedure=procedure,
+        snapshots=torch.tensor(snapshots, dtype=torch.long),
+        trajectory={
+            name: value.reshape(len(snapshots), len(seeds), *shape, *value.shape[3:])
+            for name, value in trajectory.items()
+        },
         seconds=time.perf_counter() - started,
     )
 
@@ -201,6 +228,20 @@ def _pieces(
         cuts *= 2
     # settings of a seed share their draws: they are the axis to keep whole
     return cut((seeds, settings), math.ceil(seeds * settings / cuts))
+
+
+def _snapshots(snapshots: Sequence[int] | Tensor, steps: int) -> list[int]:
+    """Return the numbers of steps after which to keep the parameters, checked."""
+    asked = [
+        checks.whole_number("snapshots", step, least=0)
+        for step in (snapshots.tolist() if isinstance(snapshots, Tensor) else snapshots)
+    ]
+    if any(later <= step for step, later in pairwise(asked)) or (asked and asked[-1] > steps):
+        raise InvalidArgument(
+            f"snapshots is {snapshots!r}: increasing numbers of steps, from 0 to the procedure's "
+            f"{steps}, are needed"
+        )
+    return asked
 
 
 def _usable(device: str | torch.device) -> torch.device:
@@ -224,10 +265,16 @@ class _Descent:
         draws: tuple[int, int],
         procedure: Procedure,
         parameters: dict[str, Tensor],
+        snapshots: Sequence[int],
     ) -> None:
         self.target, self.seeds, self.settings, self.draws = target, seeds, settings, draws
         self.procedure, self.parameters = procedure, parameters
         self.history: list[Tensor] = []
+        self.record = {step: place for place, step in enumerate(snapshots)}
+        self.kept = {
+            name: value.new_zeros(len(snapshots), *value.shape)
+            for name, value in parameters.items()
+        }
         self.done = 0
         device = parameters["W"].device
         self.steps = [torch.zeros((), device=device) for _ in parameters]
@@ -238,6 +285,7 @@ class _Descent:
         """Go on from where the checkpoint left off, to the end; yield the steps done so far."""
         if checkpoint is not None and (state := checkpoint.load()) is not None:
             self.restore(state)
+        self.keep(self.done)
         last_save = time.monotonic()
         while self.done < self.procedure.steps:
             yield self.done
@@ -260,11 +308,18 @@ class _Descent:
         for step in range(size):
             gradients = self.target.gradients(self.parameters, u[:, step])
             self.update(gradients, self.procedure.rate(self.done + step))
+            self.keep(self.done + step + 1)
         loss = self.target.loss(self.parameters, u[:, -1])
         if not torch.isfinite(loss).all():
             self.diverged(loss, size, good)
         self.history.append(loss)
         self.done += size
+
+    def keep(self, step: int) -> None:
+        """Keep the parameters as they are after ``step`` steps, if asked to."""
+        if (place := self.record.get(step)) is not None:
+            for name, value in self.parameters.items():
+                self.kept[name][place] = value
 
     def update(self, gradients: dict[str, Tensor], rate: float) -> None:
         """Take a step of AdamW (Loshchilov and Hutter 2019)."""
@@ -319,4 +374,9 @@ class _Descent:
 
     def kinds(self) -> dict[str, dict[str, Tensor]]:
         """Return what changes from step to step, by kind and parameter."""
-        return {"parameter": self.parameters, "mean": self.mean, "square": self.square}
+        return {
+            "parameter": self.parameters,
+            "mean": self.mean,
+            "square": self.square,
+            "kept": self.kept,
+        }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -166,24 +164,6 @@ def test_a_quick_build_says_so_and_goes_elsewhere(copied_book, capsys):
     assert files(copied_book / "_build" / "html") == before
     after = files(copied_book / "book" / "executed")
     assert executed == {name: what for name, what in after.items() if "quick/" not in name}
-
-
-@pytest.fixture
-def browser():
-    """Chromium, as installed on the system."""
-    from playwright.sync_api import sync_playwright
-
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    binary = next(filter(None, map(shutil.which, names)), None)
-    if binary is None:
-        if os.environ.get("SUPERPOS_REQUIRE_BROWSER") == "1":
-            pytest.fail("no Chromium is installed, and SUPERPOS_REQUIRE_BROWSER=1 asks for one")
-        pytest.skip("no Chromium is installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280])
