@@ -10,6 +10,7 @@ from superpos.errors import InvalidArgument
 from superpos.features import (
     AnticorrelatedSets,
     CorrelatedSets,
+    Examples,
     FeatureDistribution,
     IndependentFeatures,
 )
@@ -217,3 +218,56 @@ def test_strata_with_their_shares_have_the_moments_of_the_theory(name):
     mean, second = moments_in_theory(features)
     assert_mean(share @ x, mean)
     assert_mean((share[:, None] * x).mT @ x, second)
+
+
+FEW = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, 1.0], [0.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
+
+
+def test_every_batch_of_examples_is_all_of_them_whatever_the_draws():
+    features = Examples(FEW)
+    for batch in (1, 7):
+        assert torch.equal(features.inputs(torch.rand(batch, 1)), FEW)
+    assert features.inputs(torch.rand(5, 1, 1)).shape == (5, 4, 3)
+
+
+def test_examples_know_their_mean_their_silence_and_their_sets():
+    features = Examples(FEW)
+    assert torch.allclose(features.mean, FEW.mean(0))
+    assert features.silence == 0.5
+    sets = features.active_sets()
+    assert sets.nonzero().flatten().tolist() == [0, 2, 5]  # nothing; feature 1; features 0 and 2
+    assert sets[[0, 2, 5]].tolist() == [0.5, 0.25, 0.25]
+
+
+def test_active_inputs_of_examples_are_the_active_examples_equally_often():
+    x = Examples(torch.stack([FEW, FEW.roll(1, 0)])).active_inputs(torch.rand(3, 4000, 1))
+    assert x.shape == (3, 2, 4000, 3)
+    second = (x == FEW[2]).all(-1)
+    assert (second | (x == FEW[1]).all(-1)).all()
+    assert ((second.double().mean(-1) - 0.5).abs() < 5 * 0.5 / 4000**0.5).all()
+
+
+def test_settings_of_examples_are_broadcast_flattened_and_cut():
+    several = torch.stack([FEW, 2 * FEW])
+    some = Examples(several).settings((3, 2), 1, 4)
+    assert some.shape == (3,)
+    assert torch.equal(some.x, several[[1, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("x", "told"),
+    [
+        (torch.ones(3), r"x has shape \(3,\)"),
+        (torch.ones(0, 3), r"x has shape \(0, 3\)"),
+        (-torch.eye(2), "x has a negative entry"),
+        (torch.full((1, 1), float("nan")), "x has an entry that is NaN"),
+    ],
+)
+def test_what_are_no_examples_is_refused(x, told):
+    with pytest.raises(InvalidArgument, match=told):
+        Examples(x)
+
+
+def test_examples_without_an_active_feature_have_no_active_inputs():
+    with pytest.raises(InvalidArgument, match="no example has an active feature"):
+        Examples(torch.zeros(2, 3)).active_inputs(torch.rand(4, 1))

@@ -16,6 +16,7 @@ _HOME = {
     "AnticorrelatedSets": "superpos.features",
     "CorrelatedSets": "superpos.features",
     "Diverged": "superpos.errors",
+    "Examples": "superpos.features",
     "IndependentFeatures": "superpos.features",
     "InvalidArgument": "superpos.errors",
     "LINEAR": "superpos.models",

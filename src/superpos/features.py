@@ -299,6 +299,100 @@ class AnticorrelatedSets(_Probable):
         return (of_sets[..., None] * chosen).flatten(-2)
 
 
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """A fixed set of examples: every batch is all of them, and the loss their exact mean.
+
+    For training on finite data: full-batch descent. `Procedure.batch_size` then only tells how
+    large an ensemble's arrays are, by which it is cut.
+
+    Parameters
+    ----------
+    x
+        The examples, finite and at least 0: ``(*settings, T, n)`` with at least one example and
+        one feature.
+
+    References
+    ----------
+    Henighan et al. 2023, "Superposition, Memorization, and Double Descent" (T training examples).
+
+    Examples
+    --------
+    One example of each of three features:
+
+    >>> features = Examples(torch.eye(3))
+    >>> features.inputs(torch.rand(1, features.uniforms)).tolist() == torch.eye(3).tolist()
+    True
+    """
+
+    x: Tensor
+
+    def __post_init__(self) -> None:
+        x = checks.finite("x", self.x)
+        if x.ndim < 2 or 0 in x.shape[-2:]:
+            raise InvalidArgument(
+                f"x has shape {tuple(x.shape)}: (..., T, n) with T and n of at least 1 is needed"
+            )
+        if (x < 0).any():
+            raise InvalidArgument("x has a negative entry: features are at least 0")
+        object.__setattr__(self, "x", x)
+
+    @property
+    def n(self) -> int:
+        return self.x.shape[-1]
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.x.shape[:-2]
+
+    @property
+    def uniforms(self) -> int:
+        return 1
+
+    @property
+    def mean(self) -> Tensor:
+        return self.x.mean(-2)
+
+    @property
+    def silence(self) -> Tensor:
+        return (~self._heard()).double().mean(-1)
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return all examples, whatever the draws: ``(..., *settings, T, n)``."""
+        return self.x.to(u).expand(*u.shape[:-2], *self.x.shape)
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return, for each draw, one of the examples in which some feature is active."""
+        heard = self._heard()
+        count = heard.sum(-1)
+        if (count == 0).any():
+            raise InvalidArgument("x has a setting in which no example has an active feature")
+        order = (~heard).int().argsort(dim=-1, stable=True)  # the active ones first
+        u = u[..., 0].reshape(*u.shape[:-2], *[1] * len(self.shape), u.shape[-2])
+        place = (u.double() * count[..., None]).long().clamp_max(count[..., None] - 1)
+        chosen = order.expand(*place.shape[:-1], -1).gather(-1, place)
+        x = self.x.to(u).expand(*place.shape[:-1], *self.x.shape[-2:])
+        return x.gather(-2, chosen[..., None].expand(*chosen.shape, self.n))
+
+    def active_sets(self) -> Tensor:
+        """Return how frequent each set of active features is: ``(*settings, 2ⁿ)``, float64."""
+        bits = 2 ** torch.arange(self.n, device=self.x.device)
+        number = ((self.x > 0) * bits).sum(-1)
+        share = torch.zeros(*self.shape, 2**self.n, dtype=torch.float64, device=self.x.device)
+        ones = torch.full(number.shape, 1 / self.x.shape[-2], dtype=torch.float64).to(share)
+        return share.scatter_add_(-1, number, ones)
+
+    def settings(self, shape: Sequence[int], start: int, stop: int) -> Examples:
+        spread = self.x.expand(*shape, *self.x.shape[-2:])
+        return Examples(spread.reshape(-1, *self.x.shape[-2:])[start:stop])
+
+    def to(self, device: torch.device) -> Examples:
+        return Examples(self.x.to(device))
+
+    def _heard(self) -> Tensor:
+        return (self.x > 0).any(-1)
+
+
 def as_features(
     probability: Tensor | float | Sequence | FeatureDistribution, n: int
 ) -> FeatureDistribution:
