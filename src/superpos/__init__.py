@@ -37,6 +37,7 @@ _MODULES = (
     "superpos.intervals",
     "superpos.losses",
     "superpos.models",
+    "superpos.onehot",
     "superpos.optima",
     "superpos.outcomes",
     "superpos.plotting",
