@@ -41,7 +41,9 @@ _MODULES = (
     "superpos.optima",
     "superpos.outcomes",
     "superpos.plotting",
+    "superpos.resampling",
     "superpos.restarts",
+    "superpos.sae",
     "superpos.sweeps",
 )
 
