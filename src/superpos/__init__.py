@@ -3,7 +3,7 @@
 The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
 loss (`losses`), their training (`train`) and optima (`optima`), the best of several tries
 (`restarts`), experiments over a grid (`sweep`), their geometry (`geometry`), how it is drawn
-(`plotting`), and what was claimed and found (`registry`, `claims`).
+(`plotting`) and moves (`animations`), and what was claimed and found (`registry`, `claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -30,6 +30,7 @@ _HOME = {
     "train": "superpos.training",
 }
 _MODULES = (
+    "superpos.animations",
     "superpos.claims",
     "superpos.explorers",
     "superpos.features",

@@ -91,3 +91,11 @@ def test_a_verdict_leaves_its_html():
     mime = "application/vnd.superpos.verdict+json"
     (cell,) = page(new_output("display_data", {mime: {"id": "x"}, "text/html": "<b>held</b>"}))
     assert list(cell.outputs[0].data) == ["text/html"]
+
+
+def test_a_moving_figure_keeps_its_still_image_for_print():
+    output = image()
+    output.data["text/html"] = "<div>moving</div>"
+    (cell,) = page(output, caption())
+    assert set(cell.outputs[0].data) == {SVG, "text/html"}
+    assert cell.metadata["mystnb"]["figure"]["name"] == "fig"

@@ -76,7 +76,9 @@ def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]
             continue  # the caption a running notebook shows; the figure carries it as well
         data = output.get("data", {})
         if images := [mime for mime in IMAGES if mime in data]:
-            output.data = {mime: data[mime] for mime in images}
+            # an image's HTML is the same figure, moving; print has the image
+            moving = ["text/html"] if "text/html" in data and WIDGET_MIME not in data else []
+            output.data = {mime: data[mime] for mime in (*moving, *images)}
         elif WIDGET_MIME in data:
             raise NotPublishable(f"{where}: a widget without a still image would be blank")
         data.pop(VERDICT_MIME, None)
