@@ -1,9 +1,9 @@
 """One-hot data: n features in a plane or more, and one example of each, a 1 at its own place.
 
-Nothing is random but the start, and everything has a closed form. Model i reads example j as
-z_ij = W_i·W_j + b_i, output ReLU(z_ij), which should be 1 where i = j and 0 elsewhere. The loss is the
-mean squared error over examples *and* outputs, as ``torch.nn.MSELoss`` has it: the book's loss,
-which is summed over outputs, is n times as large.
+Nothing is random but the start, and everything has a closed form. Output i at example j is
+ReLU(z_ij) with z_ij = W_i·W_j + b_i, and should be 1 where i = j, else 0. The loss is the mean
+squared error over examples *and* outputs, as ``torch.nn.MSELoss`` has it: the book's loss, which
+is summed over outputs, is n times as large.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def loss(W: Tensor, b: Tensor) -> Tensor:
 
 def _mean_square(W: Tensor, b: Tensor) -> Tensor:
     z = W.mT @ W + b[..., :, None]
-    return (z.relu() - torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)).square().mean((-2, -1))
+    return (
+        (z.relu() - torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)).square().mean((-2, -1))
+    )
 
 
 def gradients(W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,8 +223,8 @@ def descend(
     """Descend the loss of every model of an ensemble, with all examples at every step.
 
     Models are laid out along the last axis of a few small arrays, so that a step is a dozen
-    element-wise passes over memory that stays in the cache: a thousand models of seven features take
-    25 000 steps in some seconds.
+    element-wise passes over memory that stays in the cache: a thousand models of seven features
+    take 25 000 steps in some seconds.
 
     Parameters
     ----------
@@ -272,7 +274,9 @@ def descend(
         mask[list(moving)] = 1
 
     def work(part: slice) -> tuple[Tensor, Tensor]:
-        return _descend(theta[part].permute(1, 2, 0).contiguous(), optimiser, part, steps, record, mask)
+        return _descend(
+            theta[part].permute(1, 2, 0).contiguous(), optimiser, part, steps, record, mask
+        )
 
     total = len(theta)
     pieces = max(1, -(-total // _MODELS_AT_ONCE))
@@ -328,3 +332,42 @@ def _descend(
             gradient.mul_(mask)
         step(gradient)
     return theta, kept
+
+
+def disturbed(
+    disturbance: Tensor, rate: Tensor, *, settle: int, steps: int, record: Sequence[int] = ()
+) -> Descent:
+    """Descend from a disturbed hexagon in two phases: six features settle, then a seventh joins.
+
+    The biases of two neighbours, features 0 and 5, are raised; six features descend alone. Then a
+    missing feature is added, W = 0 and b = 1/7, and all seven descend.
+
+    Parameters
+    ----------
+    disturbance, rate
+        How much the biases are raised, and the learning rate of both phases, of shapes that
+        broadcast to that of the ensemble.
+    settle, steps
+        Steps of the two phases, at least 1.
+    record
+        As for `descend`, in the second phase.
+
+    References
+    ----------
+    "Optimization Failure" 2023, Asymmetric Recovery is Chaotic (its map, whose phases we inferred).
+
+    Examples
+    --------
+    >>> end = disturbed(torch.tensor([0.1]), torch.tensor([1.0]), settle=500, steps=10)
+    >>> end.W.shape
+    torch.Size([1, 2, 7])
+    """
+    shape = checks.broadcast_shape(disturbance=disturbance.shape, rate=rate.shape)
+    W, b = regular(6)
+    b = b.repeat(*shape, 1)
+    b[..., [0, 5]] += disturbance.to(b).expand(shape)[..., None]
+    optimiser = GradientDescent(rate.to(b).expand(shape))
+    six = descend(W.repeat(*shape, 1, 1), b, optimiser, settle)
+    W = torch.cat([six.W, six.W.new_zeros(*shape, 2, 1)], dim=-1)
+    b = torch.cat([six.b, six.b.new_full((*shape, 1), 1 / 7)], dim=-1)
+    return descend(W, b, optimiser, steps, record=record)

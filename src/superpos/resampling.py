@@ -1,8 +1,8 @@
 """Ways to bring dead latents of a sparse autoencoder back, and missing features of a toy model.
 
-Each takes an ensemble (`superpos.sae.State`) and tells it apart from none: a new state, in which dead
-latents have been given new values. The auxiliary loss of Gao et al. 2024 acts at every step instead,
-and belongs to `superpos.sae.Training`.
+Each takes an ensemble (`superpos.sae.State`) and returns a new one, in which dead latents have
+new values. The auxiliary loss of Gao et al. 2024 acts at every step instead, and belongs to
+`superpos.sae.Training`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ _DRAWS = 4  # a purpose of streams, beside those of `superpos.streams` and `supe
 
 
 def published(
-    state: sae.State, data: sae.Superposed, dead: Tensor, *, norm: float = 0.2, sparsity: float = 0.0
+    state: sae.State,
+    data: sae.Superposed,
+    dead: Tensor,
+    *,
+    norm: float = 0.2,
+    sparsity: float = 0.0,
 ) -> sae.State:
     """Return a state whose dead latents point at inputs that are reconstructed badly.
 
-    For each dead latent an input is drawn with a probability proportional to the square of its loss.
-    The decoder column becomes that input at unit length, the encoder row the same at ``norm`` of the
-    mean length of the living ones' rows; the bias becomes 0, and Adam forgets all three.
+    For each dead latent an input is drawn with a probability proportional to the square of its
+    loss. The decoder column becomes that input at unit length, the encoder row the same at
+    ``norm`` of the mean length of the living rows; the bias becomes 0, and Adam forgets all three.
 
     Parameters
     ----------
@@ -82,9 +87,9 @@ def attractor_repulsor(
     """Return a state that is pushed from one side, the method its author proposed and never ran.
 
     Let Σ be the sum of the living encoder rows, at unit length. Dead rows become −Σ at ``fraction``
-    of the living rows' mean length, and a little noise to tell them apart; and every latent whose row
-    has a positive product with −Σ, dead or alive, has its bias raised by ``bias``. Decoders stay.
-    Nothing is said of Adam's memory; it is kept for the living, and what it holds of the dead is dropped.
+    of the living rows' mean length, and a little noise to tell them apart; and every latent whose
+    row has a positive product with −Σ, dead or alive, has its bias raised by ``bias``. Decoders
+    stay. Of Adam's memory nothing is said; here it forgets the dead latents only.
 
     Parameters
     ----------
@@ -112,7 +117,9 @@ def attractor_repulsor(
     state = state.copy()
     encoder = state.parameters["encoder"]
     models = len(encoder)
-    bias, fraction = (torch.as_tensor(value).to(encoder).expand(models) for value in (bias, fraction))
+    bias, fraction = (
+        torch.as_tensor(value).to(encoder).expand(models) for value in (bias, fraction)
+    )
     alive = (~dead).to(encoder)
     total = (alive[..., None] * encoder).sum(1)
     repulsor = -total / total.norm(dim=-1, keepdim=True).clamp_min(1e-12)

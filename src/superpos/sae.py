@@ -5,7 +5,8 @@ sparse autoencoder with k latents tries to find these directions again (Bricken 
 
     f = ReLU(W_e (h − b_d) + b_e),   ĥ = W_d f + b_d,   loss = ‖h − ĥ‖² + λ Σ_i f_i,
 
-with decoder columns of length 1. Many are trained side by side: every array has a first axis, of models.
+with decoder columns of length 1. Many are trained side by side: the first axis of every array is
+that of the models.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Superposed:
     probability
         That a feature is active, in [0, 1]; then it is uniform on [0, 1].
     seeds
-        One for each model: they choose A, normal and then of unit columns, and the inputs. Models with
-        the same seed see the same.
+        One for each model: they choose A, normal and then of unit columns, and the inputs. Models
+        with the same seed see the same.
 
     Examples
     --------
@@ -67,8 +68,10 @@ class Superposed:
         ]
         object.__setattr__(self, "directions", geometry.directions(torch.stack(drawn)))
 
-    def inputs(self, number: int, steps: int, *, batch: int, purpose: int = streams.INPUTS) -> Tensor:
-        """Return the inputs of some steps, ``(steps, models, batch, m)``; ``number`` tells which."""
+    def inputs(
+        self, number: int, steps: int, *, batch: int, purpose: int = streams.INPUTS
+    ) -> Tensor:
+        """Return inputs of some steps, ``number`` tells which: ``(steps, models, batch, m)``."""
         own = sorted(set(self.seeds))
         u = streams.uniforms(own, purpose, number, (steps, batch, self.n))
         x = torch.where(u < self.probability, u / max(self.probability, 1e-30), 0.0)

@@ -1,0 +1,103 @@
+"""How rough the boundaries between outcomes are, on a grid of settings: smooth lines, or fractal.
+
+A smooth line has dimension 1. If the boundary's dimension is D, a setting known to within ε has an
+uncertain outcome with a probability that falls as ε^(2 − D) (McDonald et al. 1985); were outcomes
+drawn at random, it would not fall at all, and D were 2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from superpos import checks
+from superpos.errors import InvalidArgument
+
+
+def box_counts(outcomes: Tensor, sizes: Tensor) -> Tensor:
+    """Return how many boxes of each size hold more than one outcome.
+
+    Parameters
+    ----------
+    outcomes
+        Whole numbers ``(rows, columns)``.
+    sizes
+        Widths of the boxes in cells, whole numbers of at least 2; what does not fill a box at
+        the end of a row or column is left out.
+
+    Returns
+    -------
+    Tensor
+        As many counts.
+
+    Examples
+    --------
+    A straight boundary along the cells' edges crosses a box in each row of boxes:
+
+    >>> line = torch.arange(24).expand(24, -1) >= 9
+    >>> box_counts(line, torch.tensor([2, 4]))
+    tensor([12,  6])
+    """
+    outcomes = _grid(outcomes)
+    counts = []
+    for size in sizes.tolist():
+        checks.whole_number("sizes", size, least=2)
+        boxes = outcomes.unfold(0, size, size).unfold(1, size, size).flatten(2)
+        counts.append((boxes.amax(-1) != boxes.amin(-1)).sum())
+    return torch.stack(counts)
+
+
+def uncertainty(outcomes: Tensor, distances: Tensor) -> Tensor:
+    """Return how often two cells at a distance, along a row or a column, differ in their outcome.
+
+    Parameters
+    ----------
+    outcomes
+        Whole numbers ``(rows, columns)``.
+    distances
+        In cells, whole numbers from 1 to less than the grid is wide and high.
+
+    Returns
+    -------
+    Tensor
+        As many shares, float64.
+
+    Examples
+    --------
+    >>> uncertainty(torch.arange(4).expand(4, -1) >= 2, torch.tensor([1]))
+    tensor([0.1667], dtype=torch.float64)
+    """
+    outcomes = _grid(outcomes)
+    shares = []
+    for distance in distances.tolist():
+        checks.whole_number("distances", distance)
+        if distance >= min(outcomes.shape):
+            raise InvalidArgument(f"distances has {distance}: the grid is {tuple(outcomes.shape)}")
+        along = (outcomes[:, distance:] != outcomes[:, :-distance]).flatten()
+        across = (outcomes[distance:] != outcomes[:-distance]).flatten()
+        shares.append(torch.cat([along, across]).double().mean())
+    return torch.stack(shares)
+
+
+def exponent(sizes: Tensor, values: Tensor) -> float:
+    """Return the slope of log values over log sizes, by least squares; NaN if a value is 0.
+
+    Examples
+    --------
+    >>> round(exponent(torch.tensor([1, 2, 4]), torch.tensor([3, 12, 48])), 6)
+    2.0
+    """
+    if (values <= 0).any():
+        return float("nan")
+    x, y = sizes.double().log().numpy(), values.double().log().numpy()
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def _grid(outcomes: Tensor) -> Tensor:
+    if outcomes.ndim != 2 or outcomes.is_floating_point():
+        raise InvalidArgument(
+            f"outcomes has dtype {outcomes.dtype} and shape {tuple(outcomes.shape)}: whole numbers "
+            "(rows, columns) are needed"
+        )
+    return outcomes.int()
