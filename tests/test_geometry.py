@@ -309,3 +309,13 @@ def test_every_measure_refuses_what_is_not_finite(measure, bad):
 def test_every_measure_refuses_a_vector(measure):
     with pytest.raises(InvalidArgument, match=r"W has shape \(3,\)"):
         measure(torch.ones(3))
+
+
+def test_the_room_of_a_feature_is_the_angles_to_both_of_its_neighbours():
+    angles = torch.tensor([100.0, 0.0, 250.0, 30.0]).deg2rad()
+    W = torch.stack([angles.cos(), angles.sin()]) * torch.tensor([1.0, 2.0, 0.5, 3.0])
+    expected = [220.0, 140.0, 260.0, 100.0]
+    assert geometry.room(W).tolist() == pytest.approx(expected, abs=1e-4)
+    both = geometry.room(torch.stack([W, W.flip(-1)]))
+    assert both[1].tolist() == pytest.approx(expected[::-1], abs=1e-4)
+    assert both.sum(-1).tolist() == pytest.approx([720.0, 720.0], abs=1e-3)

@@ -23,8 +23,9 @@ def box_counts(outcomes: Tensor, sizes: Tensor) -> Tensor:
     outcomes
         Whole numbers ``(rows, columns)``.
     sizes
-        Widths of the boxes in cells, whole numbers of at least 2; what does not fill a box at
-        the end of a row or column is left out.
+        Widths of the boxes in cells, whole numbers of at least 1. Cells are points, and those on
+        the edge of two boxes belong to both; what does not fill a box at the end of a row or
+        column is left out.
 
     Returns
     -------
@@ -35,15 +36,15 @@ def box_counts(outcomes: Tensor, sizes: Tensor) -> Tensor:
     --------
     A straight boundary along the cells' edges crosses a box in each row of boxes:
 
-    >>> line = torch.arange(24).expand(24, -1) >= 9
+    >>> line = torch.arange(25).expand(25, -1) >= 9
     >>> box_counts(line, torch.tensor([2, 4]))
     tensor([12,  6])
     """
     outcomes = _grid(outcomes)
     counts = []
     for size in sizes.tolist():
-        checks.whole_number("sizes", size, least=2)
-        boxes = outcomes.unfold(0, size, size).unfold(1, size, size).flatten(2)
+        checks.whole_number("sizes", size, least=1)
+        boxes = outcomes.unfold(0, size + 1, size).unfold(1, size + 1, size).flatten(2)
         counts.append((boxes.amax(-1) != boxes.amin(-1)).sum())
     return torch.stack(counts)
 

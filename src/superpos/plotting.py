@@ -188,9 +188,10 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
     axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
     for i, colour in zip(range(W.shape[1]), FEATURES, strict=False):
         if height[i].max() > 0:
-            axes.contourf(
-                x, y, height[i], levels=[0, height[i].max().item() + 1], colors=[colour], alpha=0.22
-            )
+            top = height[i].max().item() + 1
+            axes.contourf(x, y, height[i], levels=[0, top], colors=[colour], alpha=0.14)
+        if height[i].min() < 0 < height[i].max():
+            axes.contour(x, y, height[i], levels=[0], colors=[colour], linewidths=0.8)
         axes.plot([0, W[0, i]], [0, W[1, i]], color=colour, lw=2, solid_capstyle="round")
         axes.plot(W[0, i], W[1, i], "o", color=colour, ms=6, mec="white", mew=0.8)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
@@ -215,6 +216,7 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
     order = torch.atan2(W[1], W[0]).argsort()
+    order = order[W.norm(dim=0)[order] > 0.05]  # one at the origin is no corner
     corners = W[:, order].mT
     shown = list(shown)
 
@@ -236,6 +238,8 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     names = [f"output {i + 1}" for i in shown]
     axes.set(xlabel=names[0], ylabel=names[1], zlabel=names[2])
     axes.tick_params(labelsize=7, pad=-2)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_major_locator(mpl.ticker.MaxNLocator(3))
     axes.view_init(elev=18, azim=-60)
 
 
@@ -247,7 +251,7 @@ def _clipped(corners: Tensor, normal: Tensor, offset: Tensor) -> Tensor:
         if a >= 0:
             kept.append(here)
         if (a >= 0) != (c >= 0):
-            kept.append(here + (there - here) * (a / (a - c)))
+            kept.append(here + (there - here) * (a / (a - c)).clamp(0, 1))
     return torch.stack(kept) if kept else corners[:0]
 
 
