@@ -15,8 +15,11 @@ from superpos import checks
 from superpos.errors import InvalidArgument
 
 
-def box_counts(outcomes: Tensor, sizes: Tensor) -> Tensor:
-    """Return how many boxes of each size hold more than one outcome.
+def box_shares(outcomes: Tensor, sizes: Tensor) -> Tensor:
+    """Return the share of boxes, of each size, that hold more than one outcome.
+
+    A boundary of dimension D crosses as many as size^(−D), of size^(−2) boxes: the share grows as
+    size^(2 − D).
 
     Parameters
     ----------
@@ -30,23 +33,23 @@ def box_counts(outcomes: Tensor, sizes: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        As many counts.
+        As many shares, float64.
 
     Examples
     --------
-    A straight boundary along the cells' edges crosses a box in each row of boxes:
+    A straight boundary crosses one box in each row of boxes:
 
     >>> line = torch.arange(25).expand(25, -1) >= 9
-    >>> box_counts(line, torch.tensor([2, 4]))
-    tensor([12,  6])
+    >>> box_shares(line, torch.tensor([2, 4]))
+    tensor([0.0833, 0.1667], dtype=torch.float64)
     """
     outcomes = _grid(outcomes)
-    counts = []
+    shares = []
     for size in sizes.tolist():
         checks.whole_number("sizes", size, least=1)
         boxes = outcomes.unfold(0, size + 1, size).unfold(1, size + 1, size).flatten(2)
-        counts.append((boxes.amax(-1) != boxes.amin(-1)).sum())
-    return torch.stack(counts)
+        shares.append((boxes.amax(-1) != boxes.amin(-1)).double().mean())
+    return torch.stack(shares)
 
 
 def uncertainty(outcomes: Tensor, distances: Tensor) -> Tensor:

@@ -233,6 +233,7 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     for i, point in enumerate(points):
         axes.plot(*point[:, None], "o", color=FEATURES[i], ms=5, mec="white", mew=0.6)
     low, high = points.min(0), points.max(0)
+    low[2], high[2] = min(low[2], 0), max(high[2], 0)
     x, y = np.meshgrid([low[0], high[0]], [low[1], high[1]])
     axes.plot_surface(x, y, 0 * x, color=FAINT, alpha=0.15, lw=0)
     names = [f"output {i + 1}" for i in shown]
@@ -240,6 +241,9 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     axes.tick_params(labelsize=7, pad=-2)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_major_locator(mpl.ticker.MaxNLocator(3))
+    margin = 0.05 * (high - low)
+    limits = zip(low - margin, high + margin, strict=True)
+    axes.set(**dict(zip(("xlim", "ylim", "zlim"), limits, strict=True)))
     axes.view_init(elev=18, azim=-60)
 
 
