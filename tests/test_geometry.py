@@ -311,6 +311,16 @@ def test_every_measure_refuses_a_vector(measure):
         measure(torch.ones(3))
 
 
+def test_the_room_of_a_feature_is_the_angles_to_both_of_its_neighbours():
+    angles = torch.tensor([100.0, 0.0, 250.0, 30.0]).deg2rad()
+    W = torch.stack([angles.cos(), angles.sin()]) * torch.tensor([1.0, 2.0, 0.5, 3.0])
+    expected = [220.0, 140.0, 260.0, 100.0]
+    assert geometry.room(W).tolist() == pytest.approx(expected, abs=1e-4)
+    both = geometry.room(torch.stack([W, W.flip(-1)]))
+    assert both[1].tolist() == pytest.approx(expected[::-1], abs=1e-4)
+    assert both.sum(-1).tolist() == pytest.approx([720.0, 720.0], abs=1e-3)
+
+
 def test_the_angles_beside_each_corner_of_a_polygon_are_equal():
     angle = torch.deg2rad(torch.tensor([10.0, 154.0, 298.0, 82.0, 226.0]))
     W = torch.stack([angle.cos(), angle.sin()])

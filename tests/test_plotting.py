@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from matplotlib.colors import to_hex, to_rgb
 from torch import Tensor
 
-from superpos import geometry, phases, plotting, thomson
+from superpos import geometry, onehot, phases, plotting, thomson
 from superpos.errors import InvalidArgument
 
 TOLD = {"name": "a-figure", "alt": "A line from 0 to 1.", "caption": "The *line*, $n < 2$."}
@@ -525,6 +525,47 @@ def test_a_scale_bar_shows_its_colours_from_low_to_high():
     bar = fig.axes[1]
     assert bar.get_ylim() == (0.5, 1)
     assert bar.get_ylabel() == "importance"
+
+
+def test_zones_shade_where_an_output_is_active():
+    _, axes = plotting.figure(1, 2)
+    W, b = onehot.failure(7)
+    plotting.zones(axes[0], W, b)
+    plotting.zones(axes[1], W[:, :6], b[:6])
+    filled = [
+        [c for c in ax.collections if getattr(c, "filled", False)] for ax in axes
+    ]  # seven zones, and six
+    assert [len(each) for each in filled] == [7, 6]
+    paths = filled[0][0].get_paths()[0]
+    edge = -b[0].item() / W[:, 0].norm().item()  # feature 0 points right
+    assert paths.vertices[:, 0].min() == pytest.approx(edge, abs=1e-6)
+
+
+def test_zones_are_of_planes_with_few_features():
+    with pytest.raises(InvalidArgument, match=r"W has shape \(3, 4\)"):
+        plotting.zones(plotting.figure()[1], torch.zeros(3, 4), torch.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("W", "b", "shown"), [(*onehot.regular(6), (0, 2, 4)), (*onehot.failure(7), (0, 1, 6))]
+)
+def test_an_output_plane_holds_the_features_where_their_outputs_are(W, b, shown):
+    fig, ax = plotting.figure(subplot_kw={"projection": "3d"})
+    plotting.output_plane(ax, W, b, shown)
+    fig.draw_without_rendering()
+    drawn = torch.tensor(np.array([np.concatenate(line.get_data_3d()) for line in ax.lines]))
+    expected = onehot.outputs(W, b)[list(shown)].T
+    assert torch.allclose(drawn, expected, atol=1e-9)
+    assert np.isfinite(ax.get_w_lims()).all()
+    assert np.abs(ax.get_w_lims()).max() < 10
+
+
+def test_the_part_of_a_polygon_above_an_edge():
+    square = torch.tensor([[1.0, 1], [-1, 1], [-1, -1], [1, -1]])
+    kept = plotting._clipped(square, torch.tensor([1.0, 0.0]), torch.tensor(-0.5))
+    assert kept[:, 0].min() == 0.5
+    assert kept[:, 0].max() == 1
+    assert len(plotting._clipped(square, torch.tensor([1.0, 0.0]), torch.tensor(-2.0))) == 0
 
 
 def test_a_phase_map_shows_each_cell_in_the_colour_of_its_kind():

@@ -241,6 +241,20 @@ def angular_gaps(W: Tensor) -> Tensor:
     return torch.cat([angle.diff(dim=-1), angle[..., :1] + 360 - angle[..., -1:]], dim=-1)
 
 
+def room(W: Tensor) -> Tensor:
+    """Return the sum of the two angles beside each feature of the plane, in degrees: ``(..., n)``.
+
+    Examples
+    --------
+    >>> room(torch.tensor([[1.0, 0.0, -1.0], [0.0, 1.0, 0.0]]))
+    tensor([270., 180., 270.])
+    """
+    W = _in_plane(W)
+    order = torch.rad2deg(torch.atan2(W[..., 1, :], W[..., 0, :])).remainder(360).argsort(-1)
+    gaps = angular_gaps(W)
+    return torch.empty_like(gaps).scatter_(-1, order, gaps + gaps.roll(1, -1))
+
+
 def angles_beside(W: Tensor, feature: int = 0) -> Tensor:
     """Return the angles in the plane from a feature to its neighbours on either side, in degrees.
 

@@ -419,6 +419,83 @@ def tegum_excess(W: Tensor, *, threshold: float = 0.15) -> int:
     return sum(geometry.span_dimension(W, part) for part in parts) - W.shape[-2]
 
 
+def two_circles(W: Tensor) -> Tensor:
+    """Return whether features come in two lengths: one gap between sorted lengths towers.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)`` with n of at least 3.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``: all but one of the gaps are below a tenth of the largest.
+
+    Examples
+    --------
+    >>> two_circles(torch.diag(torch.tensor([1.0, 1.01, 2.0, 2.01])))
+    tensor(True)
+    >>> two_circles(torch.diag(torch.tensor([1.0, 1.5, 2.0, 2.5])))
+    tensor(False)
+    """
+    gaps = W.norm(dim=-2).sort(-1).values.diff(dim=-1)
+    return (gaps < gaps.amax(-1, keepdim=True) / 10).sum(-1) == gaps.shape[-1] - 1
+
+
+def one_missing(W: Tensor, b: Tensor) -> Tensor:
+    """Return whether the shortest feature is missing: ‖W_i‖ ≤ 0.05, b_i within 0.02 of 1/n.
+
+    Parameters
+    ----------
+    W, b
+        ``(..., m, n)`` and ``(..., n)``, trained on one-hot data.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> from superpos import onehot
+    >>> one_missing(*onehot.failure(7)), one_missing(*onehot.regular(7))
+    (tensor(True), tensor(False))
+    """
+    length, which = W.norm(dim=-2).min(-1, keepdim=True)
+    near = (b.gather(-1, which) - 1 / W.shape[-1]).abs() <= 0.02
+    return ((length <= 0.05) & near)[..., 0]
+
+
+def symmetric_failure(W: Tensor, b: Tensor) -> Tensor:
+    """Return whether one feature is missing and the others form a regular polygon.
+
+    Lengths within 5 % of their mean, gaps within 5° of an equal share; see `one_missing`.
+
+    Parameters
+    ----------
+    W, b
+        ``(..., 2, n)`` and ``(..., n)``, trained on one-hot data.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> from superpos import onehot
+    >>> symmetric_failure(*onehot.failure(7)), symmetric_failure(*onehot.regular(7))
+    (tensor(True), tensor(False))
+    """
+    n = W.shape[-1]
+    longest = W.norm(dim=-2).argsort(-1)[..., None, 1:].expand(*W.shape[:-1], n - 1)
+    others = W.gather(-1, longest)
+    lengths, gaps = others.norm(dim=-2), geometry.angular_gaps(others)
+    even = ((lengths / lengths.mean(-1, keepdim=True) - 1).abs() <= 0.05).all(-1)
+    return one_missing(W, b) & even & ((gaps - 360 / (n - 1)).abs() <= 5).all(-1)
+
+
 def regular_polygon(vectors: Tensor) -> Tensor:
     """Return whether the vectors of a plane stand about evenly on a circle.
 

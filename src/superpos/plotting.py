@@ -34,6 +34,10 @@ POLYTOPES = {
 }
 
 DIGON, PENTAGON = POLYTOPES["digon"][1], POLYTOPES["pentagon"][1]
+# features told apart by number, by Okabe and Ito
+FEATURES = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#22272e", "#B8A800",
+)  # fmt: skip
 
 # sets of features, from the same palette
 SETS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
@@ -169,6 +173,101 @@ def plane(
         axes.plot(x, y, "o", color=colour, ms=6, mec="white", mew=0.8)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+
+
+def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> None:
+    """Draw each feature in the hidden plane with its zone, where its output W_i·h + b_i is above 0.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    W, b
+        ``(2, n)`` with n of at most 8, and ``(n,)``.
+    limit
+        Half the width of the plane shown; by default a little more than the longest feature.
+    """
+    if W.ndim != 2 or W.shape[0] != 2 or W.shape[1] > len(FEATURES):
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)}: a plane of at most {len(FEATURES)} features is needed"
+        )
+    limit = limit or 1.15 * W.norm(dim=0).max().item()
+    side = torch.linspace(-limit, limit, 41, dtype=W.dtype)
+    x, y = torch.meshgrid(side, side, indexing="xy")
+    height = W[0, :, None, None] * x + W[1, :, None, None] * y + b[:, None, None]
+    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
+    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    for i, colour in zip(range(W.shape[1]), FEATURES, strict=False):
+        if height[i].max() > 0:
+            top = height[i].max().item() + 1
+            axes.contourf(x, y, height[i], levels=[0, top], colors=[colour], alpha=0.14)
+        if height[i].min() < 0 < height[i].max():
+            axes.contour(x, y, height[i], levels=[0], colors=[colour], linewidths=0.8)
+        axes.plot([0, W[0, i]], [0, W[1, i]], color=colour, lw=2, solid_capstyle="round")
+        axes.plot(W[0, i], W[1, i], "o", color=colour, ms=6, mec="white", mew=0.8)
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
+    """Draw the hidden plane where it lies in three of the output dimensions, before the ReLU.
+
+    The polygon is that of the features; where the last of the three outputs is above 0, it has
+    that feature's colour. The grey plane is where that output is 0.
+
+    Parameters
+    ----------
+    axes
+        Of projection ``"3d"``.
+    W, b
+        ``(2, n)`` and ``(n,)``.
+    shown
+        Three features: the outputs drawn along x, y and z.
+    """
+    from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+
+    order = torch.atan2(W[1], W[0]).argsort()
+    order = order[W.norm(dim=0)[order] > 0.05]  # one at the origin is no corner
+    corners = W[:, order].mT
+    shown = list(shown)
+
+    def place(h: Tensor) -> np.ndarray:
+        return (h @ W + b)[..., shown].numpy()
+
+    above = _clipped(corners, W[:, shown[2]], b[shown[2]])
+    faces = [place(corners)] + ([place(above)] if len(above) > 2 else [])
+    colours = [FAINT, FEATURES[shown[2]]]
+    axes.add_collection3d(
+        Poly3DCollection(faces, facecolors=colours[: len(faces)], edgecolors=INK, lw=0.6, alpha=0.5)
+    )
+    points = place(W.mT)
+    for i, point in enumerate(points):
+        axes.plot(*point[:, None], "o", color=FEATURES[i], ms=5, mec="white", mew=0.6)
+    low, high = points.min(0), points.max(0)
+    low[2], high[2] = min(low[2], 0), max(high[2], 0)
+    x, y = np.meshgrid([low[0], high[0]], [low[1], high[1]])
+    axes.plot_surface(x, y, 0 * x, color=FAINT, alpha=0.15, lw=0)
+    names = [f"output {i + 1}" for i in shown]
+    axes.set(xlabel=names[0], ylabel=names[1], zlabel=names[2])
+    axes.tick_params(labelsize=7, pad=-2)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_major_locator(mpl.ticker.MaxNLocator(3))
+    margin = 0.05 * (high - low)
+    limits = zip(low - margin, high + margin, strict=True)
+    axes.set(**dict(zip(("xlim", "ylim", "zlim"), limits, strict=True)))
+    axes.view_init(elev=18, azim=-60)
+
+
+def _clipped(corners: Tensor, normal: Tensor, offset: Tensor) -> Tensor:
+    """Return the part of a polygon ``(corners, 2)`` where normal·h + offset is at least 0."""
+    kept = []
+    for here, there in zip(corners, corners.roll(-1, 0), strict=True):
+        a, c = here @ normal + offset, there @ normal + offset
+        if a >= 0:
+            kept.append(here)
+        if (a >= 0) != (c >= 0):
+            kept.append(here + (there - here) * (a / (a - c)).clamp(0, 1))
+    return torch.stack(kept) if kept else corners[:0]
 
 
 def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
