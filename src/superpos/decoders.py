@@ -15,11 +15,10 @@ from torch import Tensor
 from superpos import checks
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, as_features
-from superpos.losses import error_by_active_set
+from superpos.losses import check_few_features, error_by_active_set
 from superpos.parallel import in_parallel
 from superpos.procedures import Procedure
 
-_MOST_FEATURES = 10  # of the exact loss, whose cost grows as 3ⁿ
 _MODELS_AT_ONCE = 16
 
 
@@ -70,8 +69,7 @@ def free_loss(
     W, b = checks.weights(W, b)
     W, V = _same_shape(W, V)
     n = W.shape[-1]
-    if n > _MOST_FEATURES:
-        raise InvalidArgument(f"W has n = {n} features: the exact loss is for n of at most 10")
+    check_few_features(n)
     I = checks.importances("importance", importance, n, dtype=torch.float64)
     chance = as_features(probability, n).active_sets().to(W.device)
     errors = error_by_active_set(b.double(), V.double().mT @ W.double())

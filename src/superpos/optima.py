@@ -101,7 +101,7 @@ def minimise(
     checks.whole_number("max_steps", max_steps)
     start, chance, I, shape = _flat(W, b, probability, importance)
     m, n = W.shape[-2:]
-    chunk = max(1, _ENTRIES_AT_ONCE // (n * 3**n))
+    chunk = _models_at_once(n)
 
     def descend(first: int) -> tuple[Tensor, ...]:
         some = slice(first, first + chunk)
@@ -117,6 +117,10 @@ def minimise(
         converged=(norm <= tolerance).reshape(shape),
         steps=steps.reshape(shape),
     )
+
+
+def _models_at_once(n: int) -> int:
+    return max(1, _ENTRIES_AT_ONCE // (n * 3**n))
 
 
 def hessian(
@@ -147,7 +151,7 @@ def hessian(
     """
     place, chance, I, shape = _flat(W, b, probability, importance)
     size, m = place.shape[-1], W.shape[-2]
-    chunk = max(1, _ENTRIES_AT_ONCE // (I.shape[-1] * 3 ** I.shape[-1]))
+    chunk = _models_at_once(I.shape[-1])
     pieces = [
         _derivatives(*(values[first : first + chunk] for values in (place, chance, I)), m)[2]
         for first in range(0, len(place), chunk)
