@@ -235,12 +235,30 @@ def critical_alpha(n: float, d: float, C: float = 1.0, *, cubic: bool = True) ->
 
 
 def search(
-    n: int, d: int, alpha: float, *, tries: int = 40, seed: int = 0, max_steps: int = 600
+    n: int,
+    d: int,
+    alpha: float,
+    *,
+    one_sided: bool = False,
+    tries: int = 40,
+    seed: int = 0,
+    max_steps: int = 600,
 ) -> thomson.Arrangements:
     """Look for unit vectors with the lowest Σ_{i≠j} |cos|^α, with no subspaces given.
 
     For α below 2 the potential has no slope at right angles; there it is rounded off, less and
     less. The energies are of |cos|^α itself, the lowest first.
+
+    Parameters
+    ----------
+    n, d
+        Numbers of vectors and of dimensions, at least 2.
+    alpha
+        α, above 0.
+    one_sided
+        Whether to take max(cos, 0)^α: then a negative cosine costs nothing.
+    tries, seed, max_steps
+        As `superpos.thomson.minimise` takes them.
 
     Examples
     --------
@@ -249,14 +267,15 @@ def search(
     >>> [round(search(3, 2, alpha, tries=5).energy[0].item(), 4) for alpha in (1.0, 4.0)]
     [2.0, 0.375]
     """
+    checks.positive_number("alpha", alpha)
     starts = None
     for rounding in [0.0] if alpha >= 2 else [0.3, 0.1, 0.03, 0.01]:
+        potential = thomson.power(alpha, rounding=rounding, one_sided=one_sided)
         found = thomson.minimise(
-            n, d, thomson.power(alpha, rounding=rounding),
-            tries=tries, seed=seed, starts=starts, max_steps=max_steps,
-        )  # fmt: skip
+            n, d, potential, tries=tries, seed=seed, starts=starts, max_steps=max_steps
+        )
         starts = found.points
-    energy = thomson.energy(found.points, thomson.power(alpha))
+    energy = thomson.energy(found.points, thomson.power(alpha, one_sided=one_sided))
     order = energy.argsort(stable=True)
     return thomson.Arrangements(
         points=found.points[order], energy=energy[order], gradient_norm=found.gradient_norm[order]
@@ -329,12 +348,12 @@ def orthogonal_pairs(points: Tensor, *, tolerance: float = 1e-6) -> Tensor:
     return (geometry.cosines(points).abs() <= tolerance).sum((-2, -1))
 
 
-def exact_losses(points: Tensor, probability: Tensor, *, biases: Tensor | None = None) -> Tensor:
+def exact_losses(points: Tensor, probability: Tensor, *, biases: int = 41) -> Tensor:
     """Return the toy model's exact loss of arrangements, at the best common length and bias.
 
     With W = r V for unit columns V and b = r² β, an output is r² (V_i·Vx + β)₊, and the loss
-    E|x|² − 2 r² P + r⁴ S is lowest at r² = P/S. So only β is searched, on a grid and by a parabola
-    through the lowest three.
+    E|x|² − 2 r² P + r⁴ S is lowest at r² = P/S. So only β is searched: on a grid of arctan β, for
+    dense inputs take a large one, and by a parabola through the lowest three.
 
     Parameters
     ----------
@@ -343,7 +362,7 @@ def exact_losses(points: Tensor, probability: Tensor, *, biases: Tensor | None =
     probability
         p, ``(settings,)``.
     biases
-        The grid of β, evenly spaced; by default 21 from −0.8 to 1.2.
+        How many β the grid has, from −0.8 to 50; at least 3.
 
     Returns
     -------
@@ -357,32 +376,62 @@ def exact_losses(points: Tensor, probability: Tensor, *, biases: Tensor | None =
     >>> exact_losses(torch.tensor([[[1.0, -1.0]]]), torch.tensor([0.01])).item() < 0.01**2 / 3
     True
     """
+    product, square = _readout_moments(points, probability, biases)
+    n = points.shape[-1]
+    gain = product.sum(-1).clamp_min(0).square() / square.sum(-1).clamp_min(1e-300)
+    return n * torch.as_tensor(probability).double() / 3 - _highest(gain)
+
+
+def exact_losses_own_biases(
+    points: Tensor, probability: Tensor, *, biases: int = 41, scales: int = 40
+) -> Tensor:
+    """Return what `exact_losses` does, with the best bias for each feature, ``(tries, settings)``.
+
+    The outputs then do not depend on each other's bias, so that each takes its best β; r² is the
+    best of a grid from 0.05 to 2.
+    """
+    checks.whole_number("scales", scales)
+    product, square = _readout_moments(points, probability, biases)
+    gains = [
+        _highest(2 * r * product - r**2 * square).sum(-1)
+        for r in torch.linspace(0.05, 2, scales, dtype=torch.float64)
+    ]
+    n = points.shape[-1]
+    return n * torch.as_tensor(probability).double() / 3 - _highest(torch.stack(gains))
+
+
+def _readout_moments(points: Tensor, probability: Tensor, biases: int) -> tuple[Tensor, Tensor]:
+    """Return E x_i (V_i·Vx + β)₊ and E (V_i·Vx + β)₊²: ``(biases, tries, settings, n)`` each."""
     V, _ = checks.weights(points)
     V, n = V.double(), V.shape[-1]
+    if V.ndim != 3 or n > 10:
+        raise InvalidArgument(
+            f"points has shape {tuple(V.shape)}: (tries, m, n) with n of at most 10 is needed"
+        )
     p = checks.probabilities("probability", probability, dtype=torch.float64)
-    active = torch.arange(2**n)
-    count = torch.tensor([mask.bit_count() for mask in active.tolist()])
+    checks.whole_number("biases", biases, least=3)
+    count = torch.tensor([mask.bit_count() for mask in range(2**n)])
     chance = p[:, None] ** count * (1 - p[:, None]) ** (n - count)  # (settings, 2ⁿ)
     own = torch.eye(n, dtype=torch.float64)
-    if biases is None:
-        biases = torch.linspace(-0.8, 1.2, 21, dtype=torch.float64)
-    losses = []
-    for beta in biases:
-        bias = beta.expand(len(V), n)
-        square, product = (each.sum(-2) @ chance.T for each in ramp_integrals(bias, V.mT @ V, own))
-        gain = product.clamp_min(0).square() / square.clamp_min(1e-300)
-        losses.append(n * p / 3 - gain)
-    losses = torch.stack(losses)  # (biases, tries, settings)
-    lowest = losses.argmin(0)
-    middle = lowest.clamp(1, len(biases) - 2)
-    before, at, after = (losses.gather(0, (middle + k)[None])[0] for k in (-1, 0, 1))
-    bend = before - 2 * at + after
-    inside = (lowest == middle) & (bend > 0)
-    dip = torch.where(inside, (after - before).square() / (8 * bend.clamp_min(1e-300)), 0.0)
-    return losses.gather(0, lowest[None])[0] - dip
+    found = []
+    for beta in torch.linspace(math.atan(-0.8), math.atan(50), biases, dtype=torch.float64).tan():
+        square, product = ramp_integrals(beta.expand(len(V), n), V.mT @ V, own)
+        found.append([(each @ chance.T).mT for each in (product, square)])
+    product, square = (torch.stack(each) for each in zip(*found, strict=True))
+    return product, square
 
 
-ALPHAS = torch.arange(0.25, 8.01, 0.25, dtype=torch.float64)
+def _highest(values: Tensor) -> Tensor:
+    """Return the maximum over the first axis, evenly spaced, by a parabola where it is inside."""
+    highest, place = values.max(0)
+    middle = place.clamp(1, len(values) - 2)
+    before, at, after = (values.gather(0, (middle + k)[None])[0] for k in (-1, 0, 1))
+    bend = 2 * at - before - after
+    inside = (place == middle) & (bend > 0)
+    return highest + torch.where(inside, (after - before).square() / (8 * bend), 0.0)
+
+
+ALPHAS = torch.linspace(0.25, 8, 156, dtype=torch.float64)
 """The α among which the effective one is looked for."""
 
 
