@@ -348,12 +348,54 @@ def orthogonal_pairs(points: Tensor, *, tolerance: float = 1e-6) -> Tensor:
     return (geometry.cosines(points).abs() <= tolerance).sum((-2, -1))
 
 
-def exact_losses(points: Tensor, probability: Tensor, *, biases: int = 41) -> Tensor:
-    """Return the toy model's exact loss of arrangements, at the best common length and bias.
+@dataclass(frozen=True, eq=False)
+class Readouts:
+    """What exact losses of arrangements are made of, for any common length and over many biases.
 
-    With W = r V for unit columns V and b = r² β, an output is r² (V_i·Vx + β)₊, and the loss
-    E|x|² − 2 r² P + r⁴ S is lowest at r² = P/S. So only β is searched: on a grid of arctan β, for
-    dense inputs take a large one, and by a parabola through the lowest three.
+    With W = r V for unit columns V and b = r² β, an output is r² (V_i·Vx + β)₊. The loss is
+    Σ_i E x_i² − 2 r² P_i + r⁴ S_i, with P_i = E x_i (V_i·Vx + β)₊ and S_i = E (V_i·Vx + β)₊².
+
+    Attributes
+    ----------
+    product, square
+        P_i and S_i, ``(biases, tries, settings, n)``.
+    zero_loss
+        Σ_i E x_i² = n p/3, ``(settings,)``.
+    """
+
+    product: Tensor
+    square: Tensor
+    zero_loss: Tensor
+
+    def loss(self) -> Tensor:
+        """Return the loss at the best common length and the best common bias.
+
+        Whatever β is, the best r² is ΣP/ΣS.
+
+        Returns
+        -------
+        Tensor
+            ``(tries, settings)``.
+        """
+        gain = self.product.sum(-1).clamp_min(0).square()
+        return self.zero_loss - (gain / self.square.sum(-1).clamp_min(1e-300)).amax(0)
+
+    def loss_with_own_biases(self, *, scales: int = 80) -> Tensor:
+        """Return the loss at the best common length and the best bias of each feature.
+
+        No output depends on another's bias, so each takes its best β; r² is the best of a grid
+        from 0.025 to 2.
+        """
+        checks.whole_number("scales", scales)
+        gains = [
+            (2 * r * self.product - r**2 * self.square).amax(0).sum(-1)
+            for r in torch.linspace(0.025, 2, scales, dtype=torch.float64)
+        ]
+        return self.zero_loss - torch.stack(gains).amax(0)
+
+
+def readouts(points: Tensor, probability: Tensor, *, biases: int = 30) -> Readouts:
+    """Return what exact losses of some arrangements are made of.
 
     Parameters
     ----------
@@ -362,46 +404,18 @@ def exact_losses(points: Tensor, probability: Tensor, *, biases: int = 41) -> Te
     probability
         p, ``(settings,)``.
     biases
-        How many β the grid has, from −0.8 to 50; at least 3.
-
-    Returns
-    -------
-    Tensor
-        ``(tries, settings)``.
+        How many β there are on each side of 0, from −1 to 50 (dense inputs take large ones);
+        they lie closest near 0, where the loss has a kink.
 
     Examples
     --------
-    An antipodal pair needs no bias when sparse, and errs by the smaller value: p² · 2 · 1/6.
+    An antipodal pair errs, without a bias, by the smaller value: p² · 2 · 1/6. A length a
+    little below 1 is a little better.
 
-    >>> exact_losses(torch.tensor([[[1.0, -1.0]]]), torch.tensor([0.01])).item() < 0.01**2 / 3
-    True
+    >>> digon = torch.tensor([[[1.0, -1.0]]])
+    >>> readouts(digon, torch.tensor([0.3])).loss() / 0.03
+    tensor([[0.9286]], dtype=torch.float64)
     """
-    product, square = _readout_moments(points, probability, biases)
-    n = points.shape[-1]
-    gain = product.sum(-1).clamp_min(0).square() / square.sum(-1).clamp_min(1e-300)
-    return n * torch.as_tensor(probability).double() / 3 - _highest(gain)
-
-
-def exact_losses_own_biases(
-    points: Tensor, probability: Tensor, *, biases: int = 41, scales: int = 40
-) -> Tensor:
-    """Return what `exact_losses` does, with the best bias for each feature, ``(tries, settings)``.
-
-    The outputs then do not depend on each other's bias, so that each takes its best β; r² is the
-    best of a grid from 0.05 to 2.
-    """
-    checks.whole_number("scales", scales)
-    product, square = _readout_moments(points, probability, biases)
-    gains = [
-        _highest(2 * r * product - r**2 * square).sum(-1)
-        for r in torch.linspace(0.05, 2, scales, dtype=torch.float64)
-    ]
-    n = points.shape[-1]
-    return n * torch.as_tensor(probability).double() / 3 - _highest(torch.stack(gains))
-
-
-def _readout_moments(points: Tensor, probability: Tensor, biases: int) -> tuple[Tensor, Tensor]:
-    """Return E x_i (V_i·Vx + β)₊ and E (V_i·Vx + β)₊²: ``(biases, tries, settings, n)`` each."""
     V, _ = checks.weights(points)
     V, n = V.double(), V.shape[-1]
     if V.ndim != 3 or n > 10:
@@ -409,26 +423,18 @@ def _readout_moments(points: Tensor, probability: Tensor, biases: int) -> tuple[
             f"points has shape {tuple(V.shape)}: (tries, m, n) with n of at most 10 is needed"
         )
     p = checks.probabilities("probability", probability, dtype=torch.float64)
-    checks.whole_number("biases", biases, least=3)
+    checks.whole_number("biases", biases)
     count = torch.tensor([mask.bit_count() for mask in range(2**n)])
     chance = p[:, None] ** count * (1 - p[:, None]) ** (n - count)  # (settings, 2ⁿ)
+    side = torch.linspace(0, 1, biases + 1, dtype=torch.float64) ** 2
+    betas = torch.cat([-side[1:].flip(0), (side * math.atan(50)).tan()])
     own = torch.eye(n, dtype=torch.float64)
     found = []
-    for beta in torch.linspace(math.atan(-0.8), math.atan(50), biases, dtype=torch.float64).tan():
+    for beta in betas:
         square, product = ramp_integrals(beta.expand(len(V), n), V.mT @ V, own)
         found.append([(each @ chance.T).mT for each in (product, square)])
     product, square = (torch.stack(each) for each in zip(*found, strict=True))
-    return product, square
-
-
-def _highest(values: Tensor) -> Tensor:
-    """Return the maximum over the first axis, evenly spaced, by a parabola where it is inside."""
-    highest, place = values.max(0)
-    middle = place.clamp(1, len(values) - 2)
-    before, at, after = (values.gather(0, (middle + k)[None])[0] for k in (-1, 0, 1))
-    bend = 2 * at - before - after
-    inside = (place == middle) & (bend > 0)
-    return highest + torch.where(inside, (after - before).square() / (8 * bend), 0.0)
+    return Readouts(product=product, square=square, zero_loss=n * p / 3)
 
 
 ALPHAS = torch.linspace(0.25, 8, 156, dtype=torch.float64)
