@@ -63,7 +63,7 @@ def test_the_slope_is_that_of_the_loss():
 def test_the_range_ends_where_the_cosine_is_one_and_may_have_a_gap():
     ((_, most),) = tegum.Bound(1000, 100).domain()
     assert most / 100 * math.log(1000 / most) == pytest.approx(1 / 6)
-    assert tegum.Bound(1000, 100).cosine(most) == 1
+    assert tegum.Bound(1000, 100).cosine(most).item() == pytest.approx(1, abs=1e-6)
     (_, low), (high, top) = tegum.Bound(110, 100).domain()
     assert low < 110 / math.e < high < top == 100
     assert tegum.Bound(110, 100).cosine((low + high) / 2).isnan()
@@ -146,7 +146,8 @@ def test_the_exact_losses_are_the_lowest_over_length_and_bias(n):
     r, b = torch.meshgrid(r, b, indexing="ij")
     W = r.flatten()[:, None, None] * V
     every = losses.exact_loss(W, b.flatten()[:, None], p[:, None, None]).amin(-1)
-    torch.testing.assert_close(found.loss()[0], every, rtol=5e-3, atol=0)
+    assert (found.loss()[0] <= 1.002 * every).all()
+    torch.testing.assert_close(found.loss()[0], every, rtol=0.02, atol=0)  # a coarse grid of r
     # the features of a regular polygon are alike, and so are their biases
     torch.testing.assert_close(found.loss_with_own_biases(), found.loss(), rtol=5e-3, atol=0)
 
