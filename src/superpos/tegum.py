@@ -268,17 +268,25 @@ def search(
     [2.0, 0.375]
     """
     checks.positive_number("alpha", alpha)
-    starts = None
-    for rounding in [0.0] if alpha >= 2 else [0.3, 0.1, 0.03, 0.01]:
-        potential = thomson.power(alpha, rounding=rounding, one_sided=one_sided)
-        found = thomson.minimise(
-            n, d, potential, tries=tries, seed=seed, starts=starts, max_steps=max_steps
-        )
-        starts = found.points
-    energy = thomson.energy(found.points, thomson.power(alpha, one_sided=one_sided))
+    settings = {"tries": tries, "seed": seed, "max_steps": max_steps}
+
+    def descent(power: float, starts: Tensor | None = None) -> Tensor:
+        for rounding in [0.0] if power >= 2 else [0.3, 0.1, 0.03, 0.01]:
+            potential = thomson.power(power, rounding=rounding, one_sided=one_sided)
+            starts = thomson.minimise(n, d, potential, starts=starts, **settings).points
+        return starts
+
+    points = descent(alpha)
+    if alpha < 2:  # what is rounded off resembles a larger α; so come from a smaller one as well
+        potential = thomson.power(alpha, rounding=0.01, one_sided=one_sided)
+        beside = thomson.minimise(n, d, potential, starts=descent(alpha / 2), **settings).points
+        points = torch.cat([points, beside])
+    potential = thomson.power(alpha, one_sided=one_sided)
+    energy = thomson.energy(points, potential)
     order = energy.argsort(stable=True)
+    norm = thomson.tangent_gradient(points, potential).square().sum((-2, -1)).sqrt()
     return thomson.Arrangements(
-        points=found.points[order], energy=energy[order], gradient_norm=found.gradient_norm[order]
+        points=points[order], energy=energy[order], gradient_norm=norm[order]
     )
 
 
