@@ -422,7 +422,7 @@ def readouts(points: Tensor, probability: Tensor, *, biases: int = 30) -> Readou
 
     >>> digon = torch.tensor([[[1.0, -1.0]]])
     >>> readouts(digon, torch.tensor([0.3])).loss() / 0.03
-    tensor([[0.9286]], dtype=torch.float64)
+    tensor([[0.9771]], dtype=torch.float64)
     """
     V, _ = checks.weights(points)
     V, n = V.double(), V.shape[-1]
