@@ -189,3 +189,24 @@ def test_kinds_tell_arrangements_apart_whatever_their_rotation():
 def test_a_bad_argument_is_named(call, message):
     with pytest.raises(InvalidArgument, match=message):
         call()
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0, 5.0])
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_a_powers_slope_is_its_derivative(alpha, one_sided):
+    potential = thomson.power(alpha, rounding=0.1, one_sided=one_sided)
+    c = torch.linspace(-0.95, 0.95, 38, dtype=torch.float64).requires_grad_()
+    (slope,) = torch.autograd.grad(potential.value(c).sum(), c)
+    torch.testing.assert_close(potential.slope(c.detach()), slope)
+    assert potential.value(torch.zeros(1, dtype=torch.float64)).abs() < 1e-15
+
+
+def test_no_frame_costs_less_than_a_tight_one():
+    found = thomson.minimise(7, 3, thomson.power(2.0), tries=5)
+    torch.testing.assert_close(found.energy, torch.full((5,), 49 / 3 - 7, dtype=torch.float64))
+
+
+def test_a_descent_can_start_from_given_points():
+    starts = thomson.polygon(5)[None].repeat(2, 1, 1)
+    found = thomson.minimise(5, 2, starts=starts)
+    torch.testing.assert_close(found.points, starts)

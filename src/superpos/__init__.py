@@ -55,6 +55,7 @@ _MODULES = (
     "superpos.restarts",
     "superpos.sae",
     "superpos.sweeps",
+    "superpos.tegum",
     "superpos.thomson",
 )
 

@@ -65,6 +65,45 @@ COULOMB = Potential("Coulomb", _inverse_distance, _inverse_distance_slope)
 """Σ_{i<j} 1/‖W_i − W_j‖: Thomson's own problem."""
 
 
+def power(alpha: float, *, rounding: float = 0.0, one_sided: bool = False) -> Potential:
+    """Return the potential |c|^α, or max(c, 0)^α where only positive overlap costs something.
+
+    Parameters
+    ----------
+    alpha
+        α, above 0.
+    rounding
+        δ of (c² + δ²)^(α/2) − δ^α, which is |c|^α away from 0 and has a slope there. To descend
+        with α below 2 it must be above 0.
+    one_sided
+        Whether a negative cosine costs nothing.
+
+    Examples
+    --------
+    With α = 2 every tight frame costs n²/m − n, however its points are arranged:
+
+    >>> [round(energy(polygon(n), power(2.0)).item(), 9) for n in (4, 5)]
+    [4.0, 7.5]
+    """
+    checks.positive_number("alpha", alpha)
+    checks.positive_number("rounding", rounding, allow_zero=True)
+
+    def part(c: Tensor) -> Tensor:
+        return c.clamp_min(0) if one_sided else c
+
+    def value(c: Tensor) -> Tensor:
+        return (part(c).square() + rounding**2) ** (alpha / 2) - rounding**alpha
+
+    def slope(c: Tensor) -> Tensor:
+        c = part(c)
+        # where c is 0 the slope is taken as 0
+        square = (c.square() + rounding**2).clamp_min(1e-300)
+        return alpha * c * square ** (alpha / 2 - 1)
+
+    sides = "max(cos, 0)" if one_sided else "|cos|"
+    return Potential(f"{sides}^{alpha:g}", value, slope)
+
+
 def energy(points: Tensor, potential: Potential = INTERFERENCE) -> Tensor:
     """Return Σ_{i≠j} φ(W_i·W_j), of shape ``(...)``.
 
@@ -162,6 +201,7 @@ def minimise(
     *,
     tries: int = 200,
     seed: int = 0,
+    starts: Tensor | None = None,
     tolerance: float = 1e-10,
     max_steps: int = 2000,
 ) -> Arrangements:
@@ -181,6 +221,8 @@ def minimise(
         How many random starts, at least 1.
     seed
         Selects the starts.
+    starts
+        Unit columns to start from, ``(tries, m, n)``, instead of random ones.
     tolerance
         The gradient norm at which a descent is done, above 0.
     max_steps
@@ -206,8 +248,16 @@ def minimise(
     checks.whole_number("seed", seed, least=0)
     checks.positive_number("tolerance", tolerance)
     checks.whole_number("max_steps", max_steps)
-    draws = streams.generator(seed, streams.INITIAL_VALUES)
-    points = _unit(torch.randn(tries, m, n, generator=draws, dtype=torch.float64))
+    if starts is None:
+        draws = streams.generator(seed, streams.INITIAL_VALUES)
+        points = _unit(torch.randn(tries, m, n, generator=draws, dtype=torch.float64))
+    else:
+        points = _on_sphere(starts)
+        if points.ndim != 3 or points.shape[1:] != (m, n):
+            raise InvalidArgument(
+                f"starts has shape {tuple(points.shape)}: (tries, {m}, {n}) is needed"
+            )
+        tries = len(points)
     value, gradient = _energy_and_gradient(points, potential)
     length = value.new_full((tries,), 0.1)
     recent = value.repeat(_RECENT, 1)
