@@ -46,7 +46,8 @@ def find_bundles(W: Tensor, *, tolerance: float = 0.4, shortest: float = 1e-6) -
 
     The projector onto the row space of W has one block for each summand, whatever the basis of the
     hidden space. Features are joined in the order of its entries, scaled to a diagonal of 1, until
-    the dimensions of the parts add up to that of all. What is returned is thus always a direct
+    the dimensions of the parts add up to that of all (or in the order of their cosines, if that
+    gives more parts); then each part is split in the same way. What is returned is thus always a direct
     sum within the tolerance; noise beyond it can only hide a finer one.
 
     Parameters
@@ -89,17 +90,7 @@ def find_bundles(W: Tensor, *, tolerance: float = 0.4, shortest: float = 1e-6) -
     unit, kept = _directions(W, tolerance, shortest)
     if not kept:
         return []
-    whole = _dimension(unit, tolerance)
-    parts = [[i] for i in range(len(kept))]
-    alive = set(range(len(kept)))
-    sizes = [1] * len(kept)  # dimensions of the parts; of one unit vector, 1
-    merges = iter(_joins(unit, whole))
-    while sum(sizes[k] for k in alive) != whole:
-        a, b = next(merges)
-        parts.append(sorted(parts[a] + parts[b]))
-        sizes.append(_dimension(unit[:, parts[-1]], tolerance))
-        alive = alive - {a, b} | {len(parts) - 1}
-    return _bundles(unit, kept, [(parts[k], sizes[k]) for k in alive])
+    return _bundles(unit, kept, _split(unit, list(range(len(kept))), tolerance))
 
 
 def row_cosines(W: Tensor, *, tolerance: float = 0.4) -> Tensor:
@@ -206,14 +197,31 @@ def _row_cosines(unit: Tensor, dimension: int) -> Tensor:
     return (rows.mT @ rows).clamp(-1, 1)
 
 
-def _joins(unit: Tensor, dimension: int) -> list[tuple[int, int]]:
-    """Return which parts to join, most alike first; a join makes a part with the next number."""
+def _split(unit: Tensor, part: list[int], tolerance: float) -> list[tuple[list[int], int]]:
+    """Return the parts of a direct sum with their dimensions, split as far as it goes."""
+    own = unit[:, part]
+    whole = _dimension(own, tolerance)
+    # by the plain cosines too: near a tolerance, features that are nearly one must come first
+    orders = _row_cosines(own, whole), own.mT @ own
+    found = max((_joined(own, whole, tolerance, order.abs()) for order in orders), key=len)
+    if len(found) == 1:
+        return [(part, whole)]
+    within = [[part[i] for i in members] for members in found]
+    return [piece for members in within for piece in _split(unit, members, tolerance)]
+
+
+def _joined(unit: Tensor, whole: int, tolerance: float, alike: Tensor) -> list[list[int]]:
+    """Join features, most alike first, until the dimensions of the parts add up to ``whole``."""
     n = unit.shape[1]
-    if n == 1:
-        return []
-    apart = 1 - _row_cosines(unit, dimension).abs()
-    upper = apart.numpy()[np.triu_indices(n, 1)]
-    return [(int(a), int(b)) for a, b, _, _ in linkage(upper, "single")]
+    parts, sizes, alive = [[i] for i in range(n)], [1] * n, set(range(n))
+    apart = (1 - alike).numpy()[np.triu_indices(n, 1)]
+    joins = iter(linkage(apart, "single") if n > 1 else ())
+    while sum(sizes[k] for k in alive) != whole:
+        a, b = (int(k) for k in next(joins)[:2])
+        parts.append(sorted(parts[a] + parts[b]))
+        sizes.append(_dimension(unit[:, parts[-1]], tolerance))
+        alive = alive - {a, b} | {len(parts) - 1}  # a join has the next number
+    return [parts[k] for k in alive]
 
 
 def _bundles(unit: Tensor, kept: list[int], parts: list[tuple[list[int], int]]) -> list[Bundle]:
