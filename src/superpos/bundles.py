@@ -47,8 +47,9 @@ def find_bundles(W: Tensor, *, tolerance: float = 0.4, shortest: float = 1e-6) -
     The projector onto the row space of W has one block for each summand, whatever the basis of the
     hidden space. Features are joined in the order of its entries, scaled to a diagonal of 1, until
     the dimensions of the parts add up to that of all (or in the order of their cosines, if that
-    gives more parts); then each part is split in the same way. What is returned is thus always a direct
-    sum within the tolerance; noise beyond it can only hide a finer one.
+    gives more parts, or as many that fit their dimensions better); then each part is split in the
+    same way. What is returned is thus always a direct sum within the tolerance; noise beyond it can
+    only hide a finer one.
 
     Parameters
     ----------
@@ -141,24 +142,29 @@ def enumerate_bundles(W: Tensor, *, tolerance: float = 0.4, shortest: float = 1e
         )
     if not kept:
         return []
-    rank = [0] * 2**n
+    rank, left = [0] * 2**n, [0.0] * 2**n
     for k in range(1, n + 1):
         sets = list(combinations(range(n), k))
         values = torch.linalg.svdvals(unit[:, torch.tensor(sets)].movedim(1, 0))
-        for members, count in zip(sets, (values > tolerance).sum(-1).tolist(), strict=True):
-            rank[sum(1 << i for i in members)] = count
+        counts = (values > tolerance).sum(-1).tolist()
+        outside = values.square().masked_fill(values > tolerance, 0.0).sum(-1).tolist()
+        for members, count, rest in zip(sets, counts, outside, strict=True):
+            part = sum(1 << i for i in members)
+            rank[part], left[part] = count, rest
     whole = rank[-1]
-    # best[S]: for each total of dimensions up to that of all, the most parts that S splits into
-    best: list[dict[int, tuple[int, list[int]]]] = [{0: (0, [])}] + [{} for _ in range(2**n - 1)]
+    # best[S]: for each total of dimensions up to that of all, the most parts that S splits into,
+    # and less what lies outside of their dimensions
+    best: list[dict[int, tuple]] = [{0: ((0, 0.0), [])}] + [{} for _ in range(2**n - 1)]
     for S in range(1, 2**n):
         first, rest = S & -S, S & (S - 1)
         others = rest
         while True:  # over all subsets of the rest
             part = first | (rest ^ others)
-            for total, (count, parts) in best[others].items():
+            for total, ((count, fit), parts) in best[others].items():
                 total += rank[part]
-                if total <= whole and count + 1 > best[S].get(total, (0,))[0]:
-                    best[S][total] = (count + 1, [*parts, part])
+                value = (count + 1, fit - left[part])
+                if total <= whole and value > best[S].get(total, ((0, 0.0),))[0]:
+                    best[S][total] = (value, [*parts, part])
             if not others:
                 break
             others = (others - 1) & rest
@@ -191,6 +197,12 @@ def _dimension(unit: Tensor, tolerance: float) -> int:
     return int((torch.linalg.svdvals(unit) > max(tolerance, 1e-10)).sum())
 
 
+def _left(unit: Tensor, tolerance: float) -> float:
+    """Return how much of the features lies outside of the dimensions that they span."""
+    values = torch.linalg.svdvals(unit)
+    return values[values <= tolerance].square().sum().item()
+
+
 def _row_cosines(unit: Tensor, dimension: int) -> Tensor:
     rows = torch.linalg.svd(unit, full_matrices=False).Vh[:dimension]
     rows = rows / rows.norm(dim=0).clamp_min(1e-300)
@@ -203,7 +215,10 @@ def _split(unit: Tensor, part: list[int], tolerance: float) -> list[tuple[list[i
     whole = _dimension(own, tolerance)
     # by the plain cosines too: near a tolerance, features that are nearly one must come first
     orders = _row_cosines(own, whole), own.mT @ own
-    found = max((_joined(own, whole, tolerance, order.abs()) for order in orders), key=len)
+    splits = [_joined(own, whole, tolerance, order.abs()) for order in orders]
+    found = max(
+        splits, key=lambda parts: (len(parts), -sum(_left(own[:, p], tolerance) for p in parts))
+    )
     if len(found) == 1:
         return [(part, whole)]
     within = [[part[i] for i in members] for members in found]
