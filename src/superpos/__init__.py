@@ -34,7 +34,9 @@ _HOME = {
 }
 _MODULES = (
     "superpos.animations",
+    "superpos.arrangements",
     "superpos.branches",
+    "superpos.bundles",
     "superpos.claims",
     "superpos.correlation",
     "superpos.decoders",
@@ -50,6 +52,8 @@ _MODULES = (
     "superpos.optima",
     "superpos.outcomes",
     "superpos.phases",
+    "superpos.planes",
+    "superpos.planted",
     "superpos.plotting",
     "superpos.resampling",
     "superpos.restarts",
