@@ -7,7 +7,7 @@ import pytest
 import torch
 from mpmath import mpf
 
-from superpos.ramps import ramp_integrals
+from superpos.ramps import ramp_integrals, ramp_moments
 
 
 def precise(c: float, g: list[float], e: list[float], varying: list[int]) -> tuple[mpf, mpf]:
@@ -100,3 +100,61 @@ def test_it_can_be_differentiated_twice(slopes):
     g = torch.tensor(slopes, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda c, g: ramp_integrals(c, g, e), (c, g))
     assert torch.autograd.gradgradcheck(lambda c, g: ramp_integrals(c, g, e), (c, g))
+
+
+# autograd is wrong at slopes of exactly 0, where the range of z has a kink
+@pytest.mark.parametrize("slopes", [*(s for s in SLOPES.values() if 0.0 not in s), [0.7]])
+def test_moments_are_what_the_integrals_change_by(slopes):
+    n = len(slopes)
+    g = torch.tensor(slopes, dtype=torch.float64)
+    c = torch.tensor([-0.351, -0.103, 1e-3, 0.207, -3.0, 9.0], dtype=torch.float64)
+    r = torch.cat([c[:, None], g.expand(len(c), n)], dim=-1).requires_grad_()
+    weight = torch.rand(len(c), 2**n, generator=torch.Generator().manual_seed(0)).double()
+    x_1 = torch.eye(n, dtype=torch.float64)[0]
+    A, B = ramp_moments(c, r[:, 1:].detach(), weight)
+    for value, slope, curvature in zip(
+        (weight * integral for integral in ramp_integrals(r[:, 0], r[:, 1:], x_1)),
+        (2 * (A @ r.detach()[..., None])[..., 0], A[:, 1]),
+        (2 * A, B),
+        strict=True,
+    ):
+        by_r, by_r_twice = derivatives(value.sum(), r)
+        torch.testing.assert_close(slope, by_r)
+        torch.testing.assert_close(curvature, by_r_twice, rtol=1e-7, atol=1e-9)
+
+
+def derivatives(value: torch.Tensor, r: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first and second derivatives by the last axis of r, by autograd."""
+    (first,) = torch.autograd.grad(value, r, create_graph=True, retain_graph=True)
+    rows = [torch.autograd.grad(by.sum(), r, retain_graph=True)[0] for by in first.unbind(-1)]
+    return first.detach(), torch.stack(rows, dim=-2)
+
+
+@pytest.mark.parametrize("c", [0.0, -0.1, -0.3])
+@pytest.mark.parametrize("slopes", [[0.6, -0.5], [0.3, 0.3], [0.1, 0.2, -0.4], SLOPES["plain"]])
+def test_a_corner_with_z_0_changes_nothing(c, slopes):
+    """As with biases of 0, where descents start: the corner at the origin has z = 0."""
+    g = torch.tensor(slopes, dtype=torch.float64).expand(3, -1)
+    weight = torch.zeros(3, 2 ** len(slopes), dtype=torch.float64)
+    weight[:, -1] = 1.0
+    near = c + torch.tensor([-1e-9, 0.0, 1e-9], dtype=torch.float64)
+    for before, at, after in ramp_moments(near, g, weight):
+        torch.testing.assert_close(at, before, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(at, after, rtol=1e-6, atol=1e-6)
+
+
+def test_a_slope_of_0_is_the_limit_of_small_ones():
+    g = torch.tensor(SLOPES["a zero"], dtype=torch.float64)
+    near = g + torch.tensor([-1e-9, 0.0, 1e-9])[:, None] * (g == 0)
+    c, weight = torch.full((3,), -0.35).double(), torch.ones(3, 32).double()
+    for before, at, after in ramp_moments(c, near, weight):
+        torch.testing.assert_close(at, before, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(at, after, rtol=1e-6, atol=1e-6)
+
+
+def test_moments_count_the_volume_and_the_surface_where_z_is_positive_and_0():
+    """x + y > ½ is 7/8 of the square; ∫ δ(x + y − ½) is the line's length over √2, which is ½."""
+    weight = torch.tensor([[0.0, 0, 0, 1]]).double()
+    A, B = ramp_moments(torch.tensor([-0.5]).double(), torch.ones(1, 2).double(), weight)
+    assert A[0, 0, 0].item() == pytest.approx(7 / 8)
+    assert B[0, 0, 0].item() == pytest.approx(1 / 8)  # times the mean x there, ¼

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.features import FeatureDistribution, as_features
-from superpos.losses import check_few_features, error_by_active_set, loss_by_active_set
+from superpos.losses import check_few_features, loss_by_active_set
 from superpos.parallel import in_parallel
+from superpos.ramps import ramp_moments
 from superpos.restarts import best_of
 
 _ENTRIES_AT_ONCE = 200_000  # of a (models, outputs, faces) array: bounds the memory
+_ENTRIES_IN_CACHE = 30_000  # of the same, while derivatives are taken
 _MOST_DAMPING = 1e12
 
 
@@ -101,7 +104,7 @@ def minimise(
     checks.whole_number("max_steps", max_steps)
     start, chance, I, shape = _flat(W, b, probability, importance)
     m, n = W.shape[-2:]
-    chunk = _models_at_once(n)
+    chunk = max(1, _ENTRIES_AT_ONCE // (n * 3**n))
 
     def descend(first: int) -> tuple[Tensor, ...]:
         some = slice(first, first + chunk)
@@ -117,10 +120,6 @@ def minimise(
         converged=(norm <= tolerance).reshape(shape),
         steps=steps.reshape(shape),
     )
-
-
-def _models_at_once(n: int) -> int:
-    return max(1, _ENTRIES_AT_ONCE // (n * 3**n))
 
 
 def hessian(
@@ -150,13 +149,8 @@ def hessian(
             [0., 2.]], dtype=torch.float64)
     """
     place, chance, I, shape = _flat(W, b, probability, importance)
-    size, m = place.shape[-1], W.shape[-2]
-    chunk = _models_at_once(I.shape[-1])
-    pieces = [
-        _derivatives(*(values[first : first + chunk] for values in (place, chance, I)), m)[2]
-        for first in range(0, len(place), chunk)
-    ]
-    return torch.cat(pieces).reshape(*shape, size, size)
+    size = place.shape[-1]
+    return _derivatives(place, chance, I, W.shape[-2])[1].reshape(*shape, size, size)
 
 
 def least_curvature(
@@ -245,9 +239,12 @@ def _descend(
     final_loss, final_norm = place.new_empty(len(place)), place.new_empty(len(place))
     steps = torch.zeros(len(place), dtype=torch.long)
     damping = place.new_full((len(place),), 1e-3)
+    # of the loss: what is active has a mean square of 1/3, most of which its output takes off
+    rounding = 4 * torch.finfo(I.dtype).eps * I.sum(-1) * (1 - chance[:, 0]) / 3
     going = torch.arange(len(place))
+    loss = loss_at(place, going)
     for step in range(max_steps + 1):
-        loss, gradient, curvature = _derivatives(place[going], chance[going], I[going], m)
+        gradient, curvature = _derivatives(place[going], chance[going], I[going], m)
         norm = gradient.norm(dim=-1)
         final_loss[going], final_norm[going], steps[going] = loss, norm, step
         # where no damping makes the loss fall any more, rounding is all that is left
@@ -259,41 +256,75 @@ def _descend(
         size, direction = torch.linalg.eigh(curvature)
         along = (direction.mT @ gradient[..., None])[..., 0] / (size.abs() + damping[going, None])
         move = -(direction @ along[..., None])[..., 0]
-        with torch.no_grad():
-            tried = loss_at(place[going] + move, going)
+        tried = loss_at(place[going] + move, going)
         # rounding of the loss must not stop the last steps, when the gradient still shrinks
-        better = tried <= loss + 4 * torch.finfo(loss.dtype).eps * loss.abs()
+        better = tried <= loss + rounding[going]
         place[going] += torch.where(better[:, None], move, 0.0)
+        loss = torch.where(better, tried, loss)
         damping[going] = torch.where(better, damping[going] / 4, damping[going] * 8).clamp_min(
             1e-14
         )
     return place, final_loss, final_norm, steps
 
 
-def _derivatives(place: Tensor, chance: Tensor, I: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the loss of each model ``(models,)``, its gradient and its matrix of curvatures.
+def _derivatives(place: Tensor, chance: Tensor, I: Tensor, m: int) -> tuple[Tensor, Tensor]:
+    """Return each loss's gradient ``(models, mn + n)`` and matrix of curvatures."""
+    n = I.shape[-1]
+    chunk = max(1, _ENTRIES_IN_CACHE // (n * 3**n))
+    pieces = [
+        _derivatives_in_cache(*(values[first : first + chunk] for values in (place, chance, I)), m)
+        for first in range(0, len(place), chunk)
+    ]
+    gradient, curvature = (torch.cat(values) for values in zip(*pieces, strict=True))
+    return gradient, curvature
 
-    Output i depends on n + 1 numbers only, r_i = (W_i·W_1, …, W_i·W_n, b_i): what is left to
-    autograd is the curvature by these, n + 1 rows for all outputs together.
+
+def _derivatives_in_cache(
+    place: Tensor, chance: Tensor, I: Tensor, m: int
+) -> tuple[Tensor, Tensor]:
+    """Return what `_derivatives` does.
+
+    Output i depends on n + 1 numbers only, r_i = (b_i, W_i·W_1, …, W_i·W_n), and with A and B of
+    `superpos.ramps.ramp_moments` its error changes with them by 2 (A r_i − A_i), which in turn
+    changes by 2 (A − B).
     """
     models, n = I.shape
     W, b = place[:, : m * n].reshape(models, m, n), place[:, m * n :]
-    r = torch.cat([W.mT @ W, b[..., None]], dim=-1).requires_grad_()
-    errors = (error_by_active_set(r[..., n], r[..., :n]) * chance[:, None]).sum(-1)
-    loss = (I * errors).sum(-1)
-    (by_r,) = torch.autograd.grad(loss.sum(), r, create_graph=True)
-    rows = [torch.autograd.grad(by_r[..., k].sum(), r, retain_graph=True)[0] for k in range(n + 1)]
-    by_r, curvature_by_r = by_r.detach(), torch.stack(rows, dim=-2)
+    products = W.mT @ W
+    order, sets, back = _own_first(n)
+    one = torch.arange(n)[:, None]
+    A, B = ramp_moments(
+        b.flatten(), products[:, one, order].flatten(0, 1), chance[:, sets].flatten(0, 1)
+    )
+    rows, columns = back[..., :, None], back[..., None, :]
+    A, B = (v.unflatten(0, (models, n))[:, one[..., None], rows, columns] for v in (A, B))
+    r = torch.cat([b[..., None], products], dim=-1)
+    by_r = 2 * I[..., None] * ((A @ r[..., None])[..., 0] - A[:, one[:, 0], one[:, 0] + 1])
+    curvature_by_r = 2 * I[..., None, None] * (A - B)
     # W_i·W_j changes with W_i by W_j and with W_j by W_i
     own = torch.eye(n, dtype=W.dtype)
     by_W = torch.einsum("il,zaj->zijal", own, W) + torch.einsum("jl,zai->zijal", own, W)
     jacobian = W.new_zeros(models, n, n + 1, m * n + n)
-    jacobian[:, :, :n, : m * n] = by_W.flatten(-2)
-    jacobian[:, :, n, m * n :] = own
+    jacobian[:, :, 0, m * n :] = own
+    jacobian[:, :, 1:, : m * n] = by_W.flatten(-2)
     gradient = torch.einsum("zir,zirp->zp", by_r, jacobian)
     along = (curvature_by_r @ jacobian).flatten(1, 2)
     curvature = jacobian.flatten(1, 2).mT @ along
-    both = by_r[..., :n] + by_r[..., :n].mT
+    both = by_r[..., 1:] + by_r[..., 1:].mT
     bent = torch.einsum("ab,zkl->zakbl", torch.eye(m, dtype=W.dtype), both)
     curvature[:, : m * n, : m * n] += bent.reshape(models, m * n, m * n)
-    return loss.detach(), gradient, (curvature + curvature.mT) / 2
+    return gradient, (curvature + curvature.mT) / 2
+
+
+@lru_cache(maxsize=16)
+def _own_first(n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return for each output i an order of the features, i first.
+
+    And, of active sets that are numbered in this order, what their numbers are in the plain one;
+    and where 1 and each feature stand in (1, features in this order).
+    """
+    order = torch.tensor([[i, *(j for j in range(n) if j != i)] for i in range(n)])
+    active = torch.arange(2**n)[:, None] >> torch.arange(n) & 1
+    sets = (active * 2 ** order[:, None]).sum(-1)
+    back = torch.cat([torch.zeros(n, 1, dtype=torch.long), order.argsort(-1) + 1], dim=-1)
+    return order, sets, back

@@ -17,6 +17,7 @@ not, z₊ is z or 0. Faces are cubes again: the recursion ends at the corners.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -141,10 +142,7 @@ def _from_faces(
     """
     k = g.shape[1]
     low, high = start + g.clamp_max(0).sum(1), start + g.clamp_min(0).sum(1)
-    width = torch.where(high > low, high - low, 1.0)
-    part, rest = (-low / width)[:, None], (high / width)[:, None]
-    # t lies on the way from the lowest corner to the highest, where z is 0
-    t, to_one = torch.where(g > 0, part, rest), torch.where(g > 0, rest, part)
+    t, to_one = _zero(g, low, high)
 
     def over_faces(values: Tensor) -> Tensor:
         return (to_one * values[faces.upper] + t * values[faces.lower]).sum(1)
@@ -167,6 +165,13 @@ def _from_faces(
     )
 
 
+def _zero(g: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Return t on the way from the lowest corner to the highest, where z is 0; and 1 − t."""
+    width = torch.where(high > low, high - low, 1.0)
+    part, rest = (-low / width)[:, None], (high / width)[:, None]
+    return torch.where(g > 0, part, rest), torch.where(g > 0, rest, part)
+
+
 @lru_cache(maxsize=16)
 def _order(n: int) -> Tensor:
     """Return where, in the order of `_from_origin`, each set of free coordinates stands."""
@@ -175,3 +180,128 @@ def _order(n: int) -> Tensor:
         for faces, origin in zip(_faces(n), _from_origin(n), strict=True)
     ])  # fmt: skip
     return masks.argsort()
+
+
+def ramp_moments(c: Tensor, g: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Integrate the products of X = (1, x) over where z = c + g·x is positive, and where it is 0.
+
+    They say how integrals of a ramp change with r = (c, g), for z = r·X. With θ(z) = 1 where
+    z > 0 and δ its derivative, A = ∫ θ(z) X Xᵀ dx and B = ∫ δ(z) x_1 X Xᵀ dx:
+
+        ∫ z₊² = rᵀ A r,      its slopes 2 A r,             its curvatures 2 A;
+        ∫ x_1 z₊ = A_1·r,    its slopes A_1, x_1's row,    its curvatures B.
+
+    They come from faces as the ramps do. For a polynomial P whose terms all have degree d,
+
+        (k + d) ∫ P θ(z) = ∫ (t·∇P) θ(z)
+                           + Σ_j [(1 − t_j) ∫_{x_j = 1} P θ(z) + t_j ∫_{x_j = 0} P θ(z)],
+
+    the same with k + d − 1 for δ(z); and ∫ δ(z) = 1/|g| on an edge.
+
+    Parameters
+    ----------
+    c, g
+        ``(batch,)`` and ``(batch, n)``.
+    weight
+        ``(batch, 2ⁿ)``: how much each choice of which x_j vary counts, Σ_j 2^j over them. The
+        other x_j are 0.
+
+    Returns
+    -------
+    A, B
+        ``(batch, n + 1, n + 1)`` each: the weighted sums over the choices.
+
+    Examples
+    --------
+    With z = x − ½ on [0, 1]: the upper half, and the point ½.
+
+    >>> A, B = ramp_moments(torch.tensor([-0.5]), torch.ones(1, 1), torch.tensor([[0.0, 1.0]]))
+    >>> A[0]
+    tensor([[0.5000, 0.3750],
+            [0.3750, 0.2917]])
+    >>> B[0]
+    tensor([[0.5000, 0.2500],
+            [0.2500, 0.1250]])
+    """
+    n, batch = g.shape[-1], len(c)
+    g, weight = g.mT, weight.mT
+    pairs = n * (n + 1) // 2
+    # of 1, x_j, x_j x_l (j ≤ l) with θ(z); of these and x_1 x_j x_l with δ(z)
+    sizes = [1, n, pairs, 1, n, pairs, pairs]
+    sums = g.new_zeros(sum(sizes), batch)
+    below = g.new_zeros(0, 0, 0)
+    for k, (faces, origin) in enumerate(zip(_faces(n), _from_origin(n), strict=True)):
+        at_one = faces.at_one.to(g)
+        if k == 0:
+            low = high = c + at_one @ g
+        else:  # from one pair of faces: all that meet in a corner see the same sign there
+            one, other = faces.upper[:, 0], faces.lower[:, 0]
+            low, high = torch.minimum(low[one], low[other]), torch.maximum(high[one], high[other])
+        found = g.new_zeros(len(at_one), sum(sizes), batch)  # the integrals over each face
+        if k > 0:
+            t, to_one = _zero(g[faces.free], low, high)
+            for j in range(k):
+                found.addcmul_(to_one[:, j, None], below[faces.upper[:, j]])
+                found.addcmul_(t[:, j, None], below[faces.lower[:, j]])
+            t_full = at_one[..., None].repeat(1, 1, batch)  # with coordinates that are fixed
+            t_full[torch.arange(len(t_full))[:, None], faces.free] = t
+            parts = found.split(sizes, dim=1)
+            if k == 1:
+                parts[3][:] = 1 / (high - low)[:, None]
+            _by_degree(parts[:3], t_full, k)
+            _by_degree(parts[3:], t_full, k - 1)
+            # a corner with z = 0 counts as positive: of the edges there, z crosses 0 on some
+            found.masked_fill_(((low >= 0) | (high < 0))[:, None], 0.0)
+        mean = _means(n)[k].to(g)
+        found[:, : mean.shape[1]] += mean[..., None] * (low >= 0)[:, None]
+        counts = weight[(2 ** faces.free[origin]).sum(-1)]
+        sums += (counts[:, None] * found[origin]).sum(0)
+        below = found
+    first = torch.arange(n)
+    place = torch.empty(n + 1, n + 1, dtype=torch.long)  # of each product of X in the sums
+    one, other = torch.triu_indices(n, n)
+    place[0, 0] = 0
+    place[0, 1:] = place[1:, 0] = 1 + first
+    place[1 + one, 1 + other] = place[1 + other, 1 + one] = 1 + n + torch.arange(pairs)
+    _, _, _, _, single, double, triple = sums.split(sizes)
+    with_first = torch.cat([single[:1], double[:n], triple])  # x_1 x_j is the j-th pair
+    return sums[place].movedim(-1, 0), with_first[place].movedim(-1, 0)
+
+
+def _by_degree(found: Sequence[Tensor], t: Tensor, scale: int) -> None:
+    """Turn what faces' own faces add into the integrals of polynomials of degree 0, 1, 2, 3.
+
+    Each is ``(faces, polynomials, batch)``: of 1; x_j; x_j x_l with j ≤ l; x_1 x_j x_l. ``t`` is
+    ``(faces, n, batch)``; each integral is divided by ``scale`` + its degree, where that is not 0.
+    """
+    for degree, values in enumerate(found):
+        if degree == 1:
+            values.addcmul_(t, found[0])
+        elif degree == 2:
+            _add_pairs(values, t, found[1])
+        elif degree == 3:
+            values.addcmul_(t[:, :1], found[2])
+            _add_pairs(values, t, found[2][:, : t.shape[1]])
+        values /= max(scale + degree, 1)
+
+
+def _add_pairs(to: Tensor, t: Tensor, values: Tensor) -> None:
+    """Add t_j v_l + t_l v_j to the pairs j ≤ l."""
+    n, start = t.shape[1], 0
+    for j in range(n):
+        row = to[:, start : start + n - j]
+        row.addcmul_(t[:, j, None], values[:, j:]).addcmul_(t[:, j:], values[:, j, None])
+        start += n - j
+
+
+@lru_cache(maxsize=16)
+def _means(n: int) -> tuple[Tensor, ...]:
+    """Return ∫ P over each face for P = 1, x_j and x_j x_l: by dimension, ``(faces, P)``."""
+    one, other = torch.triu_indices(n, n)
+    levels = []
+    for faces in _faces(n):
+        mean = faces.at_one.scatter(1, faces.free, 0.5)
+        varies = torch.zeros_like(mean).scatter_(1, faces.free, 1.0)
+        pairs = mean[:, one] * mean[:, other] + varies[:, one] * (one == other) / 12
+        levels.append(torch.cat([torch.ones_like(mean[:, :1]), mean, pairs], dim=1))
+    return tuple(levels)
