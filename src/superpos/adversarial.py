@@ -15,7 +15,7 @@ from torch import Tensor
 
 from superpos import checks, streams
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution
+from superpos.features import FeatureDistribution, IndependentFeatures
 from superpos.models import RELU_OUTPUT, Model
 
 Attack = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -292,14 +292,14 @@ def projected_gradient(
     x: Tensor,
     size: Tensor,
     *,
-    steps: int = 10,
+    steps: int = 20,
     restarts: int = 2,
     seed: int = 0,
 ) -> Tensor:
-    """Return the best attack found by climbing the whole loss, on a sphere.
+    """Return the best attack found by climbing the whole loss, on a sphere, in ever shorter steps.
 
-    Each step goes to where the loss would be highest were it linear; from the best analytic
-    attack, and from random directions. No attack is worse than the best analytic one.
+    From the best analytic attack, and from random directions. No attack is worse than the best
+    analytic one.
 
     Parameters
     ----------
@@ -334,17 +334,22 @@ def projected_gradient(
             highest = torch.where(better, loss, highest)
             best = torch.where(better[..., None], attack, best)
             if step < steps:
-                attack = _climbed(W, b, x, size, attack)
+                attack = _climbed(W, b, x, size, attack, pace=2 / (1 + step))
     return best
 
 
-def _climbed(W: Tensor, b: Tensor, x: Tensor, size: Tensor, attack: Tensor) -> Tensor:
-    """Return the attack along the gradient of the loss at this one; itself where that is 0."""
+def _climbed(
+    W: Tensor, b: Tensor, x: Tensor, size: Tensor, attack: Tensor, *, pace: float = 2.0
+) -> Tensor:
+    """Return the attack after a step up the loss, ``pace`` of its own length, back on the sphere.
+
+    An attack that the loss does not depend on stays as it is.
+    """
     out = _output(W, b, x + attack)
     slope = torch.where(out > 0, out - x, 0.0) @ W.mT @ W
-    length = slope.norm(dim=-1, keepdim=True)
-    to = size[..., None] * slope / torch.where(length > 0, length, 1.0)
-    return torch.where(length > 0, to, attack)
+    normalised = torch.nn.functional.normalize
+    moved = attack + pace * size[..., None] * normalised(slope, dim=-1)
+    return size[..., None] * normalised(moved, dim=-1)
 
 
 def vulnerability(
@@ -396,12 +401,56 @@ def vulnerability(
     >>> vulnerability(torch.tensor([[1.0, -1.0]]), torch.zeros(2), features).round(decimals=2)
     tensor(2.)
     """
+    return sum(
+        vulnerability_parts(
+            W, b, features, size=size, scale=scale, attack=attack, samples=samples, seed=seed
+        )
+    )
+
+
+def vulnerability_parts(
+    W: Tensor,
+    b: Tensor,
+    features: FeatureDistribution,
+    *,
+    size: float = 0.1,
+    scale: Callable[[Tensor, Tensor], Tensor] = mean_norm,
+    attack: Attack = best_analytic,
+    samples: int = 128,
+    seed: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Return the two parts of `vulnerability`: what attacks add, and what they enlarge.
+
+    An attack that changes the output by d, where it already errs by e, raises the loss by
+    ‖d‖² + 2 e·d.
+
+    Parameters
+    ----------
+    W, b, features, size, scale, attack, samples, seed
+        As for `vulnerability`.
+
+    Returns
+    -------
+    added, enlarged
+        The means of ‖d‖² and of 2 e·d, in the same units, ``(..., *shape)`` each.
+
+    Examples
+    --------
+    >>> from superpos import IndependentFeatures
+    >>> W, features = torch.tensor([[1.0, -1.0]]), IndependentFeatures(2, 0.3)
+    >>> added, enlarged = vulnerability_parts(W, torch.zeros(2), features)
+    >>> added.round(decimals=1), bool(enlarged > 0)
+    (tensor(2.), True)
+    """
     checks.positive_number("size", size)
     W, b = checks.weights(W, b)
     x, weight = (t.to(W) for t in weighted_inputs(features, samples=samples, seed=seed))
     length = size * scale(x, weight)
-    rise = attacked_loss(W, b, x, attack(W, b, x, length)) - attacked_loss(W, b, x)
-    return (rise * weight).sum(-1) / (length.square() * weight).sum(-1)
+    clean = _output(W, b, x)
+    change = _output(W, b, x + attack(W, b, x, length)) - clean
+    added, crossed = change.square().sum(-1), 2 * ((clean - x) * change).sum(-1)
+    unit = (length.square() * weight).sum(-1)
+    return (added * weight).sum(-1) / unit, (crossed * weight).sum(-1) / unit
 
 
 def feature_vulnerability(
@@ -410,10 +459,10 @@ def feature_vulnerability(
     features: FeatureDistribution,
     *,
     size: float = 0.1,
-    samples: int = 128,
+    samples: int = 512,
     seed: int = 0,
-) -> Tensor:
-    """Return by how much the best attack on each output raises its own mean squared error.
+) -> tuple[Tensor, Tensor]:
+    """Return by how much the best attack on each output raises its own squared error.
 
     In units of the attack's length squared: what a feature of unit length without interference
     loses, and what the square of `leverage` says where the ReLU and errors do not matter.
@@ -425,15 +474,17 @@ def feature_vulnerability(
 
     Returns
     -------
-    Tensor
-        ``(..., *shape, n)``.
+    active, silent
+        The means over inputs in which the feature is active, and in which it is not,
+        ``(..., *shape, n)`` each; NaN where there are none.
 
     Examples
     --------
     >>> from superpos import IndependentFeatures
     >>> W, features = torch.tensor([[1.0, -1.0]]), IndependentFeatures(2, 0.001)
-    >>> feature_vulnerability(W, torch.zeros(2), features).round(decimals=2)
-    tensor([2., 2.])
+    >>> active, silent = feature_vulnerability(W, torch.zeros(2), features)
+    >>> active.round(decimals=1), silent.round(decimals=1)
+    (tensor([2., 2.]), tensor([2., 2.]))
     """
     checks.positive_number("size", size)
     W, b = checks.weights(W, b)
@@ -442,8 +493,10 @@ def feature_vulnerability(
     z = x @ W.mT @ W + b[..., None, :]
     reach = length * leverage(W)[..., None, :]
     clean, up, down = ((x - to.relu()).square() for to in (z, z + reach, z - reach))
-    rise = ((torch.maximum(up, down) - clean) * weight[..., None]).sum(-2)
-    return rise / length.square()[..., 0, :]
+    rise = (torch.maximum(up, down) - clean) / length.square()
+    active = (x > 0) * weight[..., None]
+    silent = weight[..., None] - active
+    return tuple((rise * share).sum(-2) / share.sum(-2) for share in (active, silent))
 
 
 @dataclass(frozen=True, eq=False)
@@ -582,6 +635,80 @@ class AttackedRelu:
             [((1 - silence) / batch).expand(-1, batch), (silence / n).expand(-1, n)], dim=-1
         )
         return x, x + attack, share
+
+
+def arrangement_loss(
+    points: Tensor,
+    features: IndependentFeatures,
+    n_hidden: int,
+    sizes: Tensor,
+    *,
+    left_out: float = 0.0,
+    samples: int = 512,
+    seed: int = 0,
+) -> Tensor:
+    """Return the lowest loss under attack of models made of copies of one arrangement.
+
+    As many copies as there are dimensions for, each in a subspace of its own; all other features
+    are left out. Length and bias are the best of a grid. The attacks are those of `Attacked`.
+
+    Parameters
+    ----------
+    points
+        Unit vectors ``(d, k)``.
+    features
+        Without settings, and with one p.
+    n_hidden
+        m, a multiple of d.
+    sizes
+        The attacks' lengths, ``(sizes,)``.
+    left_out
+        The length of the features left out. With 0 an attack on one of them does nothing; with any
+        other, however small, it moves the input along that feature by its full length.
+    samples, seed
+        How many active inputs, and which.
+
+    Returns
+    -------
+    Tensor
+        ``(sizes,)``.
+
+    Raises
+    ------
+    InvalidArgument
+        If copies do not fit, in dimensions or in features.
+
+    Examples
+    --------
+    Three features, one dimension, no attack: two features are left out, at p/3 − p²/4 each.
+
+    >>> from superpos import IndependentFeatures
+    >>> arrangement_loss(torch.ones(1, 1), IndependentFeatures(3, 0.5), 1, torch.zeros(1))
+    tensor([0.2...])
+    """
+    (d, k), n = points.shape, features.n
+    copies = n_hidden // d
+    if n_hidden % d or copies * k > n:
+        raise InvalidArgument(
+            f"points has shape {(d, k)}: copies must fill {n_hidden} dimensions with at most {n} "
+            "features"
+        )
+    draws = streams.generator(seed, streams.EVALUATION)
+    kept = torch.arange(n) < copies * k
+    base = torch.zeros(n_hidden, n)
+    base[:, : copies * k] = torch.block_diag(*[points] * copies)
+    rest = left_out * torch.randn(n_hidden, n, generator=draws).masked_fill(kept, 0.0)
+    lengths, biases = torch.linspace(0.15, 1.4, 11).sqrt(), torch.linspace(-0.45, 0.1, 12)
+    mean = features.probability[..., 0].to(base) / 2  # the best bias of what is left out
+    W = (lengths[:, None, None, None] * base + rest).expand(-1, len(biases), -1, -1)
+    b = torch.where(kept, biases[:, None], mean).expand(len(lengths), -1, -1)
+    parameters = {"W": W.reshape(1, -1, n_hidden, n), "b": b.reshape(1, -1, n)}
+    u = torch.rand(1, samples, features.uniforms + 1, generator=draws)
+    losses = []
+    for size in sizes:
+        target = AttackedRelu(Attacked(features, size), torch.ones(1, n))
+        losses.append(target.loss(parameters, u).amin())
+    return torch.stack(losses)
 
 
 def _output(W: Tensor, b: Tensor, x: Tensor) -> Tensor:
