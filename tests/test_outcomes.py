@@ -622,3 +622,26 @@ def test_what_has_a_short_corner_or_a_gap_is_no_regular_polygon():
 def test_a_loss_rises_and_falls_only_with_a_peak_in_between():
     rows = torch.tensor([[1, 1.06, 1], [1, 1.04, 0.5], [1, 1.1, 1.1], [1.1, 1.1, 1]])
     assert outcomes.rises_and_falls(rows).tolist() == [True, False, False, False]
+
+
+# Superposition is gone
+
+
+@pytest.mark.parametrize(
+    ("model", "holds"),
+    [
+        (polar((0.2, 0), (0.3, 90)), True),  # at any scale
+        (polar((0.099, 0), (0.09, 90)), False),  # nothing is learnt
+        (polar((1, 0), (1, 90), (0.1, 0)), True),  # D_0 = 1/1.1
+        (polar((1, 0), (1, 90), (0.12, 0)), False),
+        (polar((1, 0), (1, 180)), False),
+        (polar((1, 0), (0.51, 180), (1, 90)), False),
+    ],
+)
+def test_superposition_is_gone_where_all_that_is_learnt_has_a_dimension_of_its_own(model, holds):
+    assert outcomes.free_of_superposition(model).item() is holds
+
+
+def test_the_longest_features_have_at_least_half_of_the_largest_squared_length():
+    model = polar((1, 0), (0.5 + JUST, 10), (0.5 - JUST, 20))
+    assert outcomes.longest(model).tolist() == [True, True, False]

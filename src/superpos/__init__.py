@@ -33,6 +33,7 @@ _HOME = {
     "train": "superpos.training",
 }
 _MODULES = (
+    "superpos.adversarial",
     "superpos.animations",
     "superpos.arrangements",
     "superpos.branches",

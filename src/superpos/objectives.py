@@ -43,7 +43,8 @@ def objective(
     Parameters
     ----------
     model, features
-        Features with one axis of settings.
+        Features with one axis of settings. A distribution with a method ``objective(model,
+        importance)``, such as `superpos.adversarial.Attacked`, brings its own.
     importance
         ``(settings, n)``.
     integrate
@@ -51,6 +52,8 @@ def objective(
     skip_silent
         Whether then to sample only inputs with an active feature.
     """
+    if hasattr(features, "objective"):  # inputs that depend on the model bring their own
+        return features.objective(model, importance)
     if integrate and isinstance(features, IndependentFeatures):
         if model == RELU_OUTPUT:
             return IntegratedRelu(features, importance)

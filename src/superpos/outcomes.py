@@ -218,6 +218,50 @@ def superposed(W: Tensor) -> Tensor:
     return geometry.represented(W) & (geometry.interference(W) >= SUPERPOSED)
 
 
+def free_of_superposition(W: Tensor, *, least: float = 0.9) -> Tensor:
+    """Return whether something is learnt and all of it has dimensions of its own.
+
+    Whatever the scale: of the features with at least half of the largest ‖W_i‖², which must be 0.1
+    or more, each has D_i ≥ ``least``.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    least
+        The smallest D_i that counts as a dimension of its own, in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> free_of_superposition(torch.tensor([[0.5, 0.0], [0.0, 0.6]]))
+    tensor(True)
+    >>> free_of_superposition(torch.tensor([[0.5, -0.5]])), free_of_superposition(torch.zeros(1, 2))
+    (tensor(False), tensor(False))
+    """
+    alone = geometry.feature_dimensionality(W) >= least
+    largest = geometry.squared_norms(W).amax(-1)
+    return (alone | ~longest(W)).all(-1) & (largest >= 0.1)
+
+
+def longest(W: Tensor) -> Tensor:
+    """Return which features have at least half of the largest ‖W_i‖²: booleans ``(..., n)``.
+
+    Where everything is short, as after adversarial training, these are the ones that count.
+
+    Examples
+    --------
+    >>> longest(torch.tensor([[0.5, 0.4, 0.1]]))
+    tensor([ True,  True, False])
+    """
+    size = geometry.squared_norms(W)
+    return size >= size.amax(-1, keepdim=True) / 2
+
+
 def growing_number(W: Tensor) -> Tensor:
     """Return whether ever more features are represented along the last axis of settings.
 
