@@ -64,7 +64,8 @@ class Noise:
     ----------
     noise
         ``(layers,)``: the standard deviation of readings of features in one state (the root of the
-        mean of the variances of the two), over the difference of the two means.
+        mean of the variances of the two), over the difference of the two means; infinite where
+        active features do not have the larger mean.
     wrong
         ``(layers,)``: the share of inputs of which a threshold in the middle of the two means
         reads some feature wrong.
@@ -114,12 +115,13 @@ def pass_through(
             learnt = known @ W.mT
             readout, offset = _least_squares(learnt, fitted)
             f, learnt = h @ readout + offset, learnt @ readout + offset
-            high, low = (learnt[state].mean() for state in (fitted > 0.5, fitted <= 0.5))
+            high, low = (_mean(learnt, state) for state in (fitted, 1 - fitted))
             f, learnt = ((values - low) / (high - low) for values in (f, learnt))
             known = response(learnt)
         active, silent = f[on], f[~on]
         apart = active.mean() - silent.mean()
-        noise.append(((active.var() + silent.var()) / 2).sqrt() / apart)
+        spread = ((active.var() + silent.var()) / 2).sqrt()
+        noise.append(spread / apart if apart > 0 else torch.full_like(spread, torch.inf))
         middle = (active.mean() + silent.mean()) / 2
         wrong.append(((f > middle) != on).any(-1).to(f.dtype).mean())
         given = response(f)
@@ -128,10 +130,13 @@ def pass_through(
 
 def _least_squares(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return R ``(m, n)`` and c ``(n,)`` with the least mean of ‖x − hR − c‖²."""
-    h, x = h.double(), x.double()
     mean_h, mean_x = h.mean(0), x.mean(0)
     off = h - mean_h
-    square = off.mT @ off
+    square = off.double().mT @ off.double()
     square.diagonal().add_(1e-9 * square.diagonal().mean())  # only against a singular matrix
-    readout = torch.linalg.solve(square, off.mT @ (x - mean_x))
-    return readout.float(), (mean_x - mean_h @ readout).float()
+    readout = torch.linalg.solve(square, (off.mT @ (x - mean_x)).double()).to(h.dtype)
+    return readout, mean_x - mean_h @ readout
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    return (values * weight).sum() / weight.sum()
