@@ -75,6 +75,15 @@ def test_levels_grow_with_the_root_of_the_dimensions():
     assert (many - 1) / (few - 1) == pytest.approx(4, rel=0.15)
 
 
+def test_levels_are_told_by_the_readings_of_active_features():
+    W = codes.random_code(60, 30)
+    found = capacity.read(W, 5, inputs=200, amplitudes=True)
+    on = found.x > 0
+    off = (found.f[on] - found.x[on]).abs().sort().values
+    expected = 1 + 1 / (2 * off[math.ceil(0.99 * len(off)) - 1])
+    assert capacity.levels(W, 5, inputs=200) == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_an_orthogonal_code_stores_the_entropy_of_its_features():
     found = capacity.stored_bits(torch.eye(64), 8.0, inputs=3000)
     entropy = -(math.log2(1 / 8) / 8 + math.log2(7 / 8) * 7 / 8)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from superpos import InvalidArgument, codes, thomson
+from superpos import InvalidArgument, capacity, codes, thomson
 
 
 @pytest.mark.parametrize(("n", "m"), [(3, 2), (6, 3), (7, 5), (40, 16), (12, 12)])
@@ -53,6 +53,22 @@ def test_the_chance_of_a_larger_cosine_is_that_of_random_directions():
     assert codes.chance_above(0.0, 8) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(("n", "m"), [(5, 4), (9, 4), (20, 8), (76, 64)])
+def test_harmonic_codes_are_tight_frames_of_unit_vectors_that_sum_to_zero(n, m):
+    W = codes.harmonic_code(n, m)
+    one = torch.eye(m, dtype=W.dtype)
+    assert torch.allclose(W @ W.T, one * n / m)
+    assert torch.allclose(W.norm(dim=0), torch.ones(n, dtype=W.dtype))
+    assert W.sum(1).abs().max() < 1e-9
+    assert codes.typical_cosine(W).item() == pytest.approx(codes.welch_bound(n, m))
+
+
+def test_harmonic_codes_read_any_number_of_slightly_too_many_features():
+    found = codes.harmonic_code(72, 64)
+    assert capacity.most_active(found) == 72
+    assert capacity.most_active(codes.random_code(72, 64)) < 10
+
+
 @pytest.mark.parametrize("m", [2, 3, 4, 7])
 def test_roots_are_different_unit_vectors_none_closer_than_60_degrees(m):
     W = codes.roots(m)
@@ -83,5 +99,7 @@ def test_what_makes_no_sense_is_refused():
         codes.largest_cosine(1.5)
     with pytest.raises(InvalidArgument, match="one column"):
         codes.coherence(torch.ones(3, 1))
+    with pytest.raises(InvalidArgument, match="an even m below n"):
+        codes.harmonic_code(8, 8)
     with pytest.raises(InvalidArgument, match="cosine is 1"):
         codes.chance_above(1, 3)

@@ -109,14 +109,7 @@ def read(
     0.0
     """
     W, n = _code(W)
-    if not 1 <= checks.whole_number("active", active) <= n:
-        raise InvalidArgument(f"active is {active}: the code has {n} features")
-    checks.whole_number("inputs", inputs)
-    draws = streams.generator(seed, streams.INPUTS, n)
-    which = torch.rand(inputs, n, generator=draws).topk(active, sorted=True).indices
-    size = torch.ones(inputs, active)
-    if amplitudes:
-        size = 1 - torch.rand(inputs, n, generator=draws)[:, :active]  # above 0
+    which, size = _draw(n, active, inputs=inputs, seed=seed, amplitudes=amplitudes)
     h = embedding_bag(which, W.mT.contiguous(), mode="sum", per_sample_weights=size)
     x = torch.zeros(inputs, n).scatter_(1, which, size)
     return Readings(h @ W, x)
@@ -176,9 +169,12 @@ def levels(
     >>> few < many
     True
     """
-    found = read(W, active, inputs=inputs, seed=seed, amplitudes=True)
-    on = found.x > 0
-    return 1 + 1 / (2 * _quantile((found.f[on] - found.x[on]).abs(), 1 - error))
+    W, n = _code(W)
+    which, size = _draw(n, active, inputs=inputs, seed=seed, amplitudes=True)
+    columns = W.mT[which]  # (inputs, active, m): nothing else needs to be read
+    h = (columns * size[..., None]).sum(-2)
+    off = (columns @ h[..., None])[..., 0] - size
+    return 1 + 1 / (2 * _quantile(off.abs().flatten(), 1 - error))
 
 
 @dataclass(frozen=True)
@@ -328,6 +324,20 @@ def _information(counts: Tensor) -> Tensor:
     return (torch.special.xlogy(share, share) - torch.special.xlogy(share, independent)).sum(
         (-2, -1)
     ) / math.log(2)
+
+
+def _draw(
+    n: int, active: int, *, inputs: int, seed: int, amplitudes: bool
+) -> tuple[Tensor, Tensor]:
+    """Return which features are active and how much, ``(inputs, active)`` each."""
+    if not 1 <= checks.whole_number("active", active) <= n:
+        raise InvalidArgument(f"active is {active}: the code has {n} features")
+    checks.whole_number("inputs", inputs)
+    draws = streams.generator(seed, streams.INPUTS, n)
+    which = torch.rand(inputs, n, generator=draws).topk(active, sorted=True).indices
+    if amplitudes:
+        return which, 1 - torch.rand(inputs, active, generator=draws)  # above 0
+    return which, torch.ones(inputs, active)
 
 
 def _crossing(spare: Callable[[int], float], most: int) -> float:

@@ -87,6 +87,42 @@ def optimised_code(n: int, m: int, *, tries: int = 1, seed: int = 0, steps: int 
     return points[coherence(points).argmin()]
 
 
+def harmonic_code(n: int, m: int, *, seed: int = 0) -> Tensor:
+    """Return n unit vectors in m dimensions that sum to zero and are a tight frame, WWᵀ = (n/m) 1.
+
+    Row pairs are the cosine and the sine of m/2 different frequencies, drawn at random; the
+    cosine of two features depends on the difference of their numbers alone. For vectors that
+    neither favour a direction nor have a mean, the noise of many active features is least.
+
+    Parameters
+    ----------
+    n, m
+        m even, and n above m.
+    seed
+        Selects the frequencies.
+
+    Returns
+    -------
+    Tensor
+        ``(m, n)``, float64.
+
+    Examples
+    --------
+    >>> W = harmonic_code(9, 4)
+    >>> torch.allclose(W @ W.T, torch.eye(4).double() * 9 / 4), W.sum(1).abs().max() < 1e-9
+    (True, tensor(True))
+    """
+    checks.whole_number("m", m, least=2)
+    if m % 2 or checks.whole_number("n", n) <= m:
+        raise InvalidArgument(f"m is {m} and n is {n}: an even m below n is needed")
+    draws = streams.generator(
+        checks.whole_number("seed", seed, least=0), streams.INITIAL_VALUES, n, m
+    )
+    frequency = 1 + torch.randperm((n - 1) // 2, generator=draws)[: m // 2]
+    angle = 2 * math.pi / n * (frequency[:, None] * torch.arange(n) % n).double()
+    return torch.cat([angle.cos(), angle.sin()]) * (2 / m) ** 0.5
+
+
 def roots(m: int) -> Tensor:
     """Return the 2m(m − 1) vectors (±e_i ± e_j)/√2, the roots of D_m: ``(m, 2m(m − 1))``, float64.
 

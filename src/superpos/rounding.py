@@ -34,7 +34,13 @@ def rounded(values: Tensor, bits: int, *, axes: tuple[int, ...] = (-2, -1)) -> T
 
 
 def rounded_loss(
-    W: Tensor, b: Tensor, x: Tensor, *, weights: int | None = None, activations: int | None = None
+    W: Tensor,
+    b: Tensor,
+    x: Tensor,
+    *,
+    weights: int | None = None,
+    activations: int | None = None,
+    axes: tuple[int, ...] = (-2, -1),
 ) -> Tensor:
     """Return the mean loss Σ_j (x_j − ReLU(W_j·h + b_j))² with W, b or h = Wx in few bits.
 
@@ -48,6 +54,9 @@ def rounded_loss(
         Bits of W and of b, each over a model's range; exact by default.
     activations
         Bits of h, over the range that it has on these inputs; exact by default.
+    axes
+        Over which W, and h ``(..., inputs, m)``, have one range. With ``(-2,)`` every feature of W
+        and every dimension of h has a range of its own.
 
     Returns
     -------
@@ -65,8 +74,8 @@ def rounded_loss(
     """
     W, b = checks.weights(W, b)
     if weights is not None:
-        W, b = rounded(W, weights), rounded(b, weights, axes=(-1,))
+        W, b = rounded(W, weights, axes=axes), rounded(b, weights, axes=(-1,))
     h = x @ W.mT
     if activations is not None:
-        h = rounded(h, activations)
+        h = rounded(h, activations, axes=axes)
     return (x - torch.relu(h @ W + b[..., None, :])).square().sum(-1).mean(-1)
