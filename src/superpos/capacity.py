@@ -18,6 +18,7 @@ from torch.nn.functional import embedding_bag
 from superpos import checks, streams
 from superpos.errors import InvalidArgument
 
+_ENOUGH = 300_000  # readings of silent features, to know how high one in a hundred is
 _BLOCKS = 20  # of inputs, from whose differences an interval is known
 
 
@@ -57,10 +58,13 @@ class Readings:
 
         The reading that all but this share of the active features exceed, less the one that all but
         this share of the silent features stay below: while it is positive, a threshold in between
-        is wrong less often for both.
+        is wrong less often for both. There are so many silent features that those of some inputs
+        are enough.
         """
         low = _quantile(self.active, error)
-        return low - (_quantile(self.silent, 1 - error) if len(self.silent) else -math.inf)
+        some = slice(max(1, _ENOUGH // self.f.shape[1]))
+        silent = self.f[some][self.x[some] == 0]
+        return low - (_quantile(silent, 1 - error) if len(silent) else -math.inf)
 
     def all_right(self) -> float:
         """Return the share of inputs of which one threshold, the best, reads every feature right.
