@@ -1,0 +1,81 @@
+"""Few bits: the loss of models whose weights or hidden activations are rounded."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from superpos import checks
+
+
+def rounded(values: Tensor, bits: int, *, axes: tuple[int, ...] = (-2, -1)) -> Tensor:
+    """Round to the nearest of 2^bits evenly spaced values, from the smallest value to the largest.
+
+    Parameters
+    ----------
+    values
+        Any shape.
+    bits
+        From 1 to 24.
+    axes
+        Over which there is one range: for each index along the other axes there is another.
+
+    Examples
+    --------
+    >>> rounded(torch.tensor([0.0, 0.1, 0.4, 1.0]), 1, axes=(0,))
+    tensor([0., 0., 0., 1.])
+    """
+    checks.whole_number("bits", bits)
+    low = values.amin(axes, keepdim=True)
+    width = values.amax(axes, keepdim=True) - low
+    spaces = 2**bits - 1
+    unit = torch.where(width > 0, width / spaces, 1.0)
+    return low + ((values - low) / unit).round() * unit
+
+
+def rounded_loss(
+    W: Tensor,
+    b: Tensor,
+    x: Tensor,
+    *,
+    weights: int | None = None,
+    activations: int | None = None,
+    axes: tuple[int, ...] = (-2, -1),
+) -> Tensor:
+    """Return the mean loss Σ_j (x_j − ReLU(W_j·h + b_j))² with W, b or h = Wx in few bits.
+
+    Parameters
+    ----------
+    W, b
+        Models ``(..., m, n)`` and ``(..., n)``.
+    x
+        Inputs, ``(..., inputs, n)``.
+    weights
+        Bits of W and of b, each over a model's range; exact by default.
+    activations
+        Bits of h, over the range that it has on these inputs; exact by default.
+    axes
+        Over which W, and h ``(..., inputs, m)``, have one range. With ``(-2,)`` every feature of W
+        and every dimension of h has a range of its own.
+
+    Returns
+    -------
+    Tensor
+        ``(...)``.
+
+    Examples
+    --------
+    >>> x = torch.rand(100, 4)
+    >>> rounded_loss(torch.eye(4), torch.zeros(4), x)
+    tensor(0.)
+    >>> losses = [rounded_loss(torch.eye(4), torch.zeros(4), x, activations=k) for k in (2, 4)]
+    >>> bool(losses[0] > 10 * losses[1])
+    True
+    """
+    W, b = checks.weights(W, b)
+    if weights is not None:
+        W, b = rounded(W, weights, axes=axes), rounded(b, weights, axes=(-1,))
+    h = x @ W.mT
+    if activations is not None:
+        h = rounded(h, activations, axes=axes)
+    return (x - torch.relu(h @ W + b[..., None, :])).square().sum(-1).mean(-1)
