@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AnticorrelatedSets": "superpos.features",
+    "BooleanFeatures": "superpos.features",
     "CorrelatedSets": "superpos.features",
     "Diverged": "superpos.errors",
     "Examples": "superpos.features",
@@ -37,6 +38,7 @@ _MODULES = (
     "superpos.animations",
     "superpos.branches",
     "superpos.claims",
+    "superpos.computation",
     "superpos.correlation",
     "superpos.decoders",
     "superpos.dynamics",

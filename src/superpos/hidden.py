@@ -1,7 +1,7 @@
 """The loss of models with a ReLU hidden layer, and its gradient by hand.
 
 Such a model computes y = ReLU(Vᵀ ReLU(W x + c) + b), with V = W when tied and c = 0 without hidden
-biases; it is to compute t(x) = x, |x| or another function of each feature (`Model.target`).
+biases; it is to compute t(x) = x, |x| or another function of the features (`Model.target`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from superpos.models import Model, identity
 class HiddenRelu:
     """The mean loss over sampled inputs with an active feature, the silent input counted exactly.
 
-    E L = P(silent) L(0) + (1 − P(silent)) E[L | some feature is active]. It is an
+    E L = P(silent) L(0) + (1 − P(silent)) E[L | some feature is active]; where a distribution has
+    `strata` of its own, with their `shares` in a mean, it is the mean over them. It is an
     `superpos.objectives.Objective` for tied and untied models, with and without hidden biases.
 
-    Arrays are ``(models, n, batch + 1)``: with few features and neurons, products are several
+    Arrays are ``(models, n, inputs)``: with few features and neurons, products are several
     times as fast when the batch, the long axis, comes last.
     """
 
@@ -61,7 +62,7 @@ class HiddenRelu:
         W = _flat(parameters["W"])
         V = _flat(parameters.get("V", parameters["W"]))
         x, scale, h, out = self._arrays_for(u, W)
-        x[..., :-1] = _flat(self.features.active_inputs(u)).mT
+        x.copy_(_flat(self._inputs(u)).mT)
         if "c" in parameters:
             torch.baddbmm(parameters["c"].flatten(0, 1)[..., None], W, x, out=h)
         else:
@@ -69,10 +70,21 @@ class HiddenRelu:
         h.relu_()
         torch.baddbmm(parameters["b"].flatten(0, 1)[..., None], V.mT, h, out=out)
         out.relu_()
-        return x, scale, h, out, x if self.model.target is identity else self.model.target(x)
+        return x, scale, h, out, self._target(x)
+
+    def _target(self, x: Tensor) -> Tensor:
+        return x if self.model.target is identity else self.model.target(x.mT).mT
+
+    def _inputs(self, u: Tensor) -> Tensor:
+        """Return the inputs that make a mean, ``(seeds, settings, inputs, n)``."""
+        if hasattr(self.features, "strata"):
+            return self.features.strata(u)
+        return torch.nn.functional.pad(self.features.active_inputs(u), (0, 0, 0, 1))
 
     def _shares(self, u: Tensor) -> Tensor:
-        """Return the share of each active input and, last, the silent one: (settings, batch + 1)"""
+        """Return the share of each of them in it, ``(settings, inputs)``."""
+        if hasattr(self.features, "strata"):
+            return self.features.shares(u)
         silence, batch = self.features.silence[..., None], u.shape[-2]
         sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
         return torch.cat([sampled, silence], dim=-1).to(u)
@@ -80,14 +92,15 @@ class HiddenRelu:
     def _arrays_for(self, u: Tensor, W: Tensor) -> tuple[Tensor, ...]:
         """Return arrays to work in for such draws, the same ones at every step."""
         if self._made_for != (u.shape, W.shape):
-            batch = u.shape[-2] + 1
             models, m, n = W.shape
-            scale = 2 * self.importance[..., None] * self._shares(u)[..., None, :]
+            shares = self._shares(u)
+            inputs = shares.shape[-1]
+            scale = 2 * self.importance[..., None] * shares[..., None, :]
             self._arrays = (
-                W.new_zeros(models, n, batch),  # its last column stays silent
+                W.new_empty(models, n, inputs),
                 scale.to(W).repeat(len(u), 1, 1),
-                W.new_empty(models, m, batch),
-                W.new_empty(models, n, batch),
+                W.new_empty(models, m, inputs),
+                W.new_empty(models, n, inputs),
             )
             self._made_for = (u.shape, W.shape)
         return self._arrays

@@ -36,7 +36,11 @@ class Model:
     hidden_bias
         Whether hidden units have biases c; they start at 0.
     target
-        What is to come out for an input, element by element: the input itself, by default.
+        What is to come out for inputs ``(..., n)``: the inputs themselves, by default.
+    start
+        What an untied decoder starts as, given the encoder's initial values; by default it has
+        initial values of its own. An output that starts below its kink for every input stays
+        there: `torch.abs` keeps both signs of a feature above it.
 
     References
     ----------
@@ -55,6 +59,7 @@ class Model:
     tied: bool = True
     hidden_bias: bool = False
     target: Callable[[Tensor], Tensor] = identity
+    start: Callable[[Tensor], Tensor] | None = None
 
     def initial(
         self,
@@ -83,6 +88,8 @@ class Model:
                 row.normal_(generator=streams.generator(*key, device=device))
             deviation = scale * (2 / (m * (n + m))) ** 0.5
             parameters[name] = (values * deviation).repeat(1, count, 1, 1)
+        if not self.tied and self.start is not None:
+            parameters["V"] = self.start(parameters["W"])
         return parameters
 
     def centred(self, parameters: dict[str, Tensor], mean: Tensor) -> Tensor:
