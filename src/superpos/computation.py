@@ -35,10 +35,24 @@ def pairwise_and(x: Tensor) -> Tensor:
     return y
 
 
+def pair_means(W: Tensor) -> Tensor:
+    """Return, for the features of each pair of ``(..., n)``, the mean of the two.
+
+    Examples
+    --------
+    >>> pair_means(torch.tensor([1.0, 3.0, 0.0, 2.0]))
+    tensor([2., 2., 1., 1.])
+    """
+    return W.unflatten(-1, (-1, 2)).mean(-1).repeat_interleave(2, -1)
+
+
+# Decoders start so that no output begins below its kink where its own features are active.
 ABSOLUTE_VALUE = Model(
     "absolute value", hidden=torch.relu, tied=False, target=torch.abs, start=torch.abs
 )
-PAIRWISE_AND = Model("pairwise AND", hidden=torch.relu, tied=False, target=pairwise_and)
+PAIRWISE_AND = Model(
+    "pairwise AND", hidden=torch.relu, tied=False, target=pairwise_and, start=pair_means
+)
 
 
 def pair_code(m: int) -> tuple[Tensor, Tensor, Tensor]:
