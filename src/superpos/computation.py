@@ -272,7 +272,7 @@ class Motifs:
         return self.cancelled & self.single
 
 
-def find_motifs(W: Tensor, V: Tensor) -> Motifs:
+def find_motifs(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Motifs:
     """Find asymmetric superposition with inhibition in models of absolute values.
 
     Neuron k serves features i and j (see `serving`), and no other, with |W_ki| ≥ 2 |W_kj| and
@@ -285,6 +285,8 @@ def find_motifs(W: Tensor, V: Tensor) -> Motifs:
     ----------
     W, V
         ``(..., m, n)``.
+    least
+        The slope from which on a neuron serves a feature.
 
     Raises
     ------
@@ -312,7 +314,7 @@ def find_motifs(W: Tensor, V: Tensor) -> Motifs:
         raise InvalidArgument(
             f"V has shape {tuple(V.shape)} and W {tuple(W.shape)}: they must be the same"
         )
-    served, size = serving(W, V), W.abs()
+    served, size = serving(W, V, least=least), W.abs()
     strong = torch.where(served, size, -1.0).argmax(-1)
     weak = torch.where(served, size, torch.inf).argmin(-1)
 
@@ -370,7 +372,7 @@ def partly_superposed(served: Tensor, *, share: float = 0.1) -> Tensor:
     return (pure >= share * used) & (mixed >= share * used) & (mixed > 0)
 
 
-def shuffled(W: Tensor, V: Tensor, *, seed: int) -> Tensor:
+def shuffled(W: Tensor, V: Tensor, *, seed: int, least: float = SLOPE) -> Tensor:
     """Return V with each output's weights permuted among the neurons that do not serve it.
 
     A null model for inhibition: who serves what stays, and so do the weights that each output gets;
@@ -382,6 +384,8 @@ def shuffled(W: Tensor, V: Tensor, *, seed: int) -> Tensor:
         ``(..., m, n)``.
     seed
         Selects the permutations.
+    least
+        The slope from which on a neuron serves a feature.
 
     Examples
     --------
@@ -389,7 +393,7 @@ def shuffled(W: Tensor, V: Tensor, *, seed: int) -> Tensor:
     >>> shuffled(W, V, seed=0).sum(0), shuffled(W, V, seed=0).diagonal()
     (tensor([11., 10.,  9.]), tensor([1., 1., 1.]))
     """
-    served = serving(W, V)
+    served = serving(W, V, least=least)
     generator = streams.generator(seed, streams.EVALUATION, device=V.device)
     keys = torch.rand(V.shape, generator=generator, device=V.device)
     # both orders have the neurons that serve at the end, in the same order

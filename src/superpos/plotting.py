@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from superpos import geometry, outcomes, thomson
+from superpos import geometry, neurons, outcomes, thomson
 from superpos.errors import InvalidArgument
 
 IMPORTANCE = mpl.colormaps["viridis_r"]  # dark is important
@@ -432,6 +432,44 @@ def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
     furthest = max((values.max().item() for values in groups.values() if len(values)), default=0)
     axes.set_xlim(-0.06 * max(furthest, 0.1), 1.06 * max(furthest, 0.1))
     axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+
+
+def neuron_bars(axes: Axes, slopes: Tensor, served: Tensor, *, shades: int | None = None) -> None:
+    """Draw each neuron as a stack of the slopes that it gives the outputs which it serves.
+
+    Neurons are in the order of the most important feature that they serve. The colour is that of
+    the feature, dark for the most important; polysemantic neurons have a grey ground.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    slopes, served
+        ``(m, n)``, as `superpos.computation.slopes` and `serving` give them, features by falling
+        importance.
+    shades
+        How many features the colours tell apart, counted from the first; all by default.
+
+    References
+    ----------
+    Elhage et al. 2022, "Computation in Superposition" (stacks of weights).
+    """
+    shades = shades or served.shape[-1]
+    place = neurons.order(served)
+    slopes, served = slopes[place], served[place]
+    neuron, feature = served.nonzero(as_tuple=True)
+    heights = torch.where(served, slopes, 0.0)
+    bottoms = (heights.cumsum(-1) - heights)[served]
+    rank = (feature / max(1, shades - 1)).clamp_max(1)
+    top = 1.05 * heights.sum(-1).max().clamp_min(1).item()
+    axes.bar(
+        neurons.polysemantic(served).nonzero()[:, 0], top, 1, color=FAINT, alpha=0.3, lw=0, zorder=0
+    )
+    axes.bar(
+        neuron, heights[served], 0.8, bottom=bottoms, color=IMPORTANCE(0.95 - 0.85 * rank.numpy()),
+        ec="white", lw=0.4,
+    )  # fmt: skip
+    axes.set(xlim=(-0.7, len(served) - 0.3), ylim=(0, top), xticks=[])
 
 
 def feature_kinds(axes: Axes, probability: Tensor, W: Tensor) -> None:
