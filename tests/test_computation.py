@@ -63,7 +63,8 @@ def test_scaled_neurons_are_the_same_model():
 
 def test_two_sides_are_seen_up_to_scale_and_order_and_nothing_else_is():
     W, V = rescaled(*both_sides(3))
-    assert computation.two_sided(W, V) and computation.two_sided(W.flip(0), V.flip(0))
+    assert computation.two_sided(W, V)
+    assert computation.two_sided(W.flip(0), V.flip(0))
     twice = torch.cat([W[:5], W[:1]])  # one side twice, another without a neuron
     assert not computation.two_sided(twice, torch.cat([V[:5], V[:1]]))
     assert not computation.two_sided(W[:5], V[:5])
@@ -76,7 +77,8 @@ def test_two_sides_are_seen_up_to_scale_and_order_and_nothing_else_is():
 def test_pure_neurons_serve_pure_features():
     served = computation.serving(*both_sides(4))
     pure, shared = computation.pure_features(served)
-    assert pure.all() and not shared.any()
+    assert pure.all()
+    assert not shared.any()
     assert not computation.partly_superposed(served)
     served[0, 1] = True
     pure, shared = computation.pure_features(served)
@@ -138,7 +140,8 @@ def test_inhibition_by_many_repairs_without_a_single_inhibitor():
     W = torch.cat([W, torch.tensor([[1.0, 0.0, 0.0]]).expand(4, 3)])
     V = torch.cat([V, torch.tensor([[0.0, -1.0, 0.0]]).expand(4, 3)])
     found = computation.find_motifs(W, V)
-    assert found.cancelled[0] and not found.complete[0]
+    assert found.cancelled[0]
+    assert not found.complete[0]
 
 
 def test_shuffles_keep_who_serves_and_what_outputs_get_and_destroy_planted_motifs():
@@ -153,7 +156,8 @@ def test_shuffles_keep_who_serves_and_what_outputs_get_and_destroy_planted_motif
         assert torch.equal(null[served], V[served])
         assert torch.equal(null.sort(0).values, V.sort(0).values)
         counts.append(computation.find_motifs(W, null).complete.sum().item())
-    assert max(counts) <= 5 and sum(counts) / 20 <= 1.5
+    assert max(counts) <= 5
+    assert sum(counts) / 20 <= 1.5
     again = computation.shuffled(W, V, seed=3)
     assert torch.equal(again, computation.shuffled(W, V, seed=3))
     assert not torch.equal(again, V)
@@ -204,7 +208,8 @@ def test_training_starts_decoders_where_outputs_answer_to_their_features():
     assert torch.equal(start["V"], start["W"].abs())
     x = torch.cat([torch.eye(4), -torch.eye(4)])
     y = ABSOLUTE_VALUE.reconstruct(start, x)[0, 0]
-    assert (y.diagonal() > 0).all() and (y[4:].diagonal() > 0).all()
+    assert (y.diagonal() > 0).all()
+    assert (y[4:].diagonal() > 0).all()
 
 
 def test_three_features_are_computed_by_six_neurons():

@@ -302,7 +302,8 @@ def test_boolean_strata_with_their_shares_have_the_moments_of_the_theory():
     features = BooleanFeatures(6, p[:, None])
     u = uniforms(features, 20_000)
     x, share = features.strata(u), features.shares(u)
-    assert x.shape == (5, 20_000 + 15 + 6 + 1, 6) and set(x.unique().tolist()) == {0, 1}
+    assert x.shape == (5, 20_000 + 15 + 6 + 1, 6)
+    assert set(x.unique().tolist()) == {0, 1}
     assert torch.allclose(share.sum(-1), torch.ones(5).double())
     mean = (share[..., None] * x).sum(-2)
     assert torch.allclose(mean, p[:, None].expand(5, 6), rtol=0.03, atol=1e-6)
