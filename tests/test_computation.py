@@ -107,6 +107,8 @@ def test_a_planted_motif_is_found_with_its_parts():
     assert (strong, weak, inhibitor) == (0, 1, 1)
     assert found.disturbance[0].item() == pytest.approx(4)
     assert found.rest[0].item() == pytest.approx(0, abs=1e-6)
+    assert found.back[0].item() == pytest.approx(0.25)  # nobody repairs the small one
+    assert found.back_rest[0].item() == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,8 @@ class Motifs:
         Whether it takes away at least half of T.
     rest
         The slope that all neurons together give output j.
+    back, back_rest
+        The same two slopes the other way round: what j does to output i, by neuron k and in all.
     """
 
     asymmetric: Tensor
@@ -260,6 +262,8 @@ class Motifs:
     inhibitor: Tensor
     single: Tensor
     rest: Tensor
+    back: Tensor
+    back_rest: Tensor
 
     @property
     def cancelled(self) -> Tensor:
@@ -326,8 +330,12 @@ def find_motifs(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Motifs:
         index = feature[..., None, :].expand(*feature.shape, feature.shape[-1])
         return values.gather(-1, index)
 
-    sign = own(W, strong).sign()
-    effect = (from_all(W, strong) * sign[..., None, :]).relu() * from_all(V, weak)
+    def effects(source: Tensor, target: Tensor) -> Tensor:
+        """Entry (l, k): the slope that l gives k's target while k's source is active alone."""
+        sign = own(W, source).sign()[..., None, :]
+        return (from_all(W, source) * sign).relu() * from_all(V, target)
+
+    effect, back = effects(strong, weak), effects(weak, strong)
     disturbance = effect.diagonal(dim1=-2, dim2=-1)
     itself = torch.eye(W.shape[-2], dtype=torch.bool, device=W.device)
     taken, inhibitor = torch.where(itself, -torch.inf, -effect).max(-2)
@@ -344,6 +352,8 @@ def find_motifs(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Motifs:
         inhibitor=inhibitor,
         single=taken >= _INHIBITION * disturbance,
         rest=effect.sum(-2),
+        back=back.diagonal(dim1=-2, dim2=-1),
+        back_rest=back.sum(-2),
     )
 
 
