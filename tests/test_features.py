@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from superpos import losses
 from superpos.errors import InvalidArgument
 from superpos.features import (
     AnticorrelatedSets,
@@ -13,6 +14,7 @@ from superpos.features import (
     Examples,
     FeatureDistribution,
     IndependentFeatures,
+    SignedFeatures,
 )
 
 DRAWS = 100_000
@@ -271,3 +273,24 @@ def test_what_are_no_examples_is_refused(x, told):
 def test_examples_without_an_active_feature_have_no_active_inputs():
     with pytest.raises(InvalidArgument, match="no example has an active feature"):
         Examples(torch.zeros(2, 3)).active_inputs(torch.rand(4, 1))
+
+
+def test_signed_features_are_uniform_on_both_sides_where_they_are_active():
+    p = torch.tensor([[1.0], [0.2]])
+    features = SignedFeatures(3, p)
+    u = torch.rand(50_000, features.uniforms, generator=torch.Generator().manual_seed(0))
+    x = features.inputs(u)
+    assert torch.equal(x != 0, IndependentFeatures(3, p).inputs(u) > 0)
+    for row, probability in zip(x, p.flatten().tolist(), strict=True):
+        # uniform on [−1, 1] has mean 0 and variance 1/3
+        assert row.mean().item() == pytest.approx(0, abs=0.01)
+        assert row.square().mean().item() == pytest.approx(probability / 3, rel=0.03)
+        assert (row != 0).float().mean().item() == pytest.approx(probability, rel=0.03)
+        assert row.abs().max() <= 1
+    assert (features.active_inputs(u) != 0).any(-1).all()
+    assert (features.mean == 0).all()
+
+
+def test_no_exact_loss_is_given_for_signed_features():
+    with pytest.raises(InvalidArgument, match="signed"):
+        losses.exact_loss(torch.eye(2), torch.zeros(2), SignedFeatures(2, 0.5))

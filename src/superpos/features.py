@@ -168,6 +168,62 @@ class IndependentFeatures(_Probable):
 
 
 @dataclass(frozen=True, eq=False)
+class SignedFeatures(_Probable):
+    """Each feature is 0 with probability S = 1 − p, else uniform on [−1, 1].
+
+    Parameters
+    ----------
+    n, probability
+        As for `IndependentFeatures`.
+
+    References
+    ----------
+    Elhage et al. 2022, "Computation in Superposition".
+
+    Examples
+    --------
+    >>> x = SignedFeatures(2, 1.0).inputs(torch.rand(1000, 3))
+    >>> bool(x.min() < -0.9), bool(x.max() > 0.9)
+    (True, True)
+    """
+
+    n: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        checks.whole_number("n_features", self.n)
+        p = checks.probabilities("probability", self.probability, dtype=torch.float64)
+        object.__setattr__(self, "probability", checks.per_feature("probability", p, self.n))
+
+    @property
+    def uniforms(self) -> int:
+        return 1 + self.n
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.zeros_like(self.probability)
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs: one uniform decides whether a feature is active, its sign and size."""
+        return _signed(self._draws(u).values(u))
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active feature; the first uniform chooses the first."""
+        return _signed(self._draws(u).values_given_any(u))
+
+    def active_sets(self) -> Tensor:
+        """Refuse: exact losses, which ask for this, are for features on [0, 1]."""
+        raise InvalidArgument(
+            "the features are signed: exact losses are for features on [0, 1]; sample the loss"
+        )
+
+
+def _signed(value: Tensor) -> Tensor:
+    """Spread values on (0, 1] over [−1, 1], in place; 0 stays."""
+    return torch.sub(2 * value, value.sign(), out=value)
+
+
+@dataclass(frozen=True, eq=False)
 class CorrelatedSets(_Probable):
     """Features come in sets; a whole set is active or not, each member with a value of its own.
 

@@ -1,8 +1,8 @@
 """The toy models: autoencoders from n features through m dimensions and back.
 
 A model's parameters are a dictionary of tensors with leading ensemble axes:
-``W`` ``(..., m, n)``, ``b`` ``(..., n)``, and ``V`` ``(..., m, n)`` where the decoder is
-not tied to the encoder.
+``W`` ``(..., m, n)``, ``b`` ``(..., n)``, ``V`` ``(..., m, n)`` where the decoder is
+not tied to the encoder, and ``c`` ``(..., m)`` where hidden units have biases.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def identity(z: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Model:
-    """An autoencoder x → hidden(W x) → output(Vᵀ h + b), with V = W when tied.
+    """A model x → hidden(W x + c) → output(Vᵀ h + b), with V = W when tied: an autoencoder, mostly.
 
     Parameters
     ----------
@@ -33,6 +33,10 @@ class Model:
         Element-wise functions of the hidden layer and of the output.
     tied
         Whether the decoder is the encoder's transpose.
+    hidden_bias
+        Whether hidden units have biases c; they start at 0.
+    target
+        What is to come out for an input, element by element: the input itself, by default.
 
     References
     ----------
@@ -49,6 +53,8 @@ class Model:
     hidden: Callable[[Tensor], Tensor] = identity
     output: Callable[[Tensor], Tensor] = torch.relu
     tied: bool = True
+    hidden_bias: bool = False
+    target: Callable[[Tensor], Tensor] = identity
 
     def initial(
         self,
@@ -68,6 +74,8 @@ class Model:
         """
         names = ("W",) if self.tied else ("W", "V")
         parameters = {"b": torch.zeros(len(seeds), count, n, device=device)}
+        if self.hidden_bias:
+            parameters["c"] = torch.zeros(len(seeds), count, m, device=device)
         for number, name in enumerate(names):
             values = torch.empty(len(seeds), 1, m, n, device=device)
             for row, seed in zip(values, seeds, strict=True):
@@ -80,18 +88,21 @@ class Model:
     def centred(self, parameters: dict[str, Tensor], mean: Tensor) -> Tensor:
         """Return the biases ``(..., n)`` for which the mean input ``(..., n)`` comes out as it is.
 
-        Before the output function: b = μ − Vᵀ hidden(W μ).
+        Before the output function: b = μ − Vᵀ hidden(W μ + c).
         """
         W = parameters["W"]
-        h = self.hidden(mean[..., None, :] @ W.mT)
+        h = self._hidden_layer(parameters, mean[..., None, :])
         return mean - (h @ parameters.get("V", W))[..., 0, :]
 
     def reconstruct(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
         """Return the reconstruction of inputs ``x`` ``(..., batch, n)``."""
         W, b = parameters["W"], parameters["b"]
         V = parameters.get("V", W)
-        h = self.hidden(x @ W.mT)
-        return self.output(h @ V + b[..., None, :])
+        return self.output(self._hidden_layer(parameters, x) @ V + b[..., None, :])
+
+    def _hidden_layer(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        z = x @ parameters["W"].mT
+        return self.hidden(z + parameters["c"][..., None, :] if "c" in parameters else z)
 
 
 LINEAR = Model("linear", output=identity)

@@ -1,0 +1,97 @@
+"""The loss of models with a ReLU hidden layer, and its gradient by hand.
+
+Such a model computes y = ReLU(Vᵀ ReLU(W x + c) + b), with V = W when tied and c = 0 without hidden
+biases; it is to compute t(x) = x, |x| or another function of each feature (`Model.target`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from superpos.features import FeatureDistribution
+from superpos.models import Model, identity
+
+
+class HiddenRelu:
+    """The mean loss over sampled inputs with an active feature, the silent input counted exactly.
+
+    E L = P(silent) L(0) + (1 − P(silent)) E[L | some feature is active]. It is an
+    `superpos.objectives.Objective` for tied and untied models, with and without hidden biases.
+
+    Arrays are ``(models, n, batch + 1)``: with few features and neurons, products are several
+    times as fast when the batch, the long axis, comes last.
+    """
+
+    def __init__(self, model: Model, features: FeatureDistribution, importance: Tensor) -> None:
+        self.model, self.features, self.importance = model, features, importance
+        self._made_for: tuple | None = None
+
+    def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
+        x = torch.nn.functional.pad(self.features.active_inputs(u), (0, 0, 0, 1))
+        error = (self.model.reconstruct(parameters, x) - self.model.target(x)).square()
+        return ((error @ self.importance[..., None])[..., 0] * self._shares(u)).sum(-1)
+
+    def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
+        """Return the gradient.
+
+        With e = 2 I (y − t) where y > 0 and d = V e where h > 0 it is d xᵀ for W, h eᵀ for V (and
+        both for a tied W), d for c and e for b.
+        """
+        W = _flat(parameters["W"])
+        V = _flat(parameters.get("V", parameters["W"]))
+        x, scale, h, out, by_h = self._arrays_for(u, W)
+        x[..., :-1] = _flat(self.features.active_inputs(u)).mT
+        target = x if self.model.target is identity else self.model.target(x)
+        if "c" in parameters:
+            torch.baddbmm(parameters["c"].flatten(0, 1)[..., None], W, x, out=h)
+        else:
+            torch.bmm(W, x, out=h)
+        h.relu_()
+        torch.baddbmm(parameters["b"].flatten(0, 1)[..., None], V.mT, h, out=out)
+        out.relu_()
+        error = torch.sub(out, target)
+        _where_positive(error, out)
+        error.mul_(scale)
+        torch.bmm(V, error, out=by_h)
+        _where_positive(by_h, h)
+        by_W, by_V = torch.bmm(by_h, x.mT), torch.bmm(h, error.mT)
+        found = {"b": error.sum(-1)}
+        if "V" in parameters:
+            found |= {"W": by_W, "V": by_V}
+        else:
+            found["W"] = by_W.add_(by_V)
+        if "c" in parameters:
+            found["c"] = by_h.sum(-1)
+        return {name: found[name].view_as(value) for name, value in parameters.items()}
+
+    def _shares(self, u: Tensor) -> Tensor:
+        """Return the share of each active input and, last, the silent one: (settings, batch + 1)"""
+        silence, batch = self.features.silence[..., None], u.shape[-2]
+        sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
+        return torch.cat([sampled, silence], dim=-1).to(u)
+
+    def _arrays_for(self, u: Tensor, W: Tensor) -> tuple[Tensor, ...]:
+        """Return arrays to work in for such draws, the same ones at every step."""
+        if self._made_for != (u.shape, W.shape):
+            batch = u.shape[-2] + 1
+            models, m, n = W.shape
+            scale = 2 * self.importance[..., None] * self._shares(u)[..., None, :]
+            self._arrays = (
+                W.new_zeros(models, n, batch),  # its last column stays silent
+                scale.to(W).repeat(len(u), 1, 1),
+                W.new_empty(models, m, batch),
+                W.new_empty(models, n, batch),
+                W.new_empty(models, m, batch),
+            )
+            self._made_for = (u.shape, W.shape)
+        return self._arrays
+
+
+def _where_positive(values: Tensor, of: Tensor) -> None:
+    """Set values to 0, in place, where ``of`` is not positive: one pass, and fast."""
+    torch.ops.aten.threshold_backward.grad_input(values, of, 0, grad_input=values)
+
+
+def _flat(t: Tensor) -> Tensor:
+    return t.reshape(-1, *t.shape[-2:])

@@ -1,0 +1,178 @@
+"""Which features each neuron of a hidden layer serves, and names for the codes that result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from superpos import checks
+from superpos.errors import InvalidArgument
+
+SHARE = 0.1  # of a feature's squared length, that a neuron which serves it holds at least
+_REPRESENTED = 0.5
+
+
+def serves(W: Tensor, V: Tensor | None = None, *, share: float = SHARE) -> Tensor:
+    """Return which features each neuron serves: booleans ``(..., m, n)``.
+
+    Neuron k passes |W_ki| V_ki on from feature i to output i; with V = W that is ±W_ki². It serves
+    a feature to which all neurons together pass at least 0.5 (in size), if it adds, rather than
+    takes away, at least ``share`` of that.
+
+    Parameters
+    ----------
+    W
+        Encoder ``(..., m, n)``: row k are the weights of neuron k.
+    V
+        Decoder, shaped as W; W itself by default.
+    share
+        In (0, 1].
+
+    Raises
+    ------
+    InvalidArgument
+        If the shapes differ, an entry is NaN or the share lies outside.
+
+    Examples
+    --------
+    Feature 2 is stored in both neurons:
+
+    >>> serves(torch.tensor([[1.0, 0.0, 0.7], [0.0, 1.0, 0.7]])).int()
+    tensor([[1, 0, 1],
+            [0, 1, 1]], dtype=torch.int32)
+    """
+    W, _ = checks.weights(W)
+    V = W if V is None else checks.finite("V", V)
+    if V.shape != W.shape:
+        raise InvalidArgument(
+            f"V has shape {tuple(V.shape)} and W {tuple(W.shape)}: they must be the same"
+        )
+    if not 0 < share <= 1:
+        raise InvalidArgument(f"share is {share!r}: a number above 0 and at most 1 is needed")
+    passed = W.abs() * V
+    total = passed.abs().sum(-2, keepdim=True)
+    return (total >= _REPRESENTED) & (passed >= share * total)
+
+
+def monosemantic(serving: Tensor) -> Tensor:
+    """Return which neurons serve exactly one feature: from ``(..., m, n)``, ``(..., m)``.
+
+    Examples
+    --------
+    >>> monosemantic(torch.tensor([[True, False, False], [False, True, True]]))
+    tensor([ True, False])
+    """
+    return serving.sum(-1) == 1
+
+
+def polysemantic(serving: Tensor) -> Tensor:
+    """Return which neurons serve two features or more: from ``(..., m, n)``, ``(..., m)``.
+
+    Examples
+    --------
+    >>> polysemantic(torch.tensor([[True, False, False], [False, True, True]]))
+    tensor([False,  True])
+    """
+    return serving.sum(-1) >= 2
+
+
+def canonical(serving: Tensor) -> Tensor:
+    """Return the same with neurons in an order of their own, ``(..., m, n)``.
+
+    Neurons have no natural order: two models have the same code if they are equal in this one.
+    First come those that serve the first feature, and among them those that serve the second, and
+    so on.
+
+    Examples
+    --------
+    >>> canonical(torch.tensor([[False, True, True], [True, False, True]])).int()
+    tensor([[1, 0, 1],
+            [0, 1, 1]], dtype=torch.int32)
+    """
+    return serving.gather(-2, order(serving)[..., None].expand_as(serving))
+
+
+def order(serving: Tensor) -> Tensor:
+    """Return the neurons in the order of `canonical`: indices ``(..., m)``.
+
+    Examples
+    --------
+    >>> order(torch.tensor([[False, True, True], [True, False, True]]))
+    tensor([1, 0])
+    """
+    places = torch.arange(serving.shape[-2]).expand(serving.shape[:-1])
+    for feature in reversed(range(serving.shape[-1])):  # a stable sort by each, the first last
+        key = serving[..., feature].gather(-1, places)
+        places = places.gather(-1, key.int().argsort(dim=-1, descending=True, stable=True))
+    return places
+
+
+def groups(serving: Tensor) -> list[tuple[int, int]]:
+    """Return the groups of one model: how many features are in how many neurons, largest first.
+
+    Neurons and features that are linked, directly or through others, make a group. Neurons that
+    serve nothing, and features that no neuron serves, are in none.
+
+    Parameters
+    ----------
+    serving
+        Booleans ``(m, n)``, as `serves` gives them.
+
+    Examples
+    --------
+    >>> groups(serves(torch.tensor([[1.0, 0, 0.7, 0], [0, 1, 0.7, 0], [0, 0, 0, 1]])))
+    [(3, 2), (1, 1)]
+    """
+    if serving.ndim != 2:
+        raise InvalidArgument(
+            f"serving has shape {tuple(serving.shape)}: that of one model, (m, n), is needed"
+        )
+    found: list[tuple[set[int], int]] = []
+    for row in serving.tolist():
+        features = {i for i, served in enumerate(row) if served}
+        if not features:
+            continue
+        linked = [group for group in found if group[0] & features]
+        found = [group for group in found if not group[0] & features]
+        found.append((features.union(*(f for f, _ in linked)), 1 + sum(k for _, k in linked)))
+    return sorted(((len(features), k) for features, k in found), key=_size, reverse=True)
+
+
+def _size(group: tuple[int, int]) -> tuple[int, int]:
+    return group[1], group[0]
+
+
+def code_name(found: Sequence[tuple[int, int]]) -> str:
+    """Return the name of a code, that is, of the groups of a model.
+
+    Examples
+    --------
+    >>> code_name([(3, 2), (1, 1), (1, 1), (1, 1)])
+    '3 in 2 + 3 × 1 in 1'
+    """
+    counted = Counter(found)
+    ordered = sorted(counted, key=_size, reverse=True)
+    return (
+        " + ".join(
+            (f"{counted[group]} × " if counted[group] > 1 else "") + f"{group[0]} in {group[1]}"
+            for group in ordered
+        )
+        or "nothing"
+    )
+
+
+def code_names(serving: Tensor) -> list[str]:
+    """Return the name of the code of every model of an ensemble ``(..., m, n)``, as a flat list.
+
+    Examples
+    --------
+    >>> code_names(torch.eye(2, dtype=torch.bool).expand(3, 2, 2))
+    ['2 × 1 in 1', '2 × 1 in 1', '2 × 1 in 1']
+    """
+    flat = canonical(serving).reshape(-1, *serving.shape[-2:])
+    kinds, kind_of = flat.unique(dim=0, return_inverse=True)
+    names = [code_name(groups(kind)) for kind in kinds]
+    return [names[kind] for kind in kind_of.tolist()]
