@@ -28,9 +28,10 @@ class HiddenRelu:
         self._made_for: tuple | None = None
 
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
-        x = torch.nn.functional.pad(self.features.active_inputs(u), (0, 0, 0, 1))
-        error = (self.model.reconstruct(parameters, x) - self.model.target(x)).square()
-        return ((error @ self.importance[..., None])[..., 0] * self._shares(u)).sum(-1)
+        _, scale, _, out, target = self._forward(parameters, u)
+        # the scale holds the 2 of the square's derivative
+        found = (scale * torch.sub(out, target).square_()).sum((-2, -1)) / 2
+        return found.view(parameters["W"].shape[:2])
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
         """Return the gradient.
@@ -38,22 +39,12 @@ class HiddenRelu:
         With e = 2 I (y − t) where y > 0 and d = V e where h > 0 it is d xᵀ for W, h eᵀ for V (and
         both for a tied W), d for c and e for b.
         """
-        W = _flat(parameters["W"])
         V = _flat(parameters.get("V", parameters["W"]))
-        x, scale, h, out, by_h = self._arrays_for(u, W)
-        x[..., :-1] = _flat(self.features.active_inputs(u)).mT
-        target = x if self.model.target is identity else self.model.target(x)
-        if "c" in parameters:
-            torch.baddbmm(parameters["c"].flatten(0, 1)[..., None], W, x, out=h)
-        else:
-            torch.bmm(W, x, out=h)
-        h.relu_()
-        torch.baddbmm(parameters["b"].flatten(0, 1)[..., None], V.mT, h, out=out)
-        out.relu_()
+        x, scale, h, out, target = self._forward(parameters, u)
         error = torch.sub(out, target)
         _where_positive(error, out)
         error.mul_(scale)
-        torch.bmm(V, error, out=by_h)
+        by_h = torch.bmm(V, error)
         _where_positive(by_h, h)
         by_W, by_V = torch.bmm(by_h, x.mT), torch.bmm(h, error.mT)
         found = {"b": error.sum(-1)}
@@ -64,6 +55,21 @@ class HiddenRelu:
         if "c" in parameters:
             found["c"] = by_h.sum(-1)
         return {name: found[name].view_as(value) for name, value in parameters.items()}
+
+    def _forward(self, parameters: dict[str, Tensor], u: Tensor) -> tuple[Tensor, ...]:
+        """Return inputs, the weights of errors, the hidden layer, the output and the target."""
+        W = _flat(parameters["W"])
+        V = _flat(parameters.get("V", parameters["W"]))
+        x, scale, h, out = self._arrays_for(u, W)
+        x[..., :-1] = _flat(self.features.active_inputs(u)).mT
+        if "c" in parameters:
+            torch.baddbmm(parameters["c"].flatten(0, 1)[..., None], W, x, out=h)
+        else:
+            torch.bmm(W, x, out=h)
+        h.relu_()
+        torch.baddbmm(parameters["b"].flatten(0, 1)[..., None], V.mT, h, out=out)
+        out.relu_()
+        return x, scale, h, out, x if self.model.target is identity else self.model.target(x)
 
     def _shares(self, u: Tensor) -> Tensor:
         """Return the share of each active input and, last, the silent one: (settings, batch + 1)"""
@@ -82,7 +88,6 @@ class HiddenRelu:
                 scale.to(W).repeat(len(u), 1, 1),
                 W.new_empty(models, m, batch),
                 W.new_empty(models, n, batch),
-                W.new_empty(models, m, batch),
             )
             self._made_for = (u.shape, W.shape)
         return self._arrays
