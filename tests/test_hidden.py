@@ -6,7 +6,7 @@ from torch import Tensor
 
 from superpos import losses, neurons
 from superpos.features import CorrelatedSets, IndependentFeatures, SignedFeatures
-from superpos.hidden import HiddenRelu
+from superpos.hidden import HiddenRelu, expected_loss
 from superpos.models import RELU_HIDDEN, Model, identity
 from superpos.objectives import SampledActive
 from superpos.procedures import Procedure
@@ -146,3 +146,23 @@ def test_a_model_without_hidden_biases_is_one_whose_hidden_biases_are_0():
         HiddenRelu(model, of, importance()).loss(zero, u),
         HiddenRelu(without, of, importance()).loss(given, u),
     )
+
+
+@pytest.mark.parametrize("settings", [(), (3,)])
+def test_the_expected_loss_is_the_mean_over_plain_inputs(settings):
+    of = IndependentFeatures(N, torch.full((*settings, 1), 0.4))
+    given = {"W": draw(0, 50, *settings, M, N), "b": 0.3 * draw(1, 50, *settings, N)}
+    mean, error = expected_loss(RELU_HIDDEN, given, of, importance()[0], samples=20_000)
+    x = of.inputs(torch.rand(40_000, of.uniforms, generator=torch.Generator().manual_seed(9)))
+    plain = losses.batch_loss(x, RELU_HIDDEN.reconstruct(given, x), importance()[0])
+    assert mean.shape == error.shape == (50, *settings)
+    assert torch.allclose(mean, plain, rtol=0.05)
+    assert (error < 0.03 * mean).all()
+
+
+def test_a_model_has_the_same_expected_loss_in_any_company():
+    of = IndependentFeatures(N, torch.tensor([[0.4], [0.1]]))
+    given = {"W": draw(0, 600, 2, M, N), "b": torch.zeros(600, 2, N)}
+    whole, _ = expected_loss(RELU_HIDDEN, given, of, samples=256)
+    alone, _ = expected_loss(RELU_HIDDEN, {k: v[-1:] for k, v in given.items()}, of, samples=256)
+    assert torch.allclose(whole[-1:], alone)

@@ -104,3 +104,29 @@ def test_what_makes_no_sense_is_refused():
         neurons.serves(W, torch.eye(3))
     with pytest.raises(InvalidArgument, match="one model"):
         neurons.groups(torch.ones(3, 2, 2).bool())
+
+
+def test_features_along_neurons_are_spread_less_than_any_rotation():
+    assert neurons.spread(torch.diag(torch.tensor([1.0, -2.0, 3.0]))) == 1
+    assert neurons.spread(torch.ones(4, 3)).item() == pytest.approx(2)
+    assert (neurons.rotations_more_spread(torch.eye(5).expand(3, 5, 5)) == 1).all()
+
+
+def test_short_features_are_not_asked_for_their_direction():
+    W = torch.tensor([[1.0, 0.1], [0.0, 0.1]])
+    assert neurons.spread(W) == 1
+
+
+def test_without_preferred_directions_a_rotation_is_as_likely_above_as_below():
+    W = some(0, 2000, 5, 8)  # isotropic
+    share = neurons.rotations_more_spread(W)
+    # uniform on 0 to 1: 2000 draws have a mean with a standard error of 0.0065
+    assert share.mean().item() == pytest.approx(0.5, abs=0.06)
+    assert (share >= 0.99).double().mean() < 0.05
+
+
+def test_rotations_keep_lengths_and_have_no_preferred_direction():
+    R = neurons.random_rotations(3, 4000, seed=1)
+    assert torch.allclose(R.mT @ R, torch.eye(3).double().expand_as(R))
+    assert R.mean(0).abs().max() < 0.05  # a standard error is √(1/3/4000) = 0.009
+    assert not torch.equal(R, neurons.random_rotations(3, 4000, seed=2))

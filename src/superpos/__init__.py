@@ -43,6 +43,7 @@ _MODULES = (
     "superpos.explorers",
     "superpos.features",
     "superpos.geometry",
+    "superpos.hidden",
     "superpos.intervals",
     "superpos.losses",
     "superpos.memorization",

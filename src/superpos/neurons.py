@@ -1,4 +1,7 @@
-"""Which features each neuron of a hidden layer serves, and names for the codes that result."""
+"""Which features each neuron of a hidden layer serves, and names for the codes that result.
+
+And whether features lie along neurons at all.
+"""
 
 from __future__ import annotations
 
@@ -176,3 +179,62 @@ def code_names(serving: Tensor) -> list[str]:
     kinds, kind_of = flat.unique(dim=0, return_inverse=True)
     names = [code_name(groups(kind)) for kind in kinds]
     return [names[kind] for kind in kind_of.tolist()]
+
+
+def random_rotations(m: int, count: int, *, seed: int = 0) -> Tensor:
+    """Return ``count`` orthogonal matrices ``(count, m, m)``, uniform over all of them, float64.
+
+    Examples
+    --------
+    >>> R = random_rotations(3, 2)
+    >>> torch.allclose(R @ R.mT, torch.eye(3).double().expand(2, 3, 3))
+    True
+    """
+    generator = torch.Generator().manual_seed(seed)
+    normal = torch.randn(count, m, m, dtype=torch.float64, generator=generator)
+    Q, R = torch.linalg.qr(normal)
+    return Q * R.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
+
+
+def spread(W: Tensor) -> Tensor:
+    """Return Σ_k |W_ki| / ‖W_i‖, on average over the represented features: ``(...)``.
+
+    It is 1 where every feature lies along a neuron, and √m where all neurons share all features
+    equally; NaN where no feature is represented (‖W_i‖² ≥ 0.5).
+
+    Examples
+    --------
+    >>> spread(torch.tensor([[1.0, 0.0], [0.0, -2.0]]))
+    tensor(1.)
+    """
+    W, _ = checks.weights(W)
+    square = W.square().sum(-2)
+    kept = square >= _REPRESENTED
+    ratio = W.abs().sum(-2) / square.sqrt().clamp_min(1e-30)
+    return (ratio * kept).sum(-1) / kept.sum(-1)
+
+
+def rotations_more_spread(W: Tensor, *, rotations: int = 100, seed: int = 0) -> Tensor:
+    """Return for which share of random rotations R the features of RW are more spread: ``(...)``.
+
+    Without preferred directions that is a number drawn uniformly from 0 to 1. All models are
+    rotated alike.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    rotations, seed
+        How many rotations, and which.
+
+    Examples
+    --------
+    >>> rotations_more_spread(torch.eye(4))
+    tensor(1.)
+    """
+    W, _ = checks.weights(W)
+    own = spread(W)
+    more = torch.zeros_like(own)
+    for R in random_rotations(W.shape[-2], rotations, seed=seed).to(W):
+        more += spread(R @ W) > own
+    return more / rotations
