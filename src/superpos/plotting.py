@@ -412,6 +412,96 @@ def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
     axes.spines[:].set_visible(False)
 
 
+def weights(axes: Axes, W: Tensor) -> None:
+    """Draw the weights of neurons on a diverging scale from −1 to 1: a row a neuron.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    W
+        ``(m, n)``.
+    """
+    m, n = W.shape
+    axes.imshow(W.numpy(), cmap=PRODUCTS, vmin=-1, vmax=1, interpolation="nearest", aspect="equal")
+    axes.set(xticks=range(n), yticks=range(m), yticklabels=range(1, m + 1))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def stacks(axes: Axes, W: Tensor, serving: Tensor, *, lowest: float | None = None) -> None:
+    """Draw each neuron as a stack of its weights, the negative ones below the axis.
+
+    A weight has the colour of its feature, dark for the most important, and its number; features
+    that the neuron does not serve are pale. Polysemantic neurons have numbers in the accent colour.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    W
+        ``(m, n)``, features by falling importance.
+    serving
+        Which features each neuron serves, booleans ``(m, n)``: see `superpos.neurons.serves`.
+    lowest
+        Where the axis ends below; stacks may be cut off there.
+
+    References
+    ----------
+    Elhage et al. 2022, "Visualizing Superposition in Terms of Neurons" (stacks of weights).
+    """
+    m, n = W.shape
+    colours = [IMPORTANCE(0.95 - 0.85 * i / max(1, n - 1)) for i in range(n)]
+    for neuron in range(m):
+        top = bottom = 0.0
+        for i, (weight, served) in enumerate(zip(W[neuron].tolist(), serving[neuron], strict=True)):
+            start = top if weight > 0 else bottom
+            axes.bar(
+                neuron + 1, weight, 0.72, bottom=start, color=colours[i], ec="white", lw=0.6,
+                alpha=1.0 if served else 0.3,
+            )  # fmt: skip
+            if served and weight > 0.2:
+                light = i > n / 2
+                axes.annotate(
+                    str(i), (neuron + 1, start + weight / 2), ha="center", va="center_baseline",
+                    color=INK if light else "white", fontsize=8,
+                )  # fmt: skip
+            if weight > 0:
+                top += weight
+            else:
+                bottom += weight
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.set(xticks=range(1, m + 1), ylim=(lowest, None))
+    for tick, many in zip(axes.get_xticklabels(), serving.sum(-1) >= 2, strict=True):
+        tick.set_color(ACCENT if many else INK)
+
+
+def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colours) -> None:
+    """Draw bars of parts that add up to a whole, from left to right, one bar a name.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    names
+        Of the bars, from the top.
+    parts
+        ``(len(names),)`` each, by what they are called.
+    colours
+        One for each part.
+    """
+    start = torch.zeros(len(names), dtype=torch.float64)
+    for (label, part), colour in zip(parts.items(), colours, strict=True):
+        axes.barh(
+            range(len(names)), part.numpy(), 0.8, left=start.numpy(), color=colour, label=label,
+            ec="white", lw=0.5,
+        )  # fmt: skip
+        start += part
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+
+
 def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
     """Draw each group of values as a strip of dots, the first in the accent colour.
 
