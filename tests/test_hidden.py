@@ -6,7 +6,7 @@ from torch import Tensor
 
 from superpos import losses, neurons
 from superpos.features import CorrelatedSets, IndependentFeatures, SignedFeatures
-from superpos.hidden import HiddenRelu, expected_loss
+from superpos.hidden import HiddenRelu, expected_loss, refine
 from superpos.models import RELU_HIDDEN, Model, identity
 from superpos.objectives import SampledActive
 from superpos.procedures import Procedure
@@ -166,3 +166,14 @@ def test_a_model_has_the_same_expected_loss_in_any_company():
     whole, _ = expected_loss(RELU_HIDDEN, given, of, samples=256)
     alone, _ = expected_loss(RELU_HIDDEN, {k: v[-1:] for k, v in given.items()}, of, samples=256)
     assert torch.allclose(whole[-1:], alone)
+
+
+def test_refining_lowers_the_loss_and_leaves_the_start_alone():
+    of = IndependentFeatures(N, torch.tensor([[0.4], [0.1]]))
+    given = {"W": 0.5 * draw(0, 8, 2, M, N), "b": torch.zeros(8, 2, N)}
+    before = {name: value.clone() for name, value in given.items()}
+    end = refine(RELU_HIDDEN, given, of, importance()[0], Procedure(steps=200))
+    assert all(torch.equal(given[name], before[name]) for name in given)
+    start, _ = expected_loss(RELU_HIDDEN, given, of, importance()[0], samples=512)
+    found, _ = expected_loss(RELU_HIDDEN, end, of, importance()[0], samples=512)
+    assert (found < start).all()

@@ -130,3 +130,53 @@ def test_rotations_keep_lengths_and_have_no_preferred_direction():
     assert torch.allclose(R.mT @ R, torch.eye(3).double().expand_as(R))
     assert R.mean(0).abs().max() < 0.05  # a standard error is √(1/3/4000) = 0.009
     assert not torch.equal(R, neurons.random_rotations(3, 4000, seed=2))
+
+
+def block(*parts: Tensor) -> Tensor:
+    W = torch.block_diag(*parts)
+    return torch.nn.functional.pad(W, (0, 10 - W.shape[1], 0, 5 - W.shape[0]))
+
+
+THREE_IN_TWO = torch.tensor([[1.0, 0, 0.7], [0, 1, 0.7]])
+FIVE_IN_THREE = torch.tensor([[1.0, 0, 0, 0.7, 0.6], [0, 1, 0, 0.7, 0.6], [0, 0, 1, 0, 0.6]])
+TEN_IN_FIVE = torch.zeros(5, 10).index_put(
+    (torch.combinations(torch.arange(5)).T, torch.arange(10)), torch.tensor(0.7)
+)
+EIGHT_IN_FIVE = torch.cat([TEN_IN_FIVE[:, :4] + 0.5 * TEN_IN_FIVE[:, [9, 8, 7, 4]],
+                           TEN_IN_FIVE[:, 4:8], torch.zeros(5, 2)], dim=1)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("W", "expected"),
+    [
+        (block(torch.eye(5)), ["all monosemantic"]),
+        (block(THREE_IN_TWO, torch.eye(3)), ["3 in 2"]),
+        (block(THREE_IN_TWO, THREE_IN_TWO, torch.eye(1)), ["3 in 2"]),
+        (block(FIVE_IN_THREE, torch.eye(2)), ["5 in 3"]),
+        (block(six_in_four(), torch.eye(1)), ["6 in 4"]),
+        (EIGHT_IN_FIVE, ["8 in 5"]),
+        (TEN_IN_FIVE, ["pairs of neurons"]),
+        (block(THREE_IN_TWO, FIVE_IN_THREE), []),
+        (torch.zeros(5, 10), []),
+    ],
+)
+def test_each_regime_is_known_by_its_groups(W, expected):
+    found = neurons.regimes(W)
+    assert [name for name, shown in zip(neurons.REGIMES, found, strict=True) if shown] == expected
+    assert torch.equal(neurons.regimes(W[[3, 0, 4, 1, 2]].expand(2, 3, 5, 10))[1, 2], found)
+
+
+def test_strong_inhibition_hides_a_feature_unless_it_is_left_out():
+    W = TEN_IN_FIVE.clone()
+    W[4, 0] = -3.0
+    assert not neurons.regimes(W)[5]
+    assert neurons.regimes(W.relu())[5]
+
+
+def test_the_effective_number_counts_equal_neurons_and_ignores_inhibition():
+    number = neurons.effective_number(torch.tensor([[1.0, 0.5], [-3.0, 0.5], [0.0, 0.5]]))
+    assert number.tolist() == pytest.approx([1, 3])
+    W = some(4, 30, 5, 8)
+    number = neurons.effective_number(W)
+    assert (number[number.isfinite()] >= 1 - 1e-6).all()
+    assert torch.equal(number.isfinite(), W.relu().square().sum(-2) >= 0.5)

@@ -167,6 +167,20 @@ def code_name(found: Sequence[tuple[int, int]]) -> str:
     )
 
 
+def each_groups(serving: Tensor) -> list[list[tuple[int, int]]]:
+    """Return the `groups` of every model of an ensemble ``(..., m, n)``, as a flat list.
+
+    Examples
+    --------
+    >>> each_groups(torch.eye(2, dtype=torch.bool).expand(3, 2, 2))[0]
+    [(1, 1), (1, 1)]
+    """
+    flat = canonical(serving).reshape(-1, *serving.shape[-2:])
+    kinds, kind_of = flat.unique(dim=0, return_inverse=True)  # there are few
+    found = [groups(kind) for kind in kinds]
+    return [found[kind] for kind in kind_of.tolist()]
+
+
 def code_names(serving: Tensor) -> list[str]:
     """Return the name of the code of every model of an ensemble ``(..., m, n)``, as a flat list.
 
@@ -175,10 +189,69 @@ def code_names(serving: Tensor) -> list[str]:
     >>> code_names(torch.eye(2, dtype=torch.bool).expand(3, 2, 2))
     ['2 × 1 in 1', '2 × 1 in 1', '2 × 1 in 1']
     """
-    flat = canonical(serving).reshape(-1, *serving.shape[-2:])
-    kinds, kind_of = flat.unique(dim=0, return_inverse=True)
-    names = [code_name(groups(kind)) for kind in kinds]
-    return [names[kind] for kind in kind_of.tolist()]
+    return [code_name(found) for found in each_groups(serving)]
+
+
+# the codes that the source describes for ten features in five neurons, from dense to sparse
+REGIMES = ("all monosemantic", "3 in 2", "5 in 3", "6 in 4", "8 in 5", "pairs of neurons")
+
+
+def regimes(W: Tensor, *, share: float = SHARE) -> Tensor:
+    """Return which of the codes in `REGIMES` each model has: booleans ``(..., 6)``.
+
+    Parameters
+    ----------
+    W
+        ``(..., 5, n)``; with ReLU(W) inhibition does not count.
+    share
+        As for `serves`.
+
+    References
+    ----------
+    Elhage et al. 2022, "Visualizing Superposition in Terms of Neurons".
+
+    Examples
+    --------
+    >>> W = torch.block_diag(torch.tensor([[1.0, 0, 0.7], [0, 1, 0.7]]), torch.eye(3))
+    >>> [name for name, shown in zip(REGIMES, regimes(W)) if shown]
+    ['3 in 2']
+    """
+    serving = serves(W, share=share)
+    alone = (1, 1)
+    found = torch.tensor(
+        [
+            (
+                g == 5 * [alone],
+                (3, 2) in g and {*g} <= {(3, 2), alone},
+                g.count((5, 3)) == 1 and {*g} <= {(5, 3), alone},
+                g == [(6, 4), alone],
+                g == [(8, 5)],
+            )
+            for g in each_groups(serving)
+        ]
+    )
+    kept = W.square().sum(-2) >= _REPRESENTED
+    paired = (serving.sum(-2) == 2) | ~kept
+    in_pairs = paired.all(-1) & kept.any(-1)
+    return torch.cat([found.reshape(*W.shape[:-2], 5), in_pairs[..., None]], dim=-1)
+
+
+def effective_number(W: Tensor) -> Tensor:
+    """Return the effective number of neurons of each feature: (Σ_k w_k)² / Σ_k w_k², ``(..., n)``.
+
+    w_k = ReLU(W_ki) are its positive weights. It is k for k equal ones; NaN for a feature whose
+    Σ_k w_k² is below 0.5.
+
+    Examples
+    --------
+    >>> effective_number(torch.tensor([[1.0, 0.7, 0.0], [-2.0, 0.7, 0.1]]))
+    tensor([1., 2., nan])
+    """
+    W, _ = checks.weights(W)
+    positive = W.relu()
+    square = positive.square().sum(-2)
+    number = positive.sum(-2).square() / square
+    return torch.where(square >= _REPRESENTED, number, torch.nan)
 
 
 def random_rotations(m: int, count: int, *, seed: int = 0) -> Tensor:
