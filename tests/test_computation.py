@@ -8,6 +8,7 @@ from superpos import computation
 from superpos.computation import ABSOLUTE_VALUE, PAIRWISE_AND
 from superpos.errors import InvalidArgument
 from superpos.features import BooleanFeatures, SignedFeatures
+from superpos.hidden import HiddenRelu
 from superpos.procedures import Procedure
 from superpos.training import train
 
@@ -238,3 +239,22 @@ def test_sparse_inputs_let_three_neurons_compute_more_than_three_ands():
     given = {name: value[:, None] for name, value in run.parameters.items()}
     computed = (computation.and_errors(given, settings)[:, 0] <= 0.25).sum(-1)
     assert computed.max() > 3
+
+
+def test_gradients_of_strata_are_those_of_their_mean_loss():
+    features = BooleanFeatures(6, torch.tensor([[0.5], [0.05]]))
+    importance = torch.tensor([1.0, 0, 0.5, 0, 0.2, 0]).expand(2, 6)
+    target = HiddenRelu(PAIRWISE_AND, features, importance)
+    shapes = {"W": (3, 2, 4, 6), "V": (3, 2, 4, 6), "b": (3, 2, 6)}
+    given = {name: draw(k, *shape) for k, (name, shape) in enumerate(shapes.items())}
+    u = torch.rand(3, 10, features.uniforms, generator=torch.Generator().manual_seed(0))
+    leaves = {name: value.clone().requires_grad_() for name, value in given.items()}
+    x, share = features.strata(u), features.shares(u)
+    y = PAIRWISE_AND.reconstruct(leaves, x)
+    square = ((y - computation.pairwise_and(x)).square() * importance[:, None]).sum(-1)
+    loss = (square * share).sum(-1)
+    assert torch.allclose(target.loss(given, u), loss, rtol=1e-4)
+    expected = torch.autograd.grad(loss.sum(), list(leaves.values()))
+    found = target.gradients(given, u)
+    for name, gradient in zip(leaves, expected, strict=True):
+        assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-5), name

@@ -653,3 +653,15 @@ def test_shares_begin_where_the_last_one_ended():
     plotting.shares(axes, ["first", "second"], parts, [plotting.INK, plotting.ACCENT])
     bars = sorted((round(bar.get_y() + 0.4), bar.get_x(), bar.get_width()) for bar in axes.patches)
     assert bars == [(0, 0.0, 0.25), (0, 0.25, 0.75), (1, 0.0, 1.0), (1, 1.0, 0.0)]
+
+
+def test_bars_of_neurons_show_what_each_serves_and_ground_those_that_share():
+    slopes = torch.tensor([[0.0, 1.0, 0.5], [1.0, 0.0, 0.1], [0.0, 0.0, 0.0]])
+    fig, ax = plotting.figure(1, 1)
+    plotting.neuron_bars(ax, slopes, slopes >= 0.25)
+    grounds, bars = ax.containers
+    assert len(grounds) == 1  # one polysemantic neuron, second by its most important feature
+    assert grounds[0].get_x() + grounds[0].get_width() / 2 == pytest.approx(1)
+    assert sorted(bar.get_height() for bar in bars) == pytest.approx([0.5, 1, 1])
+    assert max(bar.get_y() for bar in bars) == pytest.approx(1)
+    assert plotting.svg(fig)
