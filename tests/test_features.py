@@ -6,13 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from superpos import losses
 from superpos.errors import InvalidArgument
 from superpos.features import (
     AnticorrelatedSets,
+    BooleanFeatures,
     CorrelatedSets,
     Examples,
     FeatureDistribution,
     IndependentFeatures,
+    SignedFeatures,
 )
 
 DRAWS = 100_000
@@ -271,3 +274,54 @@ def test_what_are_no_examples_is_refused(x, told):
 def test_examples_without_an_active_feature_have_no_active_inputs():
     with pytest.raises(InvalidArgument, match="no example has an active feature"):
         Examples(torch.zeros(2, 3)).active_inputs(torch.rand(4, 1))
+
+
+def test_signed_features_are_uniform_on_both_sides_where_they_are_active():
+    p = torch.tensor([[1.0], [0.2]])
+    features = SignedFeatures(3, p)
+    u = torch.rand(50_000, features.uniforms, generator=torch.Generator().manual_seed(0))
+    x = features.inputs(u)
+    assert torch.equal(x != 0, IndependentFeatures(3, p).inputs(u) > 0)
+    for row, probability in zip(x, p.flatten().tolist(), strict=True):
+        # uniform on [−1, 1] has mean 0 and variance 1/3
+        assert row.mean().item() == pytest.approx(0, abs=0.01)
+        assert row.square().mean().item() == pytest.approx(probability / 3, rel=0.03)
+        assert (row != 0).float().mean().item() == pytest.approx(probability, rel=0.03)
+        assert row.abs().max() <= 1
+    assert (features.active_inputs(u) != 0).any(-1).all()
+    assert (features.mean == 0).all()
+
+
+def test_no_exact_loss_is_given_for_signed_features():
+    with pytest.raises(InvalidArgument, match="signed"):
+        losses.exact_loss(torch.eye(2), torch.zeros(2), SignedFeatures(2, 0.5))
+
+
+def test_boolean_strata_with_their_shares_have_the_moments_of_the_theory():
+    p = torch.tensor([0.5, 0.1, 0.004, 0.0, 1.0], dtype=torch.float64)
+    features = BooleanFeatures(6, p[:, None])
+    u = uniforms(features, 20_000)
+    x, share = features.strata(u), features.shares(u)
+    assert x.shape == (5, 20_000 + 15 + 6 + 1, 6)
+    assert set(x.unique().tolist()) == {0, 1}
+    assert torch.allclose(share.sum(-1), torch.ones(5).double())
+    mean = (share[..., None] * x).sum(-2)
+    assert torch.allclose(mean, p[:, None].expand(5, 6), rtol=0.03, atol=1e-6)
+    triple = (share * x[..., 0] * x[..., 2] * x[..., 5]).sum(-1)
+    assert torch.allclose(triple, p**3, rtol=0.15)
+    assert (x[:, :20_000].sum(-1) >= 3).all()
+
+
+def test_boolean_inputs_are_those_of_each_feature_alone():
+    features = BooleanFeatures(4, 0.3)
+    x = features.inputs(uniforms(features))
+    assert set(x.unique().tolist()) == {0, 1}
+    assert_mean(x, torch.full((4,), 0.3).double())
+    assert (features.active_inputs(uniforms(features)).sum(-1) > 0).all()
+
+
+def test_boolean_features_have_one_probability():
+    with pytest.raises(InvalidArgument, match="probability differs between features"):
+        BooleanFeatures(3, torch.tensor([0.1, 0.2, 0.1]))
+    with pytest.raises(InvalidArgument, match="exact losses are for features on"):
+        BooleanFeatures(3, 0.1).active_sets()

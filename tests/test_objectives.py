@@ -6,6 +6,7 @@ from torch import Tensor
 
 from superpos import losses
 from superpos.features import AnticorrelatedSets, CorrelatedSets, IndependentFeatures
+from superpos.hidden import HiddenRelu
 from superpos.models import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Model
 from superpos.objectives import (
     ExactLinear,
@@ -169,9 +170,10 @@ SAME_NAME = Model("ReLU output", hidden=torch.relu)
     [
         (RELU_OUTPUT, IntegratedRelu),
         (LINEAR, ExactLinear),
-        (RELU_HIDDEN, Sampled),
+        (RELU_HIDDEN, HiddenRelu),
         (UNTIED, Sampled),
-        (SAME_NAME, Sampled),
+        (SAME_NAME, HiddenRelu),
+        (Model("squares", target=torch.square), Sampled),
     ],
 )
 def test_what_can_be_integrated_is(model, expected):

@@ -620,3 +620,48 @@ def test_a_polytope_is_drawn_with_all_its_sides():
     octahedron = torch.cat([torch.eye(3), -torch.eye(3)], dim=-1)
     plotting.arrangement(axes, octahedron)
     assert sum(len(line.get_xdata()) == 2 for line in axes.lines) == 12
+
+
+def test_weights_are_drawn_with_a_row_a_neuron():
+    _, axes = plotting.figure()
+    W = torch.tensor([[1.0, 0.0, -0.5], [0.0, 2.0, 0.0]])
+    plotting.weights(axes, W)
+    (image,) = axes.images
+    assert np.array_equal(image.get_array(), W.numpy())
+    assert image.get_clim() == (-1, 1)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["1", "2"]
+
+
+def test_stacks_hold_every_weight_and_add_up():
+    _, axes = plotting.figure()
+    W = torch.tensor([[1.0, 0.5, -0.5], [0.25, 2.0, -0.25]])
+    serving = torch.tensor([[True, True, False], [False, True, False]])
+    plotting.stacks(axes, W, serving)
+    bars = [(round(bar.get_x() + 0.36), bar.get_y(), bar.get_height()) for bar in axes.patches]
+    for neuron, row in enumerate(W.tolist(), 1):
+        own = [(low, height) for at, low, height in bars if at == neuron]
+        assert [height for _, height in own] == row
+        assert max(low + height for low, height in own) == sum(w for w in row if w > 0)
+    colours = [to_hex(tick.get_color()) for tick in axes.get_xticklabels()]
+    assert colours == [plotting.ACCENT, plotting.INK]  # the first neuron is polysemantic
+    assert [text.get_text() for text in axes.texts] == ["0", "1", "1"]  # only what is served
+
+
+def test_shares_begin_where_the_last_one_ended():
+    _, axes = plotting.figure()
+    parts = {"a": torch.tensor([0.25, 1.0]), "b": torch.tensor([0.75, 0.0])}
+    plotting.shares(axes, ["first", "second"], parts, [plotting.INK, plotting.ACCENT])
+    bars = sorted((round(bar.get_y() + 0.4), bar.get_x(), bar.get_width()) for bar in axes.patches)
+    assert bars == [(0, 0.0, 0.25), (0, 0.25, 0.75), (1, 0.0, 1.0), (1, 1.0, 0.0)]
+
+
+def test_bars_of_neurons_show_what_each_serves_and_ground_those_that_share():
+    slopes = torch.tensor([[0.0, 1.0, 0.5], [1.0, 0.0, 0.1], [0.0, 0.0, 0.0]])
+    fig, ax = plotting.figure(1, 1)
+    plotting.neuron_bars(ax, slopes, slopes >= 0.25)
+    grounds, bars = ax.containers
+    assert len(grounds) == 1  # one polysemantic neuron, second by its most important feature
+    assert grounds[0].get_x() + grounds[0].get_width() / 2 == pytest.approx(1)
+    assert sorted(bar.get_height() for bar in bars) == pytest.approx([0.5, 1, 1])
+    assert max(bar.get_y() for bar in bars) == pytest.approx(1)
+    assert plotting.svg(fig)

@@ -168,6 +168,159 @@ class IndependentFeatures(_Probable):
 
 
 @dataclass(frozen=True, eq=False)
+class SignedFeatures(_Probable):
+    """Each feature is 0 with probability S = 1 − p, else uniform on [−1, 1].
+
+    Parameters
+    ----------
+    n, probability
+        As for `IndependentFeatures`.
+
+    References
+    ----------
+    Elhage et al. 2022, "Computation in Superposition".
+
+    Examples
+    --------
+    >>> x = SignedFeatures(2, 1.0).inputs(torch.rand(1000, 3))
+    >>> bool(x.min() < -0.9), bool(x.max() > 0.9)
+    (True, True)
+    """
+
+    n: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        checks.whole_number("n_features", self.n)
+        p = checks.probabilities("probability", self.probability, dtype=torch.float64)
+        object.__setattr__(self, "probability", checks.per_feature("probability", p, self.n))
+
+    @property
+    def uniforms(self) -> int:
+        return 1 + self.n
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.zeros_like(self.probability)
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs: one uniform decides whether a feature is active, its sign and size."""
+        return _signed(self._draws(u).values(u))
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active feature; the first uniform chooses the first."""
+        return _signed(self._draws(u).values_given_any(u))
+
+    def active_sets(self) -> Tensor:
+        """Refuse: exact losses, which ask for this, are for features on [0, 1]."""
+        raise InvalidArgument(
+            "the features are signed: exact losses are for features on [0, 1]; sample the loss"
+        )
+
+
+def _signed(value: Tensor) -> Tensor:
+    """Spread values on (0, 1] over [−1, 1], in place; 0 stays."""
+    return torch.sub(2 * value, value.sign(), out=value)
+
+
+@dataclass(frozen=True, eq=False)
+class BooleanFeatures(_Probable):
+    """Each feature is 1 with probability p, else 0.
+
+    With sparse inputs, functions of several features differ on the rare inputs where two of them
+    meet. So the inputs with at most two active features are all listed (`strata`), and those with
+    three and more are sampled.
+
+    Parameters
+    ----------
+    n
+        Number of features, at least 3.
+    probability
+        p in [0, 1], the same for all features: a number, or a tensor that broadcasts to
+        ``(..., n)``.
+
+    Examples
+    --------
+    >>> features = BooleanFeatures(4, 0.1)
+    >>> u = torch.rand(8, features.uniforms)
+    >>> features.strata(u).shape, round(features.shares(u).sum().item(), 6)
+    (torch.Size([19, 4]), 1.0)
+    """
+
+    n: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        checks.whole_number("n_features", self.n, least=3)
+        p = checks.probabilities("probability", self.probability, dtype=torch.float64)
+        p = checks.per_feature("probability", p, self.n)
+        if (p != p[..., :1]).any():
+            raise InvalidArgument("probability differs between features: one for all is needed")
+        object.__setattr__(self, "probability", p)
+
+    @property
+    def uniforms(self) -> int:
+        return 1 + self.n
+
+    @property
+    def mean(self) -> Tensor:
+        return self.probability
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs, one uniform a feature."""
+        return self._draws(u).values(u).sign()
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active feature; the first uniform chooses the first."""
+        return self._draws(u).values_given_any(u).sign()
+
+    def active_sets(self) -> Tensor:
+        """Refuse: exact losses, which ask for this, are for features on [0, 1]."""
+        raise InvalidArgument("the features are boolean: exact losses are for features on [0, 1]")
+
+    def strata(self, u: Tensor) -> Tensor:
+        """Return inputs ``(..., *shape, batch + n (n − 1) / 2 + n + 1, n)``.
+
+        First, for each draw, one with three or more active features: the first uniform chooses
+        their number, the smallest of the others which. Then every pair, every feature alone and,
+        last, silence.
+        """
+        u = _spread(u, len(self.shape))
+        log = self._log_chances()[..., 3:]
+        chances = (log - log.amax(-1, keepdim=True)).exp().cumsum(-1)
+        target = u[..., 0].double() * chances[..., -1:]
+        chances = chances.expand(*target.shape[:-1], -1).contiguous()
+        above = torch.searchsorted(chances, target, right=True).clamp_max_(self.n - 3)
+        own = u[..., 1:]
+        order = own.sort(dim=-1).values.expand(*above.shape, self.n)
+        many = (own <= order.gather(-1, 2 + above[..., None])).to(u)
+        one = torch.eye(self.n).to(u)
+        i, j = torch.triu_indices(self.n, self.n, 1)
+        few = torch.cat([one[i] + one[j], one, 0 * one[:1]])
+        return torch.cat([many, few.expand(*many.shape[:-2], *few.shape)], dim=-2)
+
+    def shares(self, u: Tensor) -> Tensor:
+        """Return the share of each of the `strata` in a mean, ``(*shape, inputs)``."""
+        chances, batch = self._log_chances().exp(), u.shape[-2]
+        pairs = self.n * (self.n - 1) // 2
+        each = [
+            (chances[..., 3:].sum(-1, keepdim=True) / batch, batch),
+            (chances[..., 2:3] / pairs, pairs),
+            (chances[..., 1:2] / self.n, self.n),
+            (chances[..., :1], 1),
+        ]
+        return torch.cat([share.expand(*share.shape[:-1], k) for share, k in each], -1).to(u)
+
+    def _log_chances(self) -> Tensor:
+        """Return the logarithms of how probable each number of active features is, from 0 to n."""
+        p, k = self.probability[..., :1], torch.arange(self.n + 1.0, dtype=torch.float64)
+        k = k.to(p.device)
+        n = torch.tensor(float(self.n), dtype=torch.float64)
+        ways = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
+        return ways + torch.xlogy(k, p) + torch.xlogy(n - k, 1 - p)
+
+
+@dataclass(frozen=True, eq=False)
 class CorrelatedSets(_Probable):
     """Features come in sets; a whole set is active or not, each member with a value of its own.
 

@@ -1,8 +1,8 @@
 """The toy models: autoencoders from n features through m dimensions and back.
 
 A model's parameters are a dictionary of tensors with leading ensemble axes:
-``W`` ``(..., m, n)``, ``b`` ``(..., n)``, and ``V`` ``(..., m, n)`` where the decoder is
-not tied to the encoder.
+``W`` ``(..., m, n)``, ``b`` ``(..., n)``, ``V`` ``(..., m, n)`` where the decoder is
+not tied to the encoder, and ``c`` ``(..., m)`` where hidden units have biases.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def identity(z: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Model:
-    """An autoencoder x → hidden(W x) → output(Vᵀ h + b), with V = W when tied.
+    """A model x → hidden(W x + c) → output(Vᵀ h + b), with V = W when tied: an autoencoder, mostly.
 
     Parameters
     ----------
@@ -33,6 +33,14 @@ class Model:
         Element-wise functions of the hidden layer and of the output.
     tied
         Whether the decoder is the encoder's transpose.
+    hidden_bias
+        Whether hidden units have biases c; they start at 0.
+    target
+        What is to come out for inputs ``(..., n)``: the inputs themselves, by default.
+    start
+        What an untied decoder starts as, given the encoder's initial values; by default it has
+        initial values of its own. An output that starts below its kink for every input stays
+        there: `torch.abs` keeps both signs of a feature above it.
 
     References
     ----------
@@ -49,6 +57,9 @@ class Model:
     hidden: Callable[[Tensor], Tensor] = identity
     output: Callable[[Tensor], Tensor] = torch.relu
     tied: bool = True
+    hidden_bias: bool = False
+    target: Callable[[Tensor], Tensor] = identity
+    start: Callable[[Tensor], Tensor] | None = None
 
     def initial(
         self,
@@ -68,6 +79,8 @@ class Model:
         """
         names = ("W",) if self.tied else ("W", "V")
         parameters = {"b": torch.zeros(len(seeds), count, n, device=device)}
+        if self.hidden_bias:
+            parameters["c"] = torch.zeros(len(seeds), count, m, device=device)
         for number, name in enumerate(names):
             values = torch.empty(len(seeds), 1, m, n, device=device)
             for row, seed in zip(values, seeds, strict=True):
@@ -75,23 +88,28 @@ class Model:
                 row.normal_(generator=streams.generator(*key, device=device))
             deviation = scale * (2 / (m * (n + m))) ** 0.5
             parameters[name] = (values * deviation).repeat(1, count, 1, 1)
+        if not self.tied and self.start is not None:
+            parameters["V"] = self.start(parameters["W"])
         return parameters
 
     def centred(self, parameters: dict[str, Tensor], mean: Tensor) -> Tensor:
         """Return the biases ``(..., n)`` for which the mean input ``(..., n)`` comes out as it is.
 
-        Before the output function: b = μ − Vᵀ hidden(W μ).
+        Before the output function: b = μ − Vᵀ hidden(W μ + c).
         """
         W = parameters["W"]
-        h = self.hidden(mean[..., None, :] @ W.mT)
+        h = self._hidden_layer(parameters, mean[..., None, :])
         return mean - (h @ parameters.get("V", W))[..., 0, :]
 
     def reconstruct(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
         """Return the reconstruction of inputs ``x`` ``(..., batch, n)``."""
         W, b = parameters["W"], parameters["b"]
         V = parameters.get("V", W)
-        h = self.hidden(x @ W.mT)
-        return self.output(h @ V + b[..., None, :])
+        return self.output(self._hidden_layer(parameters, x) @ V + b[..., None, :])
+
+    def _hidden_layer(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        z = x @ parameters["W"].mT
+        return self.hidden(z + parameters["c"][..., None, :] if "c" in parameters else z)
 
 
 LINEAR = Model("linear", output=identity)

@@ -1,6 +1,6 @@
 """What training descends: a loss estimated from uniform draws, with its gradient.
 
-`Sampled` works for every model and distribution. The other two integrate exactly what can be
+`Sampled` works for every model and distribution. The others integrate exactly what can be
 integrated: the same expected loss, with less noise for less work. `objective` chooses.
 
 An objective's ``parameters`` have leading axes ``(seeds, settings)``; its draws ``u`` are
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from superpos import losses
 from superpos.features import FeatureDistribution, IndependentFeatures
+from superpos.hidden import HiddenRelu
 from superpos.models import LINEAR, RELU_OUTPUT, Model
 
 
@@ -59,6 +60,8 @@ def objective(
             return IntegratedRelu(features, importance)
         if model == LINEAR:
             return ExactLinear(features, importance)
+    if integrate and model.hidden is torch.relu and model.output is torch.relu:
+        return HiddenRelu(model, features, importance)
     return (SampledActive if skip_silent else Sampled)(model, features, importance)
 
 
@@ -72,13 +75,17 @@ class Sampled:
 
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
         x = self.features.inputs(u)
-        return losses.batch_loss(x, self.model.reconstruct(parameters, x), self.importance)
+        return _batch_loss(self.model, parameters, x, self.importance)
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         # models share no parameter: the gradient of the sum holds each model's own
         total = self.loss(leaves, u).sum()
         return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
+
+
+def _batch_loss(model: Model, parameters: dict, x: Tensor, importance: Tensor) -> Tensor:
+    return losses.batch_loss(model.target(x), model.reconstruct(parameters, x), importance)
 
 
 class SampledActive(Sampled):
@@ -89,11 +96,8 @@ class SampledActive(Sampled):
 
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
         x = self.features.active_inputs(u)
-        active = losses.batch_loss(x, self.model.reconstruct(parameters, x), self.importance)
-        nothing = x[..., :1, :] * 0
-        silent = losses.batch_loss(
-            nothing, self.model.reconstruct(parameters, nothing), self.importance
-        )
+        active = _batch_loss(self.model, parameters, x, self.importance)
+        silent = _batch_loss(self.model, parameters, x[..., :1, :] * 0, self.importance)
         return torch.lerp(active, silent, self.features.silence.to(active))
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:

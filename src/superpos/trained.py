@@ -27,8 +27,8 @@ class Trained:
     model, features, importance
         What was trained, on what: importance is ``(*settings, n)``.
     parameters
-        ``W`` ``(seeds, *settings, m, n)``, ``b`` ``(seeds, *settings, n)``, and ``V`` for an
-        untied decoder.
+        ``W`` ``(seeds, *settings, m, n)``, ``b`` ``(seeds, *settings, n)``, ``V`` for an
+        untied decoder, and ``c`` ``(seeds, *settings, m)`` for hidden biases.
     loss_history
         ``(records, seeds, *settings)``: the loss on the last batch before each record.
     recorded_steps
@@ -173,7 +173,7 @@ class Trained:
 
     def _on_one_axis(self) -> dict[str, Tensor]:
         """Return the parameters with one axis of settings, ``(seeds, settings, ...)``."""
-        own = {"W": 2, "V": 2, "b": 1}
+        own = {"W": 2, "V": 2, "b": 1, "c": 1}
         return {
             name: value.reshape(len(self.seeds), -1, *value.shape[-own[name] :])
             for name, value in self.parameters.items()
