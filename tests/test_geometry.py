@@ -338,3 +338,10 @@ def test_a_mirror_swaps_the_sides():
     W = torch.tensor([[1.0, 0.2, -1.0], [0.1, 1.0, 0.3]])
     mirrored = geometry.angles_beside(W * torch.tensor([[1.0], [-1.0]]))
     assert torch.allclose(mirrored, geometry.angles_beside(W).flip(-1), atol=1e-4)
+
+
+def test_random_rotations_keep_lengths_and_have_no_preferred_direction():
+    R = geometry.random_rotations(3, 4000, torch.Generator().manual_seed(1))
+    assert torch.allclose(R.mT @ R, torch.eye(3).double().expand_as(R))
+    assert R.mean(0).abs().max() < 0.05  # a standard error is √(1/3/4000) = 0.009
+    assert not torch.equal(R, geometry.random_rotations(3, 4000, torch.Generator().manual_seed(2)))

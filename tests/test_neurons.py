@@ -125,13 +125,6 @@ def test_without_preferred_directions_a_rotation_is_as_likely_above_as_below():
     assert (share >= 0.99).double().mean() < 0.05
 
 
-def test_rotations_keep_lengths_and_have_no_preferred_direction():
-    R = neurons.random_rotations(3, 4000, seed=1)
-    assert torch.allclose(R.mT @ R, torch.eye(3).double().expand_as(R))
-    assert R.mean(0).abs().max() < 0.05  # a standard error is √(1/3/4000) = 0.009
-    assert not torch.equal(R, neurons.random_rotations(3, 4000, seed=2))
-
-
 def block(*parts: Tensor) -> Tensor:
     W = torch.block_diag(*parts)
     return torch.nn.functional.pad(W, (0, 10 - W.shape[1], 0, 5 - W.shape[0]))

@@ -136,6 +136,21 @@ def antipodal_partners(W: Tensor, *, cosine: float = -0.95) -> Tensor:
     return ((cosines(W) <= cosine) & both).sum(-1)
 
 
+def random_rotations(m: int, count: int, generator: torch.Generator) -> Tensor:
+    """Return ``count`` orthogonal matrices ``(count, m, m)``, uniform over all of them, float64.
+
+    Examples
+    --------
+    >>> R = random_rotations(3, 2, torch.Generator().manual_seed(0))
+    >>> torch.allclose(R @ R.mT, torch.eye(3).double().expand(2, 3, 3))
+    True
+    """
+    checks.whole_number("m", m)
+    normal = torch.randn(count, m, m, dtype=torch.float64, generator=generator)
+    Q, R = torch.linalg.qr(normal)
+    return Q * R.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
+
+
 def upright(W: Tensor) -> Tensor:
     """Return features in the plane turned together so that feature 0, if it has length, is up.
 

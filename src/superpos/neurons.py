@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from superpos import checks
+from superpos import checks, geometry
 from superpos.errors import InvalidArgument
 
 SHARE = 0.1  # of a feature's squared length, that a neuron which serves it holds at least
@@ -254,21 +254,6 @@ def effective_number(W: Tensor) -> Tensor:
     return torch.where(square >= _REPRESENTED, number, torch.nan)
 
 
-def random_rotations(m: int, count: int, *, seed: int = 0) -> Tensor:
-    """Return ``count`` orthogonal matrices ``(count, m, m)``, uniform over all of them, float64.
-
-    Examples
-    --------
-    >>> R = random_rotations(3, 2)
-    >>> torch.allclose(R @ R.mT, torch.eye(3).double().expand(2, 3, 3))
-    True
-    """
-    generator = torch.Generator().manual_seed(seed)
-    normal = torch.randn(count, m, m, dtype=torch.float64, generator=generator)
-    Q, R = torch.linalg.qr(normal)
-    return Q * R.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
-
-
 def spread(W: Tensor) -> Tensor:
     """Return Σ_k |W_ki| / ‖W_i‖, on average over the represented features: ``(...)``.
 
@@ -308,6 +293,7 @@ def rotations_more_spread(W: Tensor, *, rotations: int = 100, seed: int = 0) -> 
     W, _ = checks.weights(W)
     own = spread(W)
     more = torch.zeros_like(own)
-    for R in random_rotations(W.shape[-2], rotations, seed=seed).to(W):
+    generator = torch.Generator().manual_seed(seed)
+    for R in geometry.random_rotations(W.shape[-2], rotations, generator).to(W):
         more += spread(R @ W) > own
     return more / rotations

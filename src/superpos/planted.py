@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from superpos import checks, thomson
+from superpos import checks, geometry, thomson
 from superpos.errors import InvalidArgument
 
 
@@ -105,9 +105,8 @@ def direct_sum(names: Sequence[str]) -> tuple[Tensor, list[tuple[int, ...]]]:
 def rotated(W: Tensor, generator: torch.Generator) -> Tensor:
     """Return the columns of ``(m, n)`` after a rotation drawn uniformly (or its mirror image)."""
     W, _ = checks.weights(W)
-    normal = torch.randn(len(W), len(W), generator=generator, dtype=W.dtype)
-    q, r = torch.linalg.qr(normal)
-    return q * r.diagonal().sign() @ W
+    (R,) = geometry.random_rotations(len(W), 1, generator)
+    return R.to(W) @ W
 
 
 def disturbed(W: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
