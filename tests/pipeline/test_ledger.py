@@ -96,6 +96,17 @@ def test_the_scoreboard_counts_and_cites(claims):
     assert told in page
 
 
+def test_the_scoreboard_is_in_reading_order_and_counts_by_chapter(claims):
+    ledger = collect(claims, {"alpha": notebook(verdict()), "beta": notebook()})
+    page = scoreboard.as_markdown(ledger, {"beta": "The second", "alpha": "The first"})
+    assert page.index("## The second") < page.index("## The first")
+    rows = [line for line in page.splitlines() if line.startswith("| The")]
+    count = sum(row["chapter"] == "alpha" for row in ledger)
+    cells = [cell.strip() for cell in rows[1].strip("|").split("|")]
+    assert cells[:2] == ["The first", "1"]
+    assert sum(int(cell or 0) for cell in cells[1:]) == count
+
+
 def test_the_scoreboard_tells_what_chapters_took_and_may_take(claims):
     alpha = SimpleNamespace(
         chapter=SimpleNamespace(title="The first", budget_seconds=30, budget_mebibytes=None),

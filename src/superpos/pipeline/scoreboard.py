@@ -34,11 +34,12 @@ def as_markdown(
     ledger
         What `superpos.pipeline.ledger.collect` returns.
     titles
-        The title of each chapter, by name.
+        The title of each chapter, by name, in reading order.
     chapters
         What each chapter took, for the list of time and memory.
     """
-    ledger = list(ledger)
+    place = {chapter: number for number, chapter in enumerate(titles)}
+    ledger = sorted(ledger, key=lambda row: place.get(row["chapter"], len(place)))
     counts = Counter(row["verdict"] for row in ledger)
     lines = [
         "# Scoreboard",
@@ -50,8 +51,14 @@ def as_markdown(
         *(f"- {_badge(verdict)} **{counts[verdict]}** {MEANING[verdict]}" for verdict in VERDICTS),
         "",
     ]
-    for chapter, rows in groupby(ledger, key=lambda row: row["chapter"]):
-        lines += [f"## {titles.get(chapter, chapter)}", ""]
+    of_chapters = {
+        titles.get(chapter, chapter): list(rows)
+        for chapter, rows in groupby(ledger, key=lambda row: row["chapter"])
+    }
+    if len(of_chapters) > 1:
+        lines += [*_counts(of_chapters), ""]
+    for title, rows in of_chapters.items():
+        lines += [f"## {title}", ""]
         for row in rows:
             lines += [*_claim(row), ""]
     if chapters:
@@ -59,6 +66,18 @@ def as_markdown(
     if ledger:
         lines += ["## Sources", "", "```{bibliography}", ":filter: docname in docnames", "```", ""]
     return "\n".join(lines)
+
+
+def _counts(of_chapters: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
+    """Return a table of how many claims of each chapter have each verdict."""
+    lines = [
+        f"| Chapter | {' | '.join(VERDICTS)} |",
+        f"|---|{'--:|' * len(VERDICTS)}",
+    ]
+    for title, rows in of_chapters.items():
+        counts = Counter(row["verdict"] for row in rows)
+        lines.append(f"| {title} | {' | '.join(str(counts[v] or '') for v in VERDICTS)} |")
+    return lines
 
 
 def _resources(chapters: Iterable[Status]) -> list[str]:
