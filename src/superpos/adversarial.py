@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from superpos import checks, streams
+from superpos import checks, geometry, streams
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, IndependentFeatures
 from superpos.models import RELU_OUTPUT, Model
@@ -45,8 +45,7 @@ def leverage(W: Tensor) -> Tensor:
     >>> leverage(torch.tensor([[1.0, -1.0]]))
     tensor([1.4142, 1.4142])
     """
-    W, _ = checks.weights(W)
-    return (W.mT @ W).norm(dim=-1)
+    return geometry.gram(W).norm(dim=-1)
 
 
 def attack_directions(W: Tensor) -> Tensor:
@@ -60,10 +59,7 @@ def attack_directions(W: Tensor) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    W, _ = checks.weights(W)
-    G = W.mT @ W
-    length = G.norm(dim=-1, keepdim=True)
-    return G / torch.where(length > 0, length, 1.0)
+    return torch.nn.functional.normalize(geometry.gram(W), dim=-1)
 
 
 def weighted_inputs(
@@ -97,11 +93,8 @@ def weighted_inputs(
     checks.whole_number("samples", samples)
     checks.whole_number("seed", seed, least=0)
     draws = torch.quasirandom.SobolEngine(features.uniforms, scramble=True, seed=seed)
-    active = features.active_inputs(draws.draw(samples).to(torch.get_default_dtype()))
-    x = torch.nn.functional.pad(active, (0, 0, 0, 1))
-    silence = features.silence.to(x).expand(x.shape[:-2])[..., None]
-    share = ((1 - silence) / samples).expand(*silence.shape[:-1], samples)
-    return x, torch.cat([share, silence], dim=-1)
+    u = draws.draw(samples).to(torch.get_default_dtype())
+    return features.strata(u), features.shares(u)
 
 
 def mean_norm(x: Tensor, weight: Tensor) -> Tensor:
@@ -189,7 +182,7 @@ def best_analytic(W: Tensor, b: Tensor, x: Tensor, size: Tensor) -> Tensor:
     W, b = checks.weights(W, b)
     shape, n = _shape(W, b, x), W.shape[-1]
     directions = attack_directions(W)
-    moved = directions @ (W.mT @ W)  # how an attack on each feature moves all outputs
+    moved = directions @ geometry.gram(W)  # how an attack on each feature moves all outputs
     z = x @ W.mT @ W + b[..., None, :]
     # models on one axis, so that few at a time stay in the cache
     z, target = (t.expand(*shape, *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for t in (z, x))

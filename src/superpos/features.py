@@ -27,7 +27,10 @@ A distribution has
     the same, with its parameters on a device;
 ``active_inputs(u)``
     the map to inputs given that some feature is active. Very sparse inputs are mostly
-    silent; with these, what happens at x = 0 need not be sampled.
+    silent; with these, what happens at x = 0 need not be sampled;
+``strata(u)``, ``shares(u)``
+    the inputs that make a mean, ``(..., *shape, inputs, n)``, and the share of each in it,
+    ``(*shape, inputs)``: by default active inputs, and last the silent one.
 """
 
 from __future__ import annotations
@@ -59,11 +62,27 @@ class FeatureDistribution(Protocol):
     def inputs(self, u: Tensor) -> Tensor: ...
     def active_inputs(self, u: Tensor) -> Tensor: ...
     def active_sets(self) -> Tensor: ...
+    def strata(self, u: Tensor) -> Tensor: ...
+    def shares(self, u: Tensor) -> Tensor: ...
     def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution: ...
     def to(self, device: torch.device) -> FeatureDistribution: ...
 
 
-class _Probable:
+class _SilenceCounted:
+    """A mean over inputs with an active feature, each as likely, and the silent one."""
+
+    def strata(self, u: Tensor) -> Tensor:
+        """Return active inputs and, last, the silent one: ``(..., *shape, batch + 1, n)``."""
+        return torch.nn.functional.pad(self.active_inputs(u), (0, 0, 0, 1))
+
+    def shares(self, u: Tensor) -> Tensor:
+        """Return the share of each of the `strata` in a mean, ``(*shape, batch + 1)``."""
+        silence, batch = self.silence[..., None], u.shape[-2]
+        sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
+        return torch.cat([sampled, silence], dim=-1).to(u)
+
+
+class _Probable(_SilenceCounted):
     """What the distributions share: entries (features, or sets) with a probability each."""
 
     probability: Tensor  # (..., entries)
@@ -153,18 +172,12 @@ class IndependentFeatures(_Probable):
         return torch.stack([1 - self.probability, self.probability], dim=-1)
 
     def strata(self, u: Tensor, out: Tensor | None = None) -> Tensor:
-        """Return active inputs and, last, the silent one: ``(..., *shape, batch + 1, n)``."""
+        """Return active inputs and, last, the silent one, into ``out`` if it is given."""
         if out is None:
             out = u.new_empty(*u.shape[:-2], *self.shape, u.shape[-2] + 1, self.n)
         self._draws(u).values_given_any(u, out=out[..., :-1, :])
         out[..., -1, :] = 0
         return out
-
-    def shares(self, u: Tensor) -> Tensor:
-        """Return the share of each of the `strata` in a mean, ``(*shape, batch + 1)``."""
-        silence, batch = self.silence[..., None], u.shape[-2]
-        sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
-        return torch.cat([sampled, silence], dim=-1).to(u)
 
 
 @dataclass(frozen=True, eq=False)
@@ -453,7 +466,7 @@ class AnticorrelatedSets(_Probable):
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class Examples(_SilenceCounted):
     """A fixed set of examples: every batch is all of them, and the loss their exact mean.
 
     For training on finite data: full-batch descent. `Procedure.batch_size` then only tells how

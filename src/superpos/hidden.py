@@ -18,10 +18,10 @@ _INPUTS_AT_ONCE, _MODELS_AT_ONCE = 128, 512  # whose arrays stay in a core's cac
 
 
 class HiddenRelu:
-    """The mean loss over sampled inputs with an active feature, the silent input counted exactly.
+    """The mean loss over a distribution's `strata`, by their `shares`.
 
-    E L = P(silent) L(0) + (1 − P(silent)) E[L | some feature is active]; where a distribution has
-    `strata` of its own, with their `shares` in a mean, it is the mean over them. It is an
+    That is, as a rule, over sampled inputs with an active feature, the silent input counted
+    exactly: E L = P(silent) L(0) + (1 − P(silent)) E[L | some feature is active]. It is an
     `superpos.objectives.Objective` for tied and untied models, with and without hidden biases.
 
     Arrays are ``(models, n, inputs)``: with few features and neurons, products are several
@@ -67,7 +67,7 @@ class HiddenRelu:
         V = _flat(parameters.get("V", parameters["W"]))
         x, scale, h, out = self._arrays_for(u, W)
         # draws that all seeds share are spread over them
-        x.view(-1, len(self.importance), *x.shape[1:]).copy_(self._inputs(u).mT)
+        x.view(-1, len(self.importance), *x.shape[1:]).copy_(self.features.strata(u).mT)
         if "c" in parameters:
             torch.baddbmm(parameters["c"].flatten(0, 1)[..., None], W, x, out=h)
         else:
@@ -80,25 +80,11 @@ class HiddenRelu:
     def _target(self, x: Tensor) -> Tensor:
         return x if self.model.target is identity else self.model.target(x.mT).mT
 
-    def _inputs(self, u: Tensor) -> Tensor:
-        """Return the inputs that make a mean, ``(seeds, settings, inputs, n)``."""
-        if hasattr(self.features, "strata"):
-            return self.features.strata(u)
-        return torch.nn.functional.pad(self.features.active_inputs(u), (0, 0, 0, 1))
-
-    def _shares(self, u: Tensor) -> Tensor:
-        """Return the share of each of them in it, ``(settings, inputs)``."""
-        if hasattr(self.features, "strata"):
-            return self.features.shares(u)
-        silence, batch = self.features.silence[..., None], u.shape[-2]
-        sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
-        return torch.cat([sampled, silence], dim=-1).to(u)
-
     def _arrays_for(self, u: Tensor, W: Tensor) -> tuple[Tensor, ...]:
         """Return arrays to work in for such draws, the same ones at every step."""
         if self._made_for != (u.shape, W.shape):
             models, m, n = W.shape
-            shares = self._shares(u)
+            shares = self.features.shares(u)
             inputs = shares.shape[-1]
             scale = 2 * self.importance[..., None] * shares[..., None, :]
             self._arrays = (

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.errors import InvalidArgument
 
 
 def rounded(values: Tensor, bits: int, *, axes: tuple[int, ...] = (-2, -1)) -> Tensor:
@@ -16,7 +17,7 @@ def rounded(values: Tensor, bits: int, *, axes: tuple[int, ...] = (-2, -1)) -> T
     values
         Any shape.
     bits
-        From 1 to 24.
+        From 1 to 24, which is what float32 can tell apart.
     axes
         Over which there is one range: for each index along the other axes there is another.
 
@@ -25,7 +26,8 @@ def rounded(values: Tensor, bits: int, *, axes: tuple[int, ...] = (-2, -1)) -> T
     >>> rounded(torch.tensor([0.0, 0.1, 0.4, 1.0]), 1, axes=(0,))
     tensor([0., 0., 0., 1.])
     """
-    checks.whole_number("bits", bits)
+    if checks.whole_number("bits", bits) > 24:
+        raise InvalidArgument(f"bits is {bits}: at most 24 can be told apart")
     low = values.amin(axes, keepdim=True)
     width = values.amax(axes, keepdim=True) - low
     spaces = 2**bits - 1
