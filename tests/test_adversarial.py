@@ -282,3 +282,10 @@ def test_features_left_out_are_attacked_only_if_they_have_length():
 def test_copies_must_fit():
     with pytest.raises(InvalidArgument, match="copies"):
         adv.arrangement_loss(torch.eye(2), IndependentFeatures(6, 0.1), 3, torch.zeros(1))
+
+
+def test_the_best_analytic_attack_goes_down_where_the_output_is_too_low():
+    one, x = torch.ones(1, 1), torch.tensor([[0.5]])
+    for bias, expected in ((-0.1, -0.2), (0.1, 0.2)):
+        found = adv.best_analytic(one, torch.tensor([bias]), x, torch.tensor(0.2))
+        assert found.item() == pytest.approx(expected)
