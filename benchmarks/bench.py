@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from superpos import PUBLISHED, IndependentFeatures, Procedure, losses, train
-from superpos.parallel import cores
+from superpos.compute.processes import cores
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ if n_points == 13:
 
 
 def figure(name, *, height, alt, caption):
-    """Show a figure as superpos.plotting does: an image that carries its texts."""
+    """Show a figure as superpos.figures.plotting does: an image that carries its texts."""
     points = " ".join(f"{10 * i},{height - slope * 10 * i:g}" for i in range(n_points))
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="120">'
@@ -163,8 +163,8 @@ MODULES = {  # the tiny book's package, for what depends on what
     "plotting/style.mplstyle": "axes.grid: False\n",
     "lazy.py": "import importlib\nf = importlib.import_module('superpos.losses')\n",
     "cli.py": "from superpos import losses\n",
-    "pipeline/__init__.py": "",
-    "pipeline/execution.py": "THREADS = 2\n",
+    "book/__init__.py": "",
+    "book/execution.py": "THREADS = 2\n",
 }
 
 INDEX = "# A tiny book\n\nWith a scoreboard and nothing else.\n"
@@ -198,7 +198,7 @@ def write_book(root: Path) -> Path:
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The source that keys are made from: small, and still while the real one is worked on."""
     folder = write_package(tmp_path / "superpos")
-    monkeypatch.setattr("superpos.pipeline.freshness.PACKAGE", folder)
+    monkeypatch.setattr("superpos.book.freshness.PACKAGE", folder)
     return folder
 
 
@@ -229,7 +229,7 @@ def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(root)
                 package = write_package(shared / "superpos")
-                patch.setattr("superpos.pipeline.freshness.PACKAGE", package)
+                patch.setattr("superpos.book.freshness.PACKAGE", package)
                 assert main(["build"]) == 0
     return root
 

@@ -16,7 +16,7 @@ import jupytext
 import pytest
 import yaml
 
-from superpos.registry import load_registry
+from superpos.claims.registry import load_registry
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {path.stem: path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.md")}

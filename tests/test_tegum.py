@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from superpos import losses, tegum, thomson
+from superpos import losses, tegum
+from superpos.codes import thomson
 from superpos.errors import InvalidArgument
 
 SETTINGS = [(1000, 100, 1.0), (10**5, 200, 1.0), (64, 16, 0.3), (30, 28, 1.0), (500.0, 90.5, 2.0)]

@@ -1,11 +1,12 @@
 """Toy Models of Superposition, executable.
 
-The shared package of the book: how inputs are drawn (`features`), the models (`models`), their
-loss (`losses`), their training (`train`, or `drift` while a setting changes), its optima
-(`optima`) and their branches (`branches`), the best of several tries (`restarts`), experiments
-over a grid (`sweep`), their geometry (`geometry`), how it is drawn (`plotting`) and moves
-(`animations`), and what was claimed and found (`registry`, `claims`). Modules of one chapter
-each are named after their subject.
+The package of the book, one room a subject: how inputs are drawn (`features`), the models
+(`models`), their loss (`losses`), training (`train`, or `training.drift` while a setting
+changes), optima of the exact loss (`optima`), what W looks like (`geometry`, `bundles`,
+`tegum`), vectors without a model (`codes`), attacks (`adversarial`), the course of learning
+(`learning`), hidden ReLUs (`neurons`), rates with intervals (`stats`), experiments over a grid
+(`sweep`), and, for the book, what each chapter measures (`studies`), draws (`figures`) and
+claims (`claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -24,53 +25,34 @@ _HOME = {
     "InvalidArgument": "superpos.errors",
     "LINEAR": "superpos.models",
     "Model": "superpos.models",
-    "PUBLISHED": "superpos.procedures",
-    "Procedure": "superpos.procedures",
+    "PUBLISHED": "superpos.training.procedures",
+    "Procedure": "superpos.training.procedures",
     "RELU_HIDDEN": "superpos.models",
     "RELU_OUTPUT": "superpos.models",
     "SignedFeatures": "superpos.features",
-    "Trained": "superpos.trained",
-    "drift": "superpos.drifting",
-    "sweep": "superpos.sweeps",
-    "train": "superpos.training",
+    "Trained": "superpos.training.results",
+    "drift": "superpos.training.drift",
+    "sweep": "superpos.compute.sweeps",
+    "train": "superpos.training.train",
 }
 _MODULES = (
     "superpos.adversarial",
-    "superpos.animations",
-    "superpos.arrangements",
-    "superpos.branches",
     "superpos.bundles",
-    "superpos.capacity",
     "superpos.claims",
     "superpos.codes",
-    "superpos.computation",
-    "superpos.correlation",
-    "superpos.decoders",
-    "superpos.dynamics",
-    "superpos.explorers",
+    "superpos.compute",
     "superpos.features",
+    "superpos.figures",
     "superpos.geometry",
-    "superpos.hidden",
-    "superpos.intervals",
-    "superpos.layers",
+    "superpos.learning",
     "superpos.losses",
-    "superpos.memorization",
     "superpos.models",
     "superpos.neurons",
-    "superpos.onehot",
     "superpos.optima",
-    "superpos.outcomes",
-    "superpos.phases",
-    "superpos.planes",
-    "superpos.planted",
-    "superpos.plotting",
-    "superpos.resampling",
-    "superpos.restarts",
-    "superpos.rounding",
-    "superpos.sae",
-    "superpos.sweeps",
+    "superpos.stats",
+    "superpos.studies",
     "superpos.tegum",
-    "superpos.thomson",
+    "superpos.training",
 )
 
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])

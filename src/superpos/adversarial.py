@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from superpos import checks, geometry, streams
+from superpos import checks, geometry
+from superpos.compute import streams
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, IndependentFeatures
 from superpos.models import RELU_OUTPUT, Model
@@ -575,7 +576,7 @@ class Attacked:
         return Attacked(self.features.to(device), self.size.to(device), self.climbs)
 
     def objective(self, model: Model, importance: Tensor) -> AttackedRelu:
-        """Return what training descends; see `superpos.objectives.objective`."""
+        """Return what training descends; see `superpos.training.objectives.objective`."""
         if model != RELU_OUTPUT:
             raise InvalidArgument(
                 f"model is {model.name!r}: attacks are for the tied ReLU-output model"

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from superpos.book.failures import BuildFailed
 from superpos.errors import InvalidArgument
-from superpos.pipeline.failures import BuildFailed
 from superpos.project import find_root
 
 # The pipeline is imported inside the commands: its notebook tools take a second to load, and
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from superpos.pipeline.chapters import load_chapters
+    from superpos.book.chapters import load_chapters
 
     for chapter in load_chapters(_root()):
         budget = f", budget {chapter.budget_seconds:g} s" if chapter.budget_seconds else ""
@@ -114,9 +114,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from superpos.executors import check_scheduler
-    from superpos.pipeline.building import run
-    from superpos.pipeline.chapters import load_chapter
+    from superpos.book.building import run
+    from superpos.book.chapters import load_chapter
+    from superpos.compute.executors import check_scheduler
 
     root = _root()
     check_scheduler(arguments.scheduler)
@@ -135,8 +135,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    from superpos.executors import check_scheduler
-    from superpos.pipeline.building import one_at_a_time
+    from superpos.book.building import one_at_a_time
+    from superpos.compute.executors import check_scheduler
 
     if arguments.jobs < 1:
         raise InvalidArgument(f"--jobs must be at least 1; got {arguments.jobs}")
@@ -147,8 +147,8 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
-    from superpos.pipeline.building import execute_stale
-    from superpos.pipeline.site import publish, site_folder
+    from superpos.book.building import execute_stale
+    from superpos.book.site import publish, site_folder
 
     quick = arguments.quick
     execute_stale(
@@ -171,8 +171,8 @@ def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from superpos.pipeline import stored
-    from superpos.pipeline.building import statuses
+    from superpos.book import stored
+    from superpos.book.building import statuses
 
     root = _root()
     found = statuses(root)
@@ -188,7 +188,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    from superpos.pipeline.ledger import unexpected
+    from superpos.book.ledger import unexpected
 
     ledger, found, _ = _ledger(_root())
     if arguments.json:
@@ -206,8 +206,8 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 def _ledger(root: Path, *, quick: bool = False):
     """Return the ledger, every chapter's status, and the fresh executed notebooks."""
-    from superpos.pipeline.building import read_executed, statuses
-    from superpos.pipeline.ledger import collect, registry
+    from superpos.book.building import read_executed, statuses
+    from superpos.book.ledger import collect, registry
 
     found = statuses(root, quick=quick)
     notebooks = {
@@ -220,7 +220,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-    from superpos.pipeline.site import site_folder
+    from superpos.book.site import site_folder
 
     port = arguments.port
     if not 0 <= port <= 65535:
@@ -243,8 +243,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    from superpos.pipeline import stored
-    from superpos.pipeline.building import one_at_a_time
+    from superpos.book import stored
+    from superpos.book.building import one_at_a_time
 
     root = _root()
     if not arguments.all:
@@ -263,7 +263,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 
 def _root() -> Path:
     """Return the book's folder, if the tools to work on it are there."""
-    from superpos.pipeline.execution import check_tools
+    from superpos.book.execution import check_tools
 
     check_tools()
     return find_root()

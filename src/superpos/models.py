@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from superpos import streams
+from superpos.compute import streams
 
 
 def identity(z: Tensor) -> Tensor:

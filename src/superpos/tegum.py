@@ -16,9 +16,10 @@ from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
-from superpos import checks, geometry, thomson
+from superpos import checks, geometry
+from superpos.codes import thomson
 from superpos.errors import InvalidArgument
-from superpos.ramps import ramp_integrals
+from superpos.losses.ramps import ramp_integrals
 
 _MOST = 1 / 6  # ε²/2 − ε³/3 at ε = 1
 _GRID = 4001  # points of ln k between which the slope changes its sign at most once
@@ -258,7 +259,7 @@ def search(
     one_sided
         Whether to take max(cos, 0)^α: then a negative cosine costs nothing.
     tries, seed, max_steps
-        As `superpos.thomson.minimise` takes them.
+        As `superpos.codes.thomson.minimise` takes them.
 
     Examples
     --------

@@ -1,0 +1,16 @@
+"""The path of a figure: notebook source, executed notebook, page.
+
+=================  ===============================================================
+`chapters`         the notebooks that `_toc.yml` lists, in reading order
+`parameters`       what a chapter can be run with, and what it refuses
+`execution`        one notebook through papermill, in a kernel of this interpreter
+`provenance`       commit, versions, device, time: where a result comes from
+`freshness`        the key under which an executed notebook may be used again
+`building`         which chapters are stale, and executing those
+`stored`           the stored pieces of sweeps, and which chapters need them
+`pages`            an executed notebook made into a page: figures, captions
+`ledger`           the verdicts in executed notebooks against the registry of claims
+`scoreboard`       the ledger as a page
+`site`             staging, Sphinx, publishing
+=================  ===============================================================
+"""

@@ -1,0 +1,348 @@
+"""Which executed notebooks are stale, and why; executing those."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from superpos.book import freshness, provenance, stored
+from superpos.book.chapters import EXECUTED, Chapter, load_chapters, read_notebook
+from superpos.book.execution import execute
+from superpos.book.failures import BuildFailed, NotebookFailed
+from superpos.book.ledger import registry
+from superpos.claims.registry import Claim
+from superpos.compute import settings as env
+from superpos.compute.orphans import end_with_parent
+from superpos.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+QUICK_BUDGET = 20.0  # seconds a chapter
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a chapter's executed notebook may be used, and why not."""
+
+    chapter: Chapter
+    executed: Path
+    parts: dict[str, Any]  # of the key it would have now
+    stale: str  # the reason, or "" if it is fresh
+    seconds: float | None  # the last run's
+    mebibytes: float | None  # the most memory that a process of it had
+
+
+def executed_path(root: Path, name: str, *, quick: bool = False) -> Path:
+    """Return where the executed notebook of a chapter is kept."""
+    return root / EXECUTED / ("quick" if quick else "") / f"{name}.ipynb"
+
+
+def partial_path(executed: Path) -> Path:
+    """Return where an executed notebook is while it runs, and stays if it fails."""
+    return executed.parent / "partial" / executed.name
+
+
+def read_executed(path: Path) -> NotebookNode:
+    """Return an executed notebook."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def statuses(root: Path, *, quick: bool = False) -> list[Status]:
+    """Return the status of every chapter, in reading order."""
+    claims = registry(root)
+    return [
+        _status(root, chapter, [c for c in claims.values() if c.chapter == chapter.name], quick)
+        for chapter in load_chapters(root)
+    ]
+
+
+def _status(root: Path, chapter: Chapter, claims: list[Claim], quick: bool) -> Status:
+    executed = executed_path(root, chapter.name, quick=quick)
+    values = chapter.all_values(chapter.values(quick=quick))
+    parts = freshness.key_parts(chapter, values, claims)
+    key = freshness.key(parts)
+    record = _record(executed)
+    if record and record["key"] == key:
+        stale = ""
+    elif (_record(partial_path(executed)) or {}).get("key") == key:
+        stale = f"failed or interrupted, see {partial_path(executed).relative_to(root)}"
+    elif record:
+        stale = "; ".join(freshness.changes(record["parts"], parts))
+    else:
+        stale = "missing"
+    facts = record["provenance"] if record else {}
+    memory = facts.get("peak_memory_bytes")
+    mebibytes = memory / 2**20 if memory else None
+    return Status(chapter, executed, parts, stale, facts.get("seconds"), mebibytes)
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    """Return what the pipeline noted in an executed notebook; None if there is none."""
+    try:
+        record = json.loads(path.read_text("utf-8"))["metadata"]["superpos"]
+    except (OSError, ValueError, TypeError, KeyError):  # absent, or not one of ours
+        return None
+    return record if "key" in record else None
+
+
+def execute_chapter(
+    root: Path,
+    chapter: Chapter,
+    values: Mapping[str, Any],
+    *,
+    parts: Mapping[str, Any],
+    partial: Path,
+    output: Path,
+    quick: bool,
+    progress: bool,
+    scheduler: str = "processes",
+    cores: int = 0,
+) -> float:
+    """Execute a chapter into ``output``, which appears only if it succeeds; return the seconds.
+
+    Its sweeps are computed where ``scheduler`` says (`superpos.compute.executors`), on that many
+    cores of this machine (0: all), and stored in the book's store.
+
+    Raises
+    ------
+    NotebookFailed
+        With what ran until then left in ``partial``.
+    """
+    import nbformat
+
+    notebook = read_notebook(chapter.source)
+    record = {
+        "key": freshness.key(parts),
+        "parts": parts,
+        "parameters": chapter.all_values(dict(values)),
+        "quick": quick,
+    }
+    notebook.metadata["superpos"] = record
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    pieces = partial.with_suffix(stored.PIECES).absolute()
+    environment = {
+        env.SCHEDULER: scheduler,
+        env.STORE: str(stored.store(root).absolute()),
+        env.USED: str(pieces),
+    }
+    if cores:
+        environment[env.CORES] = str(cores)
+    begin = time.perf_counter()
+    executed = execute(
+        notebook,
+        chapter=chapter.name,
+        parameters=values,
+        partial=partial,
+        folder=chapter.path.parent,
+        environment=environment,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - begin
+    record["provenance"] = {
+        "commit": provenance.commit(root),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(seconds, 1),
+        "peak_memory_bytes": provenance.peak_memory(),
+    }
+    record["pieces"] = sorted({*pieces.read_text("utf-8").split()}) if pieces.exists() else []
+    executed.metadata["superpos"] = record
+    note = nbformat.v4.new_markdown_cell(provenance.as_markdown(record), id="provenance")
+    executed.cells.append(note)
+    nbformat.write(executed, partial)
+    os.replace(partial, output)
+    pieces.unlink(missing_ok=True)
+    return seconds
+
+
+@contextmanager
+def one_at_a_time(root: Path, say: Callable[[str], None] = print) -> Iterator[None]:
+    """Wait until no other build of this book is running; let none run during the block.
+
+    The system releases the lock of a build that is killed.
+    """
+    from filelock import FileLock, Timeout
+
+    path = root / "_build" / "lock"
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say("another build of this book is running: waiting for it")
+            lock.acquire()
+    except OSError as problem:
+        raise InvalidArgument(f"{path} cannot be written: {problem.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def execute_stale(
+    root: Path,
+    *,
+    quick: bool = False,
+    jobs: int = 1,
+    force: bool = False,
+    progress: bool = False,
+    scheduler: str = "processes",
+    say: Callable[[str], None] = print,
+) -> None:
+    """Execute the chapters that are not fresh, ``jobs`` at a time.
+
+    After a failure no further chapter is started; those that are running finish
+    and are kept. Chapters that run at the same time share the cores of this machine.
+
+    Raises
+    ------
+    BuildFailed
+        The first failure.
+    """
+    due = [status for status in statuses(root, quick=quick) if status.stale or force]
+    for status in due:
+        say(f"{status.chapter.name}: to execute ({status.stale or 'forced'})")
+    failures: list[BuildFailed] = []
+
+    def work(status: Status) -> None:
+        if failures:
+            return
+        try:
+            _in_own_process(
+                root, status, quick, progress and jobs == 1, scheduler,
+                max(1, env.cores() // jobs) if jobs > 1 else 0,
+            )  # fmt: skip
+            say(_finished(status, quick=quick))
+        except BuildFailed as failure:
+            failures.append(failure)
+
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for done in as_completed([pool.submit(work, status) for status in due]):
+            done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # when interrupted, start no further chapter
+    if failures:
+        raise failures[0]
+
+
+def _in_own_process(
+    root: Path, status: Status, quick: bool, progress: bool, scheduler: str, cores: int
+) -> float:
+    """Execute one chapter where it meets no other, and where the peak of memory is its own."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, end_with_parent, (os.getpid(),)) as process:
+        task = process.submit(
+            execute_chapter,
+            root,
+            status.chapter,
+            status.chapter.values(quick=quick),
+            parts=status.parts,
+            partial=partial_path(status.executed),
+            output=status.executed,
+            quick=quick,
+            progress=progress,
+            scheduler=scheduler,
+            cores=cores,
+        )
+        try:
+            return task.result()
+        except BrokenProcessPool:
+            raise BuildFailed(
+                f"chapter {status.chapter.name}: the process that ran it was killed; "
+                "is there enough memory?"
+            ) from None
+
+
+def _finished(status: Status, *, quick: bool) -> str:
+    """Return what a chapter took, and what of it is over its budget."""
+    chapter = status.chapter
+    facts = (_record(status.executed) or {}).get("provenance", {})
+    seconds, memory = facts.get("seconds", 0.0), (facts.get("peak_memory_bytes") or 0) / 2**20
+    line = f"{chapter.name}: executed in {seconds:.0f} s, {memory:.0f} MiB"
+    limit = QUICK_BUDGET if quick else chapter.budget_seconds
+    if limit and seconds > limit:
+        line += f", over its budget of {limit:g} s"
+    if (limit := chapter.budget_mebibytes) and memory > limit:
+        line += f", over its budget of {limit:g} MiB"
+    return line
+
+
+def run(
+    root: Path,
+    chapter: Chapter,
+    given: Mapping[str, Any],
+    *,
+    output: Path | None = None,
+    quick: bool = False,
+    progress: bool = False,
+    scheduler: str = "processes",
+) -> tuple[Path, float]:
+    """Execute one chapter with other parameters; return where to, and the seconds.
+
+    Raises
+    ------
+    InvalidArgument
+        If a parameter or the output is refused, here or by the notebook.
+    NotebookFailed
+        If the notebook fails otherwise.
+    """
+    values = chapter.values(dict(given), quick=quick)
+    if output is None:
+        output = root / "runs" / f"{chapter.name}.ipynb"
+        output.parent.mkdir(exist_ok=True)
+    output = output.absolute()
+    partial = output.with_name(f"{output.stem}.partial.ipynb")
+    _check_writable(root, output, partial)
+    claims = [claim for claim in registry(root).values() if claim.chapter == chapter.name]
+    try:
+        seconds = execute_chapter(
+            root,
+            chapter,
+            values,
+            parts=freshness.key_parts(chapter, chapter.all_values(values), claims),
+            partial=partial,
+            output=output,
+            quick=quick,
+            progress=progress,
+            scheduler=scheduler,
+        )
+    except NotebookFailed as problem:
+        if problem.ename != InvalidArgument.__name__:
+            raise
+        partial.unlink()
+        raise InvalidArgument(problem.evalue) from None
+    return output, seconds
+
+
+def _check_writable(root: Path, output: Path, partial: Path) -> None:
+    if (root / EXECUTED).resolve() in output.resolve().parents:
+        raise InvalidArgument(
+            f"output {output} is where `superpos build` keeps the book's results; "
+            "choose a file outside book/executed"
+        )
+    if not output.parent.is_dir():
+        raise InvalidArgument(f"output {output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise InvalidArgument(f"output {output} is a folder; give a file's name, such as out.ipynb")
+    try:
+        partial.touch()
+        if output.exists():
+            output.open("r+b").close()
+    except OSError as problem:
+        raise InvalidArgument(f"output {output} cannot be written: {problem.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)

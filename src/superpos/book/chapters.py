@@ -1,0 +1,135 @@
+"""The chapters: the notebook sources that the table of contents lists, in its order."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from superpos.book.parameters import Parameter, choose, read_cell, unknown
+from superpos.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+EXECUTED = "book/executed"
+_TITLE = re.compile(r"^#\s+(.+?)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One notebook source, as it was when it was read."""
+
+    name: str
+    path: Path
+    source: str
+    title: str
+    budget_seconds: float | None
+    budget_mebibytes: float | None  # of its largest process
+    quick: dict[str, Any]  # what --quick sets, besides quick=True
+    parameters: tuple[Parameter, ...]
+
+    def values(self, given: dict[str, Any] | None = None, *, quick: bool = False) -> dict[str, Any]:
+        """Return the parameters that differ from the notebook's own text, checked.
+
+        What is ``given`` wins over what ``--quick`` sets.
+        """
+        preset = {"quick": True, **self.quick} if quick else {}
+        return choose(self.parameters, {**preset, **(given or {})}, chapter=self.name)
+
+    def all_values(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return every parameter with the value it has when ``values`` are set."""
+        return {parameter.name: parameter.default for parameter in self.parameters} | values
+
+
+def chapter_names(root: Path) -> list[str]:
+    """Return the names of the chapters, in the order of ``_toc.yml``."""
+    try:
+        contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    except yaml.YAMLError as problem:
+        raise InvalidArgument(f"_toc.yml is not valid YAML: {problem}") from None
+    pages = list(_files(contents))
+    return [page.rpartition("/")[2] for page in pages if page.startswith(f"{EXECUTED}/")]
+
+
+def _files(node: Any):
+    """Every ``file:`` entry below a node of the table of contents, in order."""
+    if isinstance(node, dict):
+        if "file" in node:
+            yield str(node["file"])
+        for value in node.values():
+            yield from _files(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _files(value)
+
+
+def load_chapters(root: Path) -> list[Chapter]:
+    """Return all chapters, in reading order."""
+    return [load_chapter(root, name) for name in chapter_names(root)]
+
+
+def load_chapter(root: Path, name: str) -> Chapter:
+    """Return the chapter ``name``.
+
+    Raises
+    ------
+    InvalidArgument
+        If ``_toc.yml`` does not list it, or its source is missing or unreadable.
+    """
+    names = chapter_names(root)
+    path = root / "notebooks" / f"{name}.md"
+    if name not in names:
+        if path.exists():
+            raise InvalidArgument(f"notebooks/{name}.md is no chapter yet: list it in _toc.yml")
+        raise InvalidArgument(unknown("chapter", name, names, owner="the book"))
+    if not path.exists():
+        raise InvalidArgument(f"_toc.yml lists the chapter {name}, but {path} does not exist")
+    return _read(name, path)
+
+
+def _read(name: str, path: Path) -> Chapter:
+    source = path.read_text("utf-8")
+    where = f"notebooks/{path.name}"
+    try:
+        notebook = read_notebook(source)
+    except yaml.YAMLError as problem:
+        raise InvalidArgument(f"{where}: not valid YAML: {problem}") from None
+    settings = notebook.metadata.get("superpos", {})
+    title = next(
+        (
+            found.group(1)
+            for cell in notebook.cells
+            if cell.cell_type == "markdown" and (found := _TITLE.search(cell.source))
+        ),
+        name,
+    )
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    chapter = Chapter(
+        name=name,
+        path=path,
+        source=source,
+        title=title,
+        budget_seconds=settings.get("budget_seconds"),
+        budget_mebibytes=settings.get("budget_mebibytes"),
+        quick=dict(settings.get("quick", {})),
+        parameters=read_cell(cells[0].source, where=where) if cells else (),
+    )
+    try:
+        choose(chapter.parameters, chapter.quick, chapter=name)
+    except InvalidArgument as problem:
+        raise InvalidArgument(f"{where}, what quick sets: {problem}") from None
+    return chapter
+
+
+def read_notebook(source: str) -> NotebookNode:
+    """Return a MyST-Markdown notebook as a Jupyter notebook without outputs."""
+    import jupytext
+
+    notebook = jupytext.reads(source, fmt="md:myst")
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell["id"] = f"cell-{number:03d}"  # jupytext draws ids anew at every reading
+    return notebook

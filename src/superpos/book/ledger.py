@@ -1,0 +1,116 @@
+"""The verdicts in the executed notebooks, against the registry of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from superpos.book.chapters import EXECUTED
+from superpos.book.failures import NotPublishable
+from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, load_registry
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+def registry(root: Path) -> dict[str, Claim]:
+    """Return the claims under test, by id, in the registry's order."""
+    path = root / "book" / "claims.yml"
+    return load_registry(path) if path.exists() else {}
+
+
+def recorded(notebook: NotebookNode) -> Iterable[dict[str, Any]]:
+    """Yield the verdicts among a notebook's outputs."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if MIME_TYPE in output.get("data", {}):
+                yield output["data"][MIME_TYPE]
+
+
+def collect(
+    claims: Mapping[str, Claim], notebooks: Mapping[str, NotebookNode]
+) -> list[dict[str, Any]]:
+    """Return the ledger: every claim of the registry with its verdict.
+
+    Parameters
+    ----------
+    claims
+        The registry.
+    notebooks
+        The fresh executed notebooks, by chapter.
+
+    Raises
+    ------
+    NotPublishable
+        If a verdict's id is not registered, is another chapter's, or is recorded
+        twice, or if the verdict is not one of `VERDICTS`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for chapter, notebook in notebooks.items():
+        for verdict in recorded(notebook):
+            name = verdict["id"]
+            if name not in claims:
+                raise NotPublishable(
+                    f"chapter {chapter} records a verdict on {name}, which book/claims.yml "
+                    "does not register"
+                )
+            if claims[name].chapter != chapter:
+                raise NotPublishable(
+                    f"chapter {chapter} records a verdict on {name}, which book/claims.yml "
+                    f"gives to chapter {claims[name].chapter}"
+                )
+            if name in found:
+                raise NotPublishable(f"chapter {chapter} records a verdict on {name} twice")
+            if verdict["verdict"] not in VERDICTS:
+                raise NotPublishable(
+                    f"chapter {chapter} records {verdict['verdict']!r} on {name}; "
+                    f"a verdict is one of {', '.join(VERDICTS)}"
+                )
+            found[name] = verdict
+    return [
+        _row(claim, found.get(name, {}), claim.chapter in notebooks)
+        for name, claim in claims.items()
+    ]
+
+
+def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str, Any]:
+    if verdict.get("quick"):  # too few seeds to say anything
+        verdict = {}
+    entry = asdict(claim)
+    return {
+        "id": claim.id,
+        "source": {"key": entry.pop("source_key"), "section": entry.pop("source_section")},
+        "statement": claim.statement,
+        "chapter": claim.chapter,
+        "verdict": verdict.get("verdict", "untested"),
+        "expected": claim.expected,
+        "measured": verdict.get("measured"),
+        "evidence": verdict.get("evidence"),
+        "seeds": verdict.get("seeds"),
+        **{
+            name: entry[name]
+            for name in ("setting", "share", "counts", "qualified", "trials", "new", "complete")
+        },
+        "deviations": entry["deviations"],
+        "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
+    }
+
+
+def unexpected(ledger: Iterable[Mapping[str, Any]], stale: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each claim that is not as its registry entry expects.
+
+    Parameters
+    ----------
+    ledger
+        What `collect` returns.
+    stale
+        Why a chapter is stale, for those that are.
+    """
+    return [
+        f"{row['id']}: {row['verdict']}, expected {row['expected']}"
+        + (f" ({row['chapter']} is stale: {reason})" if reason else "")
+        for row in ledger
+        if (reason := stale.get(row["chapter"], "")) or row["verdict"] != row["expected"]
+    ]

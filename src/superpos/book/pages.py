@@ -1,0 +1,101 @@
+"""An executed notebook made into a page: numbered figures with captions, and no widgets."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from superpos.book.failures import NotPublishable
+from superpos.claims.registry import MIME_TYPE as VERDICT_MIME
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+
+
+def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
+    """Return a copy of an executed notebook as myst-nb is to read it.
+
+    A figure's name, caption and alternative text move from its output to the
+    metadata of a cell of its own, which is where myst-nb looks. An explorer
+    leaves its still image. The verdicts leave their HTML.
+
+    Raises
+    ------
+    NotPublishable
+        If a figure has no alternative text, or a widget no still image.
+    """
+    page = deepcopy(notebook)
+    page.metadata.pop("widgets", None)
+    page.metadata.pop("superpos", None)
+    page.cells = []
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            page.cells.append(deepcopy(cell))
+            continue
+        number += "injected-parameters" not in cell.metadata.get("tags", [])
+        page.cells += _split(cell, where=f"chapter {chapter}, code cell {number}")
+    return page
+
+
+def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
+    """Return the cell as several, each with one figure or with outputs that are none.
+
+    myst-nb wraps every output of a cell into the one figure that the cell's
+    metadata describes.
+    """
+    groups: list[tuple[dict[str, Any], list[NotebookNode]]] = []
+    for output in _published(cell.outputs, where=where):
+        figure = _figure_metadata(output, where=where)
+        if figure or not groups or groups[-1][0]:
+            groups.append((figure, []))
+        groups[-1][1].append(output)
+    pieces = []
+    for index, (figure, outputs) in enumerate(groups or [({}, [])]):
+        piece = deepcopy(cell)
+        piece.outputs = outputs
+        if index:
+            piece.id = f"{cell.id}-{index + 1}"
+            piece.source = "# as above"  # myst-nb drops a cell without source, outputs and all
+            tags = [tag for tag in cell.metadata.get("tags", []) if tag.endswith("-output")]
+            piece.metadata["tags"] = [*tags, "remove-input"]
+        if figure:
+            piece.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), **figure}
+        pieces.append(piece)
+    return pieces
+
+
+def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]:
+    """Return the outputs that a page shows, without what only a running notebook needs."""
+    kept = []
+    for output in map(deepcopy, outputs):
+        if "caption_of" in output.get("metadata", {}).get("superpos", {}):
+            continue  # the caption a running notebook shows; the figure carries it as well
+        data = output.get("data", {})
+        if images := [mime for mime in IMAGES if mime in data]:
+            # an image's HTML is the same figure, moving; print has the image
+            moving = ["text/html"] if "text/html" in data and WIDGET_MIME not in data else []
+            output.data = {mime: data[mime] for mime in (*moving, *images)}
+        elif WIDGET_MIME in data:
+            raise NotPublishable(f"{where}: a widget without a still image would be blank")
+        data.pop(VERDICT_MIME, None)
+        kept.append(output)
+    return kept
+
+
+def _figure_metadata(output: NotebookNode, *, where: str) -> dict[str, Any]:
+    """Return myst-nb's metadata for an output that is a figure, else nothing."""
+    if not set(IMAGES) & set(output.get("data", {})):
+        return {}
+    told = output.get("metadata", {}).get("superpos", {})
+    if not (alt := " ".join((told.get("alt") or "").split())):
+        raise NotPublishable(
+            f"{where}: figure {told.get('name', 'without a name')} has no alternative text"
+        )
+    options: dict[str, Any] = {"image": {"alt": alt}}
+    if told.get("caption"):
+        options["figure"] = {"name": told["name"], "caption": told["caption"]}
+    return options

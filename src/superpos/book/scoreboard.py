@@ -1,0 +1,141 @@
+"""The ledger as a page: what was claimed, what was found."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from superpos.claims.registry import VERDICTS, deviation_text, one_line
+
+if TYPE_CHECKING:
+    from superpos.book.building import Status
+
+MEANING = {
+    "reproduced": "holds as stated",
+    "qualified": "holds with a stated change",
+    "contradicted": "does not hold here",
+    "new": "goes beyond the sources",
+    "untested": "not measured yet",
+}
+
+
+def as_markdown(
+    ledger: Iterable[Mapping[str, Any]],
+    titles: Mapping[str, str],
+    chapters: Iterable[Status] = (),
+) -> str:
+    """Return the scoreboard as a MyST page.
+
+    Parameters
+    ----------
+    ledger
+        What `superpos.book.ledger.collect` returns.
+    titles
+        The title of each chapter, by name, in reading order.
+    chapters
+        What each chapter took, for the list of time and memory.
+    """
+    place = {chapter: number for number, chapter in enumerate(titles)}
+    ledger = sorted(ledger, key=lambda row: place.get(row["chapter"], len(place)))
+    counts = Counter(row["verdict"] for row in ledger)
+    lines = [
+        "# Scoreboard",
+        "",
+        f"{_plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
+        "book. The same list for programs: "
+        '<a href="../claims.json">claims.json</a>.',
+        "",
+        *(f"- {_badge(verdict)} **{counts[verdict]}** {MEANING[verdict]}" for verdict in VERDICTS),
+        "",
+    ]
+    of_chapters = {
+        titles.get(chapter, chapter): list(rows)
+        for chapter, rows in groupby(ledger, key=lambda row: row["chapter"])
+    }
+    if len(of_chapters) > 1:
+        lines += [*_counts(of_chapters), ""]
+    for title, rows in of_chapters.items():
+        lines += [f"## {title}", ""]
+        for row in rows:
+            lines += [*_claim(row), ""]
+    if chapters:
+        lines += [*_resources(chapters), ""]
+    if ledger:
+        lines += ["## Sources", "", "```{bibliography}", ":filter: docname in docnames", "```", ""]
+    return "\n".join(lines)
+
+
+def _counts(of_chapters: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
+    """Return a table of how many claims of each chapter have each verdict."""
+    lines = [
+        f"| Chapter | {' | '.join(VERDICTS)} |",
+        f"|---|{'--:|' * len(VERDICTS)}",
+    ]
+    for title, rows in of_chapters.items():
+        counts = Counter(row["verdict"] for row in rows)
+        lines.append(f"| {title} | {' | '.join(str(counts[v] or '') for v in VERDICTS)} |")
+    return lines
+
+
+def _resources(chapters: Iterable[Status]) -> list[str]:
+    """Return a table of what each chapter took, and what it may take."""
+    lines = [
+        "## Time and memory",
+        "",
+        "What it took to execute each chapter for these pages, and what it is planned to take; "
+        "memory is that of its largest process.",
+        "",
+        "| Chapter | Time | of | Memory | of |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for status in chapters:
+        chapter = status.chapter
+        cells = [
+            f"{status.seconds:.0f} s" if status.seconds is not None else "?",
+            f"{chapter.budget_seconds:g} s" if chapter.budget_seconds else "",
+            f"{status.mebibytes:.0f} MiB" if status.mebibytes else "?",
+            f"{chapter.budget_mebibytes:g} MiB" if chapter.budget_mebibytes else "",
+        ]
+        lines.append(f"| {chapter.title} | {' | '.join(cells)} |")
+    return lines
+
+
+def _claim(row: Mapping[str, Any]) -> list[str]:
+    source = row["source"]
+    cited = f"{{cite}}`{source['key']}`, {source['section']}" if source["key"] else "This book"
+    lines = [
+        f"(claim-{row['id']})=",
+        "::::{div} superpos-claim",
+        f"{_badge(row['verdict'])} {one_line(row['statement'])}",
+        "",
+        f"{cited}{_link(row)}",
+        "",
+    ]
+    if row["verdict"] != "untested":
+        lines += [f"- Evidence: {one_line(row['evidence'])}"]
+        lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
+        lines += [""]
+    lines += [":::{dropdown} What counts"]
+    lines += [one_line(row["counts"]), "", f"Setting: {one_line(row['setting'])}", ""]
+    for deviation in row["deviations"]:
+        lines += [f"- {deviation_text(deviation)}"]
+    return [*lines, ":::", "::::"]
+
+
+def _link(row: Mapping[str, Any]) -> str:
+    """Return a link to where the verdict was earned, which is raw HTML in the chapter's page."""
+    if not row["page"]:
+        return ""
+    anchor = "" if row["verdict"] == "untested" else f"#claim-{row['id']}"
+    return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
+
+
+def _badge(verdict: str) -> str:
+    return f"[{verdict}]{{.superpos-verdict .superpos-verdict-{verdict}}}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,209 @@
+"""Staging, Sphinx, publishing: the site that readers see is replaced whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from superpos.book import provenance, scoreboard
+from superpos.book.building import Status
+from superpos.book.chapters import EXECUTED
+from superpos.book.failures import NotPublishable
+from superpos.book.pages import as_page
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+QUICK_BANNER = (
+    "Quick run: fewer seeds and shorter training than the book's. "
+    "Nothing on these pages counts as a result."
+)
+# What renders a page; another version renders another site.
+RENDERERS = (
+    "superpos",
+    "jupyter-book",
+    "sphinx",
+    "myst-nb",
+    "sphinx-book-theme",
+    "sphinx-mathjax-offline",
+)
+# MathJax comes with every combination of input and output; the pages load this one.
+MATHJAX = "tex-chtml.js"
+
+
+def site_folder(root: Path, *, quick: bool = False) -> Path:
+    """Return where the finished site is."""
+    return root / "_build" / ("quick" if quick else "") / "html"
+
+
+def publish(
+    root: Path,
+    statuses: Sequence[Status],
+    notebooks: Mapping[str, NotebookNode],
+    ledger: Sequence[Mapping[str, Any]],
+    *,
+    quick: bool = False,
+    say: Callable[[str], None] = print,
+) -> bool:
+    """Build the site and put it in place; return whether anything was to be done.
+
+    Parameters
+    ----------
+    root
+        The book.
+    statuses
+        Every chapter's, all fresh.
+    notebooks
+        Every chapter's executed notebook.
+    ledger
+        The claims with their verdicts.
+    quick
+        Whether this is the site of a quick run, which is kept apart.
+
+    Raises
+    ------
+    NotPublishable
+        If Sphinx warns, a figure has no alternative text, or a widget no still image.
+    """
+    site = site_folder(root, quick=quick)
+    staged = _staged_files(root, statuses, notebooks, ledger, quick=quick)
+    beside = {
+        "claims.json": _json(ledger),
+        **{
+            f"_sources/{EXECUTED}/{status.chapter.name}.ipynb": status.executed.read_bytes()
+            for status in statuses
+        },
+        **{
+            f"_sources/notebooks/{status.chapter.name}.md": status.chapter.source.encode()
+            for status in statuses
+        },
+    }
+    stamp = site.parent / "published"
+    digest = _digest({**staged, **beside})
+    if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == digest:
+        return False
+    say("building the site")
+    source = site.parent / "source"
+    _write_changed(source, staged)
+    built = _sphinx(source, site.parent / "sphinx")
+    new = site.with_name("html.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(built, new, ignore=_unused)
+    for path, content in beside.items():
+        (new / path).parent.mkdir(parents=True, exist_ok=True)
+        (new / path).write_bytes(content)
+    stamp.unlink(missing_ok=True)
+    _replace_folder(new, site)
+    stamp.write_text(digest)
+    return True
+
+
+def _staged_files(
+    root: Path,
+    statuses: Sequence[Status],
+    notebooks: Mapping[str, NotebookNode],
+    ledger: Sequence[Mapping[str, Any]],
+    *,
+    quick: bool,
+) -> dict[str, bytes]:
+    """Return what Sphinx is to read, by path: prose, pages made from notebooks, scoreboard."""
+    import nbformat
+    import yaml
+
+    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    if quick:
+        config.setdefault("html", {})["announcement"] = QUICK_BANNER
+    files = {
+        "_config.yml": yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode(),
+        "_toc.yml": (root / "_toc.yml").read_bytes(),
+    }
+    for path, content in _existing(root / "book").items():
+        if path.startswith("_static/"):
+            files[path] = content  # jupyter-book links the styles and scripts it finds there
+        if not path.startswith("executed/"):
+            files[f"book/{path}"] = content
+    for status in statuses:
+        name = status.chapter.name
+        page = as_page(notebooks[name], chapter=name)
+        up = "../../_sources"  # from the page to the files that `publish` puts beside it
+        page.cells[-1].source = provenance.as_markdown(
+            notebooks[name].metadata["superpos"],
+            links=f'Download: <a href="{up}/{EXECUTED}/{name}.ipynb" download>executed notebook</a>'
+            f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
+        )
+        files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
+    titles = {status.chapter.name: status.chapter.title for status in statuses}
+    files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
+    return files
+
+
+def _sphinx(source: Path, output: Path) -> Path:
+    """Run jupyter-book, which executes nothing; return the folder of pages."""
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command += ["build", str(source), "--path-output", str(output), "-W", "--keep-going", "-q"]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        # Pages that were read once do not warn again, so the next build must start afresh.
+        shutil.rmtree(output, ignore_errors=True)
+        raise NotPublishable(
+            f"Sphinx refused the pages, and the site is as it was:\n{done.stdout.strip()}"
+        )
+    return output / "_build" / "html"
+
+
+def _unused(folder: str, names: list[str]) -> set[str]:
+    """Return the names that the site does without, for `shutil.copytree`."""
+    if Path(folder).name == "mathjax":
+        return {name for name in names if name.endswith(".js") and name != MATHJAX}
+    return {name for name in names if name in (".buildinfo", "objects.inv.bak")}
+
+
+def _existing(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def _write_changed(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make ``folder`` hold exactly ``files``, touching only those that differ."""
+    before = _existing(folder) if folder.exists() else {}
+    for path in before.keys() - files.keys():
+        (folder / path).unlink()
+    for path, content in files.items():
+        if before.get(path) != content:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    """Put ``new`` where ``old`` is."""
+    aside = old.with_name(f"{old.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        os.replace(old, aside)
+    os.replace(new, old)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256(" ".join(map(version, RENDERERS)).encode())
+    for path in sorted(files):
+        digest.update(f"\n{path}\n".encode())
+        digest.update(files[path])
+    return digest.hexdigest()

@@ -1,0 +1,209 @@
+"""The verdicts that experiments give the claims of the registry.
+
+A notebook measures a claim over many seeds and calls `record`, which applies the registry's rule,
+shows the verdict, and leaves it in the notebook's outputs: the only place where verdicts are kept.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from IPython.display import display
+from torch import Tensor
+
+from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry, one_line
+from superpos.errors import InvalidArgument
+from superpos.stats import rate_interval
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an experiment found about a claim.
+
+    Attributes
+    ----------
+    verdict
+        One of `superpos.claims.registry.VERDICTS`.
+    evidence
+        The rate of trials (seeds, if the registry names no others) that showed the claim, with
+        its 95 % interval, in words.
+    measured
+        Further measured values, by name.
+    seeds
+        How many trials.
+    quick
+        Whether the run was a quick one, whose verdicts are never published.
+    """
+
+    id: str
+    verdict: str
+    evidence: str
+    measured: Mapping[str, str]
+    seeds: int
+    quick: bool
+
+    def _ipython_display_(self) -> None:
+        """Show nothing at the end of a cell: `record` has shown it."""
+
+
+def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
+    """Return the verdict that the registry's rule gives a measured rate.
+
+    What goes beyond the sources is ``new`` once the rate is decided, whichever way. Where the
+    trials are all the cases there are, the rate itself decides: nothing was sampled.
+
+    Parameters
+    ----------
+    claim
+        With the share of seeds that must show it, and a weaker reading if it has one.
+    shown
+        For each seed whether it showed the claim: booleans ``(seeds,)``.
+    weaker
+        The same for the registry's weaker reading: booleans ``(trials,)``.
+
+    Returns
+    -------
+    str
+        ``untested`` where the interval straddles the share: more seeds are needed.
+    """
+
+    def interval(outcomes: Tensor) -> tuple[float, float]:
+        known = outcomes.double().mean().item()
+        return (known, known) if claim.complete else rate_interval(outcomes)
+
+    low, high = interval(shown)
+    if claim.new:
+        return "new" if low > claim.share or high < claim.share else "untested"
+    if low > claim.share:
+        return "reproduced"
+    if weaker is not None and interval(weaker)[0] > claim.share:
+        return "qualified"
+    if high < claim.share and (weaker is None or interval(weaker)[1] < claim.share):
+        return "contradicted"
+    return "untested"
+
+
+def record(
+    claim_id: str,
+    shown: Tensor,
+    *,
+    weaker: Tensor | None = None,
+    measured: Mapping[str, str] | None = None,
+    quick: bool = False,
+) -> Verdict:
+    """Judge a claim, show the verdict, and leave it in the notebook's outputs.
+
+    Parameters
+    ----------
+    claim_id
+        As in the registry.
+    shown
+        For each trial (a seed, if the registry names no other kind) whether it showed what the
+        registry says counts: booleans ``(trials,)``.
+    weaker
+        The same for the registry's weaker reading, where the claim has one.
+    measured
+        What else was measured, as text with its interval, by name.
+    quick
+        Whether this is a quick run: its verdict is shown as such and never published.
+
+    Raises
+    ------
+    InvalidArgument
+        If the id is not in the registry, a test has no seeds, or a weaker reading is measured
+        that the registry does not have.
+    """
+    registry = load_registry()
+    if claim_id not in registry:
+        raise InvalidArgument(f"claim {claim_id!r} is not in the registry, book/claims.yml")
+    claim = registry[claim_id]
+    shown = _outcomes("shown", shown)
+    if weaker is not None:
+        weaker = _outcomes("weaker", weaker)
+        if claim.qualified is None:
+            raise InvalidArgument(f"claim {claim_id!r} has no weaker reading in the registry")
+    verdict = Verdict(
+        id=claim_id,
+        verdict=judge(claim, shown, weaker),
+        evidence=_evidence(claim, shown, weaker),
+        measured=dict(measured or {}),
+        seeds=len(shown),
+        quick=bool(quick),
+    )
+    display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
+    return verdict
+
+
+def show_claims(chapter: str) -> None:
+    """Show the claims of a chapter, with what would count for each, as the registry has them."""
+    entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
+    if not entries:
+        raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
+    text = "\n".join(f"- **{one_line(claim.statement)}** (`{claim.id}`)" for claim in entries)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def show_deviations(chapter: str) -> None:
+    """Show the settings that the sources of a chapter leave open, as a list."""
+    entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
+    deviations = {item["setting"]: item for claim in entries for item in claim.deviations}
+    text = "\n".join(f"- {deviation_text(item)}" for item in deviations.values())
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def rate(outcomes: Tensor) -> str:
+    """Return a rate of true outcomes with its 95 % interval, as text.
+
+    Examples
+    --------
+    >>> rate(torch.tensor([True] * 9 + [False]))
+    '9 of 10 (90%, 95 % interval 60% to 98%)'
+    """
+    low, high = rate_interval(outcomes)
+    share = outcomes.double().mean().item()
+    return (
+        f"{int(outcomes.sum())} of {len(outcomes)} "
+        f"({share:.0%}, 95 % interval {low:.0%} to {high:.0%})"
+    )
+
+
+def _outcomes(name: str, value: Tensor) -> Tensor:
+    outcomes = torch.as_tensor(value)
+    if outcomes.dtype is not torch.bool or outcomes.ndim != 1 or not len(outcomes):
+        raise InvalidArgument(
+            f"{name} has dtype {outcomes.dtype} and shape {tuple(outcomes.shape)}: "
+            "one boolean for each trial is needed"
+        )
+    return outcomes
+
+
+def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
+    def told(outcomes: Tensor) -> str:
+        if not claim.complete:
+            return rate(outcomes)
+        return f"{int(outcomes.sum())} of all {len(outcomes)} ({outcomes.double().mean():.0%})"
+
+    text = f"shown by {told(shown)} {claim.trials}"
+    if claim.new:
+        held = shown.double().mean() > claim.share
+        return f"what we expected {'holds' if held else 'fails'}: {text}"
+    return text if weaker is None else f"{text}; the weaker reading by {told(weaker)}"
+
+
+def _card(claim: Claim, verdict: Verdict) -> str:
+    label = verdict.verdict + (" (quick run: does not count)" if verdict.quick else "")
+    rows = {"Claim": claim.statement, "What counts": claim.counts, "Evidence": verdict.evidence}
+    if verdict.verdict == "qualified":
+        rows["With this change"] = claim.qualified
+    rows |= verdict.measured
+    items = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items()
+    )
+    return (
+        f'<div class="superpos-card superpos-card-{verdict.verdict}" id="claim-{claim.id}">'
+        f'<p><span class="superpos-verdict superpos-verdict-{verdict.verdict}">'
+        f"{html.escape(label)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
+    )

@@ -1,0 +1,60 @@
+"""Axes: ticks, lines that one compares with, bars of colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from superpos.figures.style import INK, POLYTOPES
+
+
+def scale_bar(fig: Figure, axes, colours, *, low: float, high: float, label: str) -> None:
+    """Add a colour bar for one of the book's colour maps."""
+    mappable = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, high), colours)
+    bar = fig.colorbar(mappable, ax=axes, shrink=0.8, aspect=25, pad=0.02, label=label)
+    bar.outline.set_visible(False)
+
+
+def polytope_lines(axes: Axes, *, labels: bool = True) -> None:
+    """Draw the dimensionalities of the polytopes as horizontal lines, named at the right."""
+    for name, (value, colour) in POLYTOPES.items():
+        axes.axhline(value, color=colour, lw=1, alpha=0.8, zorder=0)
+        if labels:
+            # the two lowest lines are closer than a line of text is high
+            place = {"pentagon": "bottom", "square antiprism": "top"}.get(name, "center")
+            axes.annotate(
+                f"{name} {_fraction(value)}", (1.01, value), xycoords=("axes fraction", "data"),
+                color=colour, fontsize=8.5, va=place, annotation_clip=False,
+            )  # fmt: skip
+
+
+def _fraction(value: float) -> str:
+    return next(
+        f"{top}/{bottom}" for bottom in range(1, 10) for top in range(1, bottom)
+        if abs(top / bottom - value) < 1e-9
+    )  # fmt: skip
+
+
+def plain_ticks(axis: mpl.axis.Axis) -> None:
+    """Write a logarithmic axis's ticks as 1, 2, 5, 10, … instead of powers."""
+    axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def size_axis(axes: Axes, sizes: Sequence[int], name: str) -> None:
+    """Make the x axis one of model sizes: logarithmic, with a tick for each."""
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    axes.set_xlabel(name)
+
+
+def set_lines(axes: Axes, n: int, size: int) -> None:
+    """Draw lines between the sets of n features into a picture of WᵀW (see `products`)."""
+    for edge in range(size, n, size):
+        axes.plot([edge, edge], [0, n], color=INK, lw=0.8)
+        axes.plot([0, n], [edge, edge], color=INK, lw=0.8)

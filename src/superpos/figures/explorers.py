@@ -1,0 +1,85 @@
+"""Explorers: sliders that redraw a figure in a running notebook; a still figure elsewhere."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from superpos.errors import Diverged, InvalidArgument
+from superpos.figures import plotting
+
+
+def whole(label: str, value: int, low: int, high: int) -> widgets.IntSlider:
+    """Return a slider over whole numbers; it speaks when it is let go."""
+    return widgets.IntSlider(
+        value=value, min=low, max=high, description=label, continuous_update=False, **_WIDE
+    )
+
+
+def real(label: str, value: float, low: float, high: float, step: float) -> widgets.FloatSlider:
+    """Return a slider over numbers; it speaks when it is let go."""
+    return widgets.FloatSlider(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=label,
+        continuous_update=False,
+        readout_format=".3f",
+        **_WIDE,
+    )
+
+
+_WIDE = {"style": {"description_width": "11em"}, "layout": widgets.Layout(width="30em")}
+
+
+class Explorer:
+    """A figure and the sliders that it is redrawn from.
+
+    Parameters
+    ----------
+    draw
+        Takes the sliders' values by name; returns a figure, and a sentence that says what
+        it shows, for readers who cannot see it.
+    **controls
+        A widget for each of ``draw``'s parameters.
+
+    Examples
+    --------
+    >>> def draw(n):
+    ...     return plotting.figure(1, n)[0], f"{n} empty panels"
+    >>> explorer = Explorer(draw, n=whole("panels", 1, 1, 4))
+    >>> explorer.controls["n"].value = 2
+    >>> len(explorer.figure.axes), explorer.alt
+    (2, '2 empty panels')
+    """
+
+    def __init__(self, draw: Callable[..., tuple[Figure, str]], **controls: widgets.Widget) -> None:
+        self.draw, self.controls = draw, controls
+        self._picture = widgets.Image(format="svg+xml", layout=widgets.Layout(max_width="100%"))
+        self._note = widgets.HTML()
+        self.widget = widgets.VBox([*controls.values(), self._note, self._picture])
+        self.redraw()
+        for control in controls.values():
+            control.observe(self.redraw, names="value")
+
+    def redraw(self, _change: object = None) -> None:
+        """Draw the figure from the sliders; what cannot be drawn is told in a sentence."""
+        self._note.value = "drawing …"
+        try:
+            values = {name: item.value for name, item in self.controls.items()}
+            self.figure, self.alt = self.draw(**values)
+        except (InvalidArgument, Diverged) as error:
+            self._note.value = html.escape(str(error))
+            return
+        self._picture.value = plotting.svg(self.figure).encode()
+        self._note.value = f"<small>{html.escape(self.alt)}</small>"
+
+    def show(self, *, name: str, caption: str) -> None:
+        """Show the sliders in a running notebook, and the figure as it is now on the page."""
+        # ipywidgets offers its view through this method, under Jupyter's own MIME type
+        view = self.widget._repr_mimebundle_()
+        plotting.display_figure(self.figure, view, name=name, alt=self.alt, caption=caption)

@@ -1,0 +1,199 @@
+"""Features by their dimensionality: graphs, clouds, how many there are of which kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import networkx as nx
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from superpos import geometry
+from superpos.figures.axes import plain_ticks, polytope_lines
+from superpos.figures.style import ACCENT, DIGON, FAINT, INK, PENTAGON, POLYTOPES, set_colours
+from superpos.studies import outcomes
+
+
+def feature_graph(
+    axes: Axes, W: Tensor, *, size: int | None = None, threshold: float = 0.15
+) -> None:
+    """Draw the feature graph of one model, each component by itself, coloured by its D_i.
+
+    A component takes the colour of the polytope whose dimensionality is nearest to its mean, and
+    grey where none is within 0.03. Edges are as wide as the inner product is large. Where features
+    come in sets of ``size``, the dots have the colours of their sets instead.
+
+    References
+    ----------
+    Elhage et al. 2022, "Uniform Superposition" (the feature geometry graphs).
+    """
+    graph = geometry.feature_graph(W, threshold=threshold)
+    dimensionality = geometry.feature_dimensionality(W)
+    parts = geometry.components(W, threshold=threshold)
+    for part, (x, y, box) in zip(parts, _packed([len(part) for part in parts]), strict=True):
+        sub = graph.subgraph(part)
+        # a fixed start and whole-number node order: the same picture every time
+        layout = nx.circular_layout(sorted(sub))
+        if len(part) > 5:
+            layout = nx.spring_layout(sub, pos=layout, weight=None, seed=0, iterations=100)
+        spread = max(1e-9, *(np.hypot(*place) for place in layout.values())) if len(part) > 1 else 1
+        where = {
+            node: (x + box * 0.42 * place[0] / spread, y + box * 0.42 * place[1] / spread)
+            if len(part) > 1
+            else (x, y)
+            for node, place in layout.items()
+        }
+        colour = _polytope_colour(dimensionality[part].mean().item()) if size is None else FAINT
+        for i, j, data in sub.edges(data=True):
+            axes.plot(
+                *zip(where[i], where[j], strict=True), color=colour, zorder=1,
+                lw=0.4 + 1.4 * min(1, abs(data["weight"])),
+            )  # fmt: skip
+        dots = {"s": 9, "color": colour}
+        if size is not None:
+            colours = set_colours(W.shape[-1], size)
+            dots = {"s": 26, "color": [colours[node] for node in where]}
+        axes.scatter(*zip(*where.values(), strict=True), **dots, zorder=2, lw=0)
+    axes.set(aspect="equal", anchor="N", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.margins(0.05)
+
+
+def _packed(sizes: Sequence[int]) -> list[tuple[float, float, float]]:
+    """Return a centre and a width for each component: rows of boxes, filling a square."""
+    boxes = [float(np.sqrt(size)) for size in sizes]
+    across = 1.15 * np.sqrt(sum(box**2 for box in boxes)) if boxes else 0
+    places, x, y, row = [], 0.0, 0.0, 0.0
+    for box in boxes:
+        if x and x + box > across:
+            x, y, row = 0.0, y - row, 0.0
+        row = max(row, box)
+        places.append((x + box / 2, y - row / 2, box))
+        x += box
+    return places
+
+
+def _polytope_colour(dimensionality: float) -> str:
+    value, colour = min(POLYTOPES.values(), key=lambda entry: abs(entry[0] - dimensionality))
+    if abs(1 - dimensionality) < 0.03:
+        return INK  # a dimension of its own
+    return colour if abs(value - dimensionality) < 0.03 else FAINT
+
+
+def dimensionality_scatter(
+    axes: Axes, inverse_probability: Tensor, W: Tensor, *, labels: bool = True
+) -> None:
+    """Draw D_i of the represented features against 1/p, with D* as a line and the polytopes' lines.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    inverse_probability
+        ``(settings,)``.
+    W
+        ``(settings, m, n)``.
+    labels
+        Whether to name the polytopes at the right.
+
+    References
+    ----------
+    Elhage et al. 2022, "Uniform Superposition" (D_i over D*).
+    """
+    kept = geometry.represented(W)
+    dimensionality = geometry.feature_dimensionality(W)
+    setting, feature = kept.nonzero(as_tuple=True)
+    jitter = np.random.default_rng(0).uniform(-0.4, 0.4, len(setting))  # within its own column
+    step = (inverse_probability[1] / inverse_probability[0]).log().item()
+    place = inverse_probability[setting].numpy() * np.exp(step * jitter)
+    axes.scatter(
+        place, dimensionality[setting, feature].numpy(), s=2.5, color=INK, alpha=0.35, lw=0,
+        rasterized=True,
+    )  # fmt: skip
+    axes.plot(
+        inverse_probability, geometry.dimensions_per_feature(W), color=ACCENT, label="D* = m/‖W‖²"
+    )
+    polytope_lines(axes, labels=labels)
+    axes.set(xscale="log", ylim=(0, 1.05), xlabel="1/p", ylabel="dimensionality $D_i$")
+    plain_ticks(axes.xaxis)
+
+
+def cloud(axes: Axes, place: float, values: Tensor, *, width: float = 0.1) -> None:
+    """Draw values as a cloud of dots at one place of a logarithmic x axis, ``width`` decades wide.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    place
+        Where on the x axis, above 0.
+    values
+        ``(k,)``; of more than 2000, every few are drawn.
+    """
+    some = values.flatten()[:: 1 + len(values) // 2000]
+    spread = np.random.default_rng(0).uniform(-width / 2, width / 2, len(some))
+    axes.scatter(
+        place * 10**spread, some.numpy(), s=4, color=INK, alpha=0.35, lw=0, rasterized=True
+    )
+
+
+def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
+    """Draw each group of values as a strip of dots, the first in the accent colour.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    groups
+        Values ``(k,)`` by name; a name that has none still has its row.
+    """
+    spread = np.random.default_rng(0)  # so that dots do not hide each other
+    for row, (_, values) in enumerate(groups.items()):
+        height = row + spread.uniform(-0.28, 0.28, len(values))
+        colour = DIGON if row == 0 else ACCENT
+        axes.scatter(values.numpy(), height, s=9, color=colour, alpha=0.5, lw=0)
+    axes.set(yticks=range(len(groups)), ylim=(len(groups) - 0.4, -0.6))
+    axes.set_yticklabels(groups)
+    furthest = max((values.max().item() for values in groups.values() if len(values)), default=0)
+    axes.set_xlim(-0.06 * max(furthest, 0.1), 1.06 * max(furthest, 0.1))
+    axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+
+
+def feature_kinds(axes: Axes, probability: Tensor, W: Tensor) -> None:
+    """Draw represented features per hidden dimension against p, by how they share their dimension.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    probability
+        ``(settings,)``, drawn from dense to sparse.
+    W
+        ``(seeds, settings, m, n)``.
+    """
+    m, p = W.shape[-2], probability.numpy()
+    shared = outcomes.superposed(W)
+    paired = shared & (geometry.antipodal_partners(W, cosine=-0.9) > 0)
+    kinds = {
+        "own dimension": geometry.represented(W) & ~shared,
+        "antipodal pair": paired,
+        "other superposition": shared & ~paired,
+    }
+    heights = [kind.sum(-1).double().mean(0).numpy() / m for kind in kinds.values()]
+    axes.stackplot(p, heights, labels=kinds, colors=[INK, DIGON, PENTAGON], alpha=0.85, lw=0)
+    axes.set(xscale="log", xlim=(p.max(), p.min()))
+    axes.set_ylim(0, auto=True)  # panels that share the axis may be higher
+
+
+def polytope_legend(fig: Figure) -> None:
+    """Add a legend of the polytopes' colours below a figure."""
+    marks = {"dimension of its own": INK}
+    marks |= {name: colour for name, (_, colour) in POLYTOPES.items()}
+    handles = [
+        mpl.lines.Line2D([], [], marker="o", ls="", color=colour, label=name)
+        for name, colour in marks.items()
+    ]
+    fig.legend(handles=handles, loc="outside lower center", ncols=3)

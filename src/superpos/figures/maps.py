@@ -1,0 +1,101 @@
+"""Maps over two settings: phases, landscapes, heat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from superpos.figures.axes import plain_ticks
+from superpos.figures.style import FAINT, INK
+
+# kind of solution → colour, for the phase diagrams; names as in `superpos.optima.phases`
+KINDS = {
+    "extra left out": "#cfd8dc",
+    "other left out": "#56B4E9",
+    "another left out": "#56B4E9",
+    "antipodal pair": "#009E73",
+    "extra paired": "#E69F00",
+    "others paired": "#009E73",
+    "joint": "#b5472f",
+    "none of these": INK,
+}
+
+
+def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[str]) -> None:
+    """Draw which kind of solution each cell of density and relative importance has.
+
+    Parameters
+    ----------
+    axes
+        Where to draw; p falls to the right, so that sparse is right.
+    p, r
+        ``(rows,)`` and ``(columns,)``, both evenly spaced on a logarithmic scale.
+    kinds
+        ``(rows, columns)``: positions in ``names``.
+    names
+        Keys of `KINDS`.
+    """
+    colours = mpl.colors.ListedColormap([KINDS[name] for name in names])
+    axes.pcolormesh(
+        p.numpy(), r.numpy(), kinds.T.numpy(), cmap=colours, vmin=-0.5, vmax=len(names) - 0.5,
+        shading="nearest", rasterized=True,
+    )  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="density p", ylabel="relative importance r")
+    axes.set_xlim(p.max().item(), p.min().item())
+    axes.set_ylim(r.min().item(), r.max().item())
+    plain_ticks(axes.xaxis)
+    plain_ticks(axes.yaxis)
+    axes.xaxis.set_major_locator(mpl.ticker.LogLocator())
+    axes.yaxis.set_major_locator(mpl.ticker.LogLocator())
+
+
+def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
+    """Draw a landscape by contours, from its lowest point up: dark is low.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    x, y
+        ``(columns,)`` and ``(rows,)``.
+    height
+        ``(rows, columns)``, above the lowest point, as a share of the value there.
+    """
+    levels = [0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    norm = mpl.colors.BoundaryNorm(levels, 256)
+    axes.contourf(
+        x.numpy(), y.numpy(), height.numpy(), levels, cmap="bone", norm=norm, extend="max"
+    )
+    axes.axhline(0, color=FAINT, lw=0.5)
+    axes.axvline(0, color=FAINT, lw=0.5)
+
+
+def heat(axes: Axes, x: Tensor, y: Tensor, values: Tensor, *, label: str) -> None:
+    """Draw values over a grid on the sequential map, with a bar that says what they are.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    x, y
+        ``(rows,)`` and ``(columns,)`` of the values: x is the first axis.
+    values
+        ``(rows, columns)``, at least 0.
+    label
+        Of the bar.
+    """
+    drawn = axes.pcolormesh(
+        x.numpy(), y.numpy(), values.T.numpy(), cmap="magma_r", vmin=0, shading="nearest",
+        rasterized=True,
+    )  # fmt: skip
+    axes.figure.colorbar(drawn, ax=axes, label=label).outline.set_visible(False)
+
+
+def kind_legend(fig: Figure, names: Sequence[str]) -> None:
+    """Add a legend of the kinds of solutions below a figure."""
+    patches = [mpl.patches.Patch(color=KINDS[name], label=name) for name in names]
+    fig.legend(handles=patches, loc="outside lower center", ncols=3)

@@ -1,0 +1,182 @@
+"""The style of figures: the same quantity has the same colour in every chapter; showing them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import torch
+from IPython.display import display
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from superpos.errors import InvalidArgument
+
+IMPORTANCE = mpl.colormaps["viridis_r"]  # dark is important
+INTERFERENCE = mpl.colormaps["cividis"]  # how superposed a feature is, from 0 to 1
+PRODUCTS = mpl.colormaps["RdBu_r"]  # entries of WᵀW, centred on 0
+SETTINGS = mpl.colormaps["magma_r"]  # a few settings, from dense to sparse
+INK, FAINT, ACCENT = "#22272e", "#9aa4ad", "#b5472f"
+
+# name → D_i of the polytopes that the paper draws lines for (Elhage et al. 2022, "Uniform
+# Superposition"); colours by Okabe and Ito, told apart by readers with any colour vision
+POLYTOPES = {
+    "tetrahedron": (3 / 4, "#0072B2"),
+    "triangle": (2 / 3, "#56B4E9"),
+    "digon": (1 / 2, "#009E73"),
+    "pentagon": (2 / 5, "#E69F00"),
+    "square antiprism": (3 / 8, "#D55E00"),
+}
+
+DIGON, PENTAGON = POLYTOPES["digon"][1], POLYTOPES["pentagon"][1]
+# features told apart by number, by Okabe and Ito
+FEATURES = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#22272e", "#B8A800",
+)  # fmt: skip
+
+# sets of features, from the same palette
+SETS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
+
+_STYLE = {
+    "figure.dpi": 110,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+    "svg.hashsalt": "superpos",  # with no date: two builds of a figure are the same bytes
+    "svg.fonttype": "path",
+}
+
+
+def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 3.2, **kinds):
+    """Return a figure in the book's style and its axes, as ``matplotlib.pyplot.subplots`` does.
+
+    Parameters
+    ----------
+    rows, columns
+        The grid of axes.
+    width, height
+        In inches; 7.2 fills a page's column.
+    **kinds
+        Handed on to ``Figure.subplots``: ``sharex``, ``sharey``, ``squeeze``, ``width_ratios``, …
+
+    Examples
+    --------
+    >>> fig, axes = figure(1, 2)
+    >>> len(axes)
+    2
+    """
+    mpl.rcParams.update(_STYLE)  # texts look their size up when they are made, after this returns
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(rows, columns, **kinds)
+
+
+def svg(fig: Figure) -> str:
+    """Return a figure as SVG: the same bytes for the same figure, at any time."""
+    buffer = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        if fig.get_layout_engine() is not None:
+            fig.draw_without_rendering()
+            fig.set_layout_engine("none")  # laid out once: again would move everything a little
+        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def show(fig: Figure, *, name: str, alt: str, caption: str) -> None:
+    """Show a figure in a notebook, and on the page as a numbered figure.
+
+    Parameters
+    ----------
+    fig
+        The figure.
+    name
+        What the text refers to it by, unique in the book: letters, digits and hyphens.
+    alt
+        What a reader who cannot see it should know, with the result in numbers.
+    caption
+        The text below it, in Markdown.
+
+    Raises
+    ------
+    InvalidArgument
+        If the name, the alternative text or the caption is missing.
+    """
+    display_figure(fig, {}, name=name, alt=alt, caption=caption)
+
+
+def display_figure(fig: Figure, others: dict, *, name: str, alt: str, caption: str) -> None:
+    """Display a figure together with other forms of it, by MIME type; `show` without any."""
+    for argument, value in {"name": name, "alt": alt, "caption": caption}.items():
+        if not isinstance(value, str) or not value.strip():
+            raise InvalidArgument(f"{argument} is {value!r}: every figure needs a text for it")
+    display(
+        {**others, "image/svg+xml": svg(fig), "text/plain": alt},
+        raw=True,
+        metadata={"superpos": {"name": name, "alt": alt, "caption": caption}},
+    )
+    display(
+        {"text/markdown": f"*{caption}*", "text/plain": caption},
+        raw=True,
+        metadata={"superpos": {"caption_of": name}},
+    )
+
+
+def show_table(
+    columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, corner: str = ""
+) -> None:
+    """Show a table of texts, as Markdown.
+
+    Parameters
+    ----------
+    columns
+        The heads of the columns.
+    rows
+        The cells of each row by its name.
+    corner
+        The head of the column of names.
+    """
+    lines = [[corner, *columns], ["---"] * (len(columns) + 1)]
+    lines += [[name, *cells] for name, cells in rows.items()]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def sequence(k: int, count: int) -> tuple:
+    """Return the colour of setting ``k`` of ``count``, from dense to sparse."""
+    return SETTINGS(0.15 + 0.65 * k / max(1, count - 1))
+
+
+def set_colours(n: int, size: int) -> list[str]:
+    """Return a colour for each of n features that come in sets of ``size``.
+
+    Examples
+    --------
+    >>> colours = set_colours(4, 2)
+    >>> colours[0] == colours[1], colours[1] == colours[2]
+    (True, False)
+    """
+    return [SETS[i // size % len(SETS)] for i in range(n)]
+
+
+def shades(importance: Tensor | None, n: int) -> list:
+    if importance is None:
+        return [INK] * n
+    weight = torch.as_tensor(importance, dtype=torch.float64)
+    low, high = weight.min(), weight.max()
+    position = (weight - low) / (high - low) if high > low else torch.ones_like(weight)
+    return [IMPORTANCE(0.1 + 0.85 * value) for value in position.tolist()]

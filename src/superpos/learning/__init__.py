@@ -1,0 +1,1 @@
+"""The course of learning: dynamics, one-hot models, sparse autoencoders, memorization."""

@@ -1,0 +1,358 @@
+"""Finite data: sparse examples of thousands of features, and gradient descent on them.
+
+Of n = 10 000 features about ten are active in an example, and `SparseExamples` keeps only
+these. So h = Wx costs as much as is active; only ReLU(Wᵀh + b) fills a T × n array.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+from superpos import checks
+from superpos.compute import streams
+from superpos.compute.processes import in_parallel
+from superpos.errors import Diverged
+from superpos.models import RELU_OUTPUT
+from superpos.training.procedures import Procedure
+
+_LOOK = 20  # steps between two looks for outputs that no example turns on
+_AT_ONCE = 2_000_000  # entries of a T × n array, where the loss is measured piece by piece
+
+
+@dataclass(frozen=True, eq=False)
+class SparseExamples:
+    """T examples of n features, by what is active in each.
+
+    Parameters
+    ----------
+    n
+        Number of features.
+    active
+        Which features may be active in each example: whole numbers below n, ``(T, k)``.
+    values
+        Their values, ``(T, k)``; 0 where an example has fewer than k.
+
+    Examples
+    --------
+    >>> examples = SparseExamples(4, torch.tensor([[0, 3]]), torch.tensor([[0.6, 0.8]]))
+    >>> examples.dense().tolist()
+    [[0.6000000238418579, 0.0, 0.0, 0.800000011920929]]
+    """
+
+    n: int
+    active: Tensor
+    values: Tensor
+
+    def __len__(self) -> int:
+        return len(self.active)
+
+    def __getitem__(self, chosen: Tensor | slice) -> SparseExamples:
+        return replace(self, active=self.active[chosen], values=self.values[chosen])
+
+    def dense(self) -> Tensor:
+        """Return the examples as inputs x, ``(T, n)``."""
+        x = self.values.new_zeros(len(self), self.n)
+        return x.scatter_add_(1, self.active, self.values)
+
+    def hidden(self, W: Tensor) -> Tensor:
+        """Return the hidden vectors h_j = W x_j as columns, ``(m, T)``, for W ``(m, n)``."""
+        return (W[:, self.active] * self.values).sum(-1)
+
+    def seen(self) -> Tensor:
+        """Return which features are active in some example: booleans ``(n,)``."""
+        mark = torch.zeros(self.n, dtype=torch.bool)
+        mark[self.active[self.values > 0]] = True
+        return mark
+
+
+def draw(
+    n: int, count: int, probability: float, *, seed: int, test: bool = False
+) -> SparseExamples:
+    """Return examples of independent features, normalised to length 1.
+
+    A feature is active with the given probability, then uniform on (0, 1]. An example in which
+    none is active has no direction, and is drawn again.
+
+    Parameters
+    ----------
+    n, count
+        Numbers of features and of examples, at least 1.
+    probability
+        p = 1 − S, above 0 and below 1.
+    seed
+        Selects the examples.
+    test
+        Whether to draw others than those that a model of this seed is trained on.
+
+    References
+    ----------
+    Henighan et al. 2023, "Experimental Setup".
+
+    Examples
+    --------
+    >>> draw(1000, 5, 0.01, seed=0).dense().norm(dim=1)
+    tensor([1.0000, 1.0000, 1.0000, 1.0000, 1.0000])
+    """
+    checks.whole_number("n", n)
+    checks.whole_number("count", count)
+    checks.positive_number("probability", checks.fraction("probability", probability))
+    g = streams.generator(seed, streams.EVALUATION if test else streams.INPUTS, 0)
+    total, p = torch.full((count,), float(n)), torch.tensor(float(probability))
+    number = torch.binomial(total, p, generator=g)
+    while (silent := number == 0).any():
+        number[silent] = torch.binomial(total[silent], p, generator=g)
+    width = int(number.max())
+    place = torch.arange(width)
+    entry = place < number[:, None]
+    active = torch.randint(n, (count, width), generator=g)
+    while (again := _repeats(torch.where(entry, active, n + place))).any():
+        active[again] = torch.randint(n, (int(again.sum()), width), generator=g)
+    values = (1 - torch.rand(count, width, generator=g)) * entry
+    return SparseExamples(n, active * entry, values / values.norm(dim=1, keepdim=True))
+
+
+def _repeats(active: Tensor) -> Tensor:
+    return (active.sort(dim=1).values.diff(dim=1) == 0).any(1)
+
+
+def loss(W: Tensor, b: Tensor, examples: SparseExamples) -> Tensor:
+    """Return the mean over the examples of Σ_i (x_i − x'_i)²; 1 for a model that is 0.
+
+    Examples
+    --------
+    >>> examples = SparseExamples(4, torch.tensor([[0], [3]]), torch.ones(2, 1))
+    >>> loss(torch.zeros(2, 4), torch.zeros(4), examples)
+    tensor(1.)
+    """
+    total = W.new_zeros(())
+    for part in _cut(examples):
+        error = torch.addmm(b, part.hidden(W).T, W).relu_()
+        total += error.scatter_add_(1, part.active, -part.values).square().sum()
+    return total / len(examples)
+
+
+def _cut(examples: SparseExamples) -> list[SparseExamples]:
+    size = max(1, _AT_ONCE // examples.n)
+    return [examples[first : first + size] for first in range(0, len(examples), size)]
+
+
+def dimensionality(vectors: Tensor) -> Tensor:
+    """Return D = ‖v‖² / Σ_j (v̂·v_j)² of each vector, the dimensions it has to itself.
+
+    What `geometry.feature_dimensionality` gives, without an array of all pairs, so that there
+    may be thousands of vectors: features W_i, or examples h_j.
+
+    Parameters
+    ----------
+    vectors
+        Columns ``(..., m, k)``.
+
+    Returns
+    -------
+    Tensor
+        ``(..., k)``; 0 for a zero column.
+
+    References
+    ----------
+    Henighan et al. 2023, "Results" (the dimensionality of features and of training examples).
+
+    Examples
+    --------
+    >>> dimensionality(torch.tensor([[1.0, -1.0]]))
+    tensor([0.5000, 0.5000])
+    """
+    length = vectors.norm(dim=-2)
+    unit = vectors / torch.where(length > 0, length, 1.0).unsqueeze(-2)
+    along = (unit * (vectors @ vectors.mT @ unit)).sum(-2)
+    return torch.where(length > 0, length.square() / torch.where(length > 0, along, 1.0), 0.0)
+
+
+def trained(
+    n: int,
+    m: int,
+    counts: Sequence[int],
+    probability: float,
+    *,
+    seeds: Sequence[int],
+    procedure: Procedure,
+    test_examples: int = 2000,
+) -> dict[str, Tensor]:
+    """Train a ReLU-output model on each number of examples, for each seed.
+
+    At every step a model sees all of its examples, or ``procedure.batch_size`` of them, drawn
+    anew, if it has more.
+
+    Parameters
+    ----------
+    n, m
+        Numbers of features and of hidden dimensions, at least 1.
+    counts
+        The numbers of training examples, T.
+    probability
+        p = 1 − S, above 0 and below 1.
+    seeds
+        A seed selects initial values, examples and batches.
+    procedure
+        How gradient descent is run.
+    test_examples
+        How many new examples the test loss is a mean of; the same ones for every T.
+
+    Returns
+    -------
+    dict
+        ``W`` ``(counts, seeds, m, n)``, ``b`` ``(counts, seeds, n)``, and the losses on the
+        training examples and on new ones, ``train`` and ``test``, ``(counts, seeds)``.
+
+    References
+    ----------
+    Henighan et al. 2023, "Experimental Setup".
+
+    Examples
+    --------
+    >>> few = Procedure(steps=20)
+    >>> run = trained(200, 2, [3, 8], 0.01, seeds=[0], procedure=few, test_examples=50)
+    >>> run["W"].shape, run["test"].shape
+    (torch.Size([2, 1, 2, 200]), torch.Size([2, 1]))
+    """
+    checks.whole_number("m", m)
+    counts = [checks.whole_number("counts", int(count)) for count in counts]
+
+    def one(task: tuple[int, int]) -> tuple[Tensor, ...]:
+        count, seed = task
+        examples = draw(n, count, probability, seed=seed)
+        W, b = descend(examples, m, seed=seed, procedure=procedure)
+        new = draw(n, test_examples, probability, seed=seed, test=True)
+        return W, b, loss(W, b, examples), loss(W, b, new)
+
+    found = in_parallel(one, list(itertools.product(counts, streams.seed_list(seeds))))
+    stacked = [torch.stack(each) for each in zip(*found, strict=True)]
+    shape = (len(counts), len(found) // len(counts))
+    return {
+        name: values.reshape(*shape, *values.shape[1:])
+        for name, values in zip(("W", "b", "train", "test"), stacked, strict=True)
+    }
+
+
+def descend(
+    examples: SparseExamples, m: int, *, seed: int, procedure: Procedure
+) -> tuple[Tensor, Tensor]:
+    """Train one ReLU-output model with AdamW on a fixed set of examples.
+
+    An output that no example turns on has no gradient. With all examples at every step such
+    outputs (most of those of features that are in no example) are left out once they are at
+    rest, except that their parameters decay; every 20 steps they are looked at again.
+
+    Parameters
+    ----------
+    examples
+        The training examples.
+    m
+        Number of hidden dimensions.
+    seed
+        Selects initial values, and batches where there are more examples than fit in one.
+    procedure
+        How gradient descent is run.
+
+    Returns
+    -------
+    tuple
+        W ``(m, n)`` and b ``(n,)``.
+
+    Raises
+    ------
+    Diverged
+        If a parameter stops being finite.
+    """
+    n = examples.n
+    start = RELU_OUTPUT.initial(n, m, seeds=[seed], scale=procedure.initial_scale)
+    whole = torch.cat([start["W"][0, 0], start["b"][0]])  # W, and below it b: (m + 1, n)
+    parts = _Adam(whole, torch.zeros_like(whole), torch.zeros_like(whole))
+    few = len(examples) <= procedure.batch_size
+    g = streams.generator(seed, streams.INPUTS, 1)
+    steps, seen = torch.zeros(()), examples.seen()
+    now, batch, left_out, decayed = parts, examples, None, 1.0
+    for step in range(procedure.steps):
+        if few and step % _LOOK == 0:
+            if left_out is not None:
+                parts.put(now, left_out, decayed)
+            left_out = ~seen & parts.at_rest() & ~_on(parts.value, examples)
+            now, batch, decayed = parts.without(left_out), _renumbered(examples, ~left_out), 1.0
+        elif not few:
+            chosen = torch.randint(len(examples), (procedure.batch_size,), generator=g)
+            batch = examples[chosen]
+        rate = procedure.rate(step)
+        gradient = _gradient(now.value, batch)
+        adamw(
+            [now.value], [gradient], [now.mean], [now.square], [], [steps],
+            lr=rate, beta1=0.9, beta2=procedure.beta2, eps=1e-8,
+            weight_decay=procedure.weight_decay, amsgrad=False, maximize=False, fused=True,
+        )  # fmt: skip
+        decayed *= 1 - rate * procedure.weight_decay
+    if left_out is not None:
+        parts.put(now, left_out, decayed)
+    if not torch.isfinite(parts.value).all():
+        raise Diverged(
+            f"training on {len(examples)} examples diverged (seed {seed}): a parameter is not "
+            "finite; a smaller learning_rate may help",
+            last_good={"W": whole[:m], "b": whole[m]},
+        )
+    return parts.value[:m], parts.value[m]
+
+
+@dataclass(frozen=True, eq=False)
+class _Adam:
+    """Parameters ``(m + 1, n)``, and AdamW's memory of their gradient and its square."""
+
+    value: Tensor
+    mean: Tensor
+    square: Tensor
+
+    def at_rest(self) -> Tensor:
+        """Return which columns AdamW moves by less than a thousandth of its rate."""
+        return (self.mean.abs() <= 1e-3 * self.square.sqrt()).all(0)
+
+    def without(self, left_out: Tensor) -> _Adam:
+        return _Adam(*(t[:, ~left_out] for t in (self.value, self.mean, self.square)))
+
+    def put(self, now: _Adam, left_out: Tensor, decayed: float) -> None:
+        """Put back what has been trained without some; the rest has only decayed."""
+        self.value.mul_(decayed)
+        for here, there in zip(vars(self).values(), vars(now).values(), strict=True):
+            here[:, ~left_out] = there
+
+
+def _on(P: Tensor, examples: SparseExamples) -> Tensor:
+    """Return which outputs some example turns on: booleans ``(n,)``."""
+    return (torch.addmm(P[-1], examples.hidden(P[:-1]).T, P[:-1]) > 0).any(0)
+
+
+def _renumbered(examples: SparseExamples, kept: Tensor) -> SparseExamples:
+    """Return the examples in terms of the kept features, to which all active ones belong."""
+    place = kept.cumsum(0) - 1
+    return SparseExamples(int(kept.sum()), place[examples.active].clamp_min(0), examples.values)
+
+
+def _gradient(P: Tensor, examples: SparseExamples) -> Tensor:
+    """Return the gradient of the mean loss by W and b, ``(m + 1, n)``.
+
+    With e_ji = x'_ji − x_ji where output i is on, else 0, half of it is Σ_j e_ji h_j by the
+    column W_i as a decoder, Σ_j x_ji Σ_k e_jk W_k as an encoder, and Σ_j e_ji by b_i. All but e
+    at the active features is dense, and made of two thin products.
+    """
+    m, T = len(P) - 1, len(examples)
+    h = P.new_ones(m + 1, T)  # the bias is what a constant hidden unit adds
+    h[:m] = examples.hidden(P[:m])
+    error = torch.mm(h.T, P).relu_()
+    on = error.gather(1, examples.active) > 0
+    error.scatter_add_(1, examples.active, -examples.values * on)
+    gradient = torch.mm(h, error)
+    by_h = torch.mm(P[:m], error.T)
+    by_x = (by_h[:, :, None] * examples.values).reshape(m, -1)
+    gradient[:m].index_add_(1, examples.active.flatten(), by_x)
+    return gradient.mul_(2 / T)

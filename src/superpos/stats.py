@@ -1,0 +1,163 @@
+"""Rates and means with the interval that says how well they are known; the best of some tries."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+from superpos import checks
+from superpos.errors import InvalidArgument
+
+
+def rate_interval(outcomes: Tensor) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of the rate of true outcomes.
+
+    Parameters
+    ----------
+    outcomes
+        Booleans of shape ``(trials,)``, at least one.
+
+    Examples
+    --------
+    >>> low, high = rate_interval(torch.ones(20, dtype=torch.bool))
+    >>> round(low, 3), high
+    (0.839, 1.0)
+    """
+    if len(outcomes) == 0:
+        raise InvalidArgument("outcomes is empty: a rate needs at least one trial")
+    test = stats.binomtest(int(outcomes.sum()), len(outcomes))
+    interval = test.proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mean_interval(values: Tensor) -> tuple[float, float, float]:
+    """Return a mean and its 95 % interval (Student's t) over the entries of ``values``.
+
+    Parameters
+    ----------
+    values
+        ``(trials,)``, at least two.
+
+    Examples
+    --------
+    >>> [round(v, 3) for v in mean_interval(torch.tensor([1.0, 2.0, 3.0]))]
+    [2.0, -0.484, 4.484]
+    """
+    values = checks.finite("values", values).double().flatten()
+    if len(values) < 2:
+        raise InvalidArgument(f"values has {len(values)} entries: an interval needs at least two")
+    mean, error = values.mean().item(), (values.std() / len(values) ** 0.5).item()
+    half = stats.t.ppf(0.975, len(values) - 1).item() * error
+    return mean, mean - half, mean + half
+
+
+def told(values: Tensor, *, digits: int = 3) -> str:
+    """Return a mean with its interval as text.
+
+    Examples
+    --------
+    >>> told(torch.tensor([1.0, 2.0, 3.0]))
+    '2.000 [−0.484, 4.484]'
+    """
+    mean, low, high = mean_interval(values)
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")
+
+
+def told_rate(outcomes: Tensor) -> str:
+    """Return a rate of true outcomes with its interval as short text.
+
+    Examples
+    --------
+    >>> told_rate(torch.tensor([True] * 9 + [False]))
+    '90% [60%, 98%]'
+    """
+    low, high = rate_interval(outcomes)
+    return f"{outcomes.double().mean().item():.0%} [{low:.0%}, {high:.0%}]"
+
+
+def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
+    """Return Spearman's rank correlation of each row of ``values`` with ``order``.
+
+    Parameters
+    ----------
+    values
+        ``(trials, k)``.
+    order
+        ``(k,)``.
+
+    Returns
+    -------
+    Tensor
+        ``(trials,)``, in [−1, 1].
+
+    Examples
+    --------
+    >>> rank_correlation(torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([1.0, 10.0, 100.0]))
+    tensor([-1.], dtype=torch.float64)
+    """
+    return torch.tensor([stats.spearmanr(row, order).statistic for row in values])
+
+
+def best_of(loss: Tensor, values: Tensor) -> Tensor:
+    """Return, for each setting, the values of the try with the lowest loss.
+
+    Parameters
+    ----------
+    loss
+        ``(tries, *settings)``.
+    values
+        ``(tries, *settings, ...)``: anything that belongs to a try.
+
+    Returns
+    -------
+    Tensor
+        ``(*settings, ...)``.
+
+    Examples
+    --------
+    >>> loss = torch.tensor([[0.3, 0.1], [0.2, 0.4]])
+    >>> best_of(loss, torch.tensor([[1, 2], [3, 4]]))
+    tensor([3, 2])
+    """
+    winner = loss.argmin(0, keepdim=True)
+    index = winner.reshape(*winner.shape, *[1] * (values.ndim - winner.ndim))
+    return values.gather(0, index.expand(1, *values.shape[1:]))[0]
+
+
+def share_of_best(loss: Tensor, shown: Tensor, tries: int) -> Tensor:
+    """Return how often the best of some tries shows something, over all choices of them: ``(...)``.
+
+    With the N losses in order, the try in place r, from 0, is the best of k drawn without
+    replacement with probability C(N − 1 − r, k − 1) / C(N, k).
+
+    Parameters
+    ----------
+    loss
+        ``(N, *settings)``: of all tries.
+    shown
+        Booleans, shaped as the losses: which tries show it.
+    tries
+        k, from 1 to N.
+
+    Examples
+    --------
+    >>> share_of_best(torch.tensor([3.0, 1.0, 2.0]), torch.tensor([False, True, False]), 2)
+    tensor(0.6667, dtype=torch.float64)
+    """
+    count = len(loss)
+    checks.whole_number("tries", tries)
+    if tries > count:
+        raise InvalidArgument(f"tries is {tries}: there are {count} losses")
+    place = torch.arange(count, dtype=torch.float64)
+    left = count - 1 - place
+    # one factor of C(N − 1 − r, k − 1) / C(N, k) after another, as logarithms
+    log = (
+        torch.lgamma(left + 1) - torch.lgamma((left - tries + 2).clamp_min(1))
+        + math.lgamma(count - tries + 1) - math.lgamma(count + 1) + math.log(tries)
+    )  # fmt: skip
+    chance = torch.where(left >= tries - 1, log.exp(), 0.0)
+    ordered = shown.gather(0, loss.argsort(0)).double()
+    return torch.tensordot(chance, ordered, dims=1)

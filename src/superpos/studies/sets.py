@@ -1,0 +1,371 @@
+"""How sets of correlated or anticorrelated features are arranged.
+
+Features come set by set, as `CorrelatedSets` and `AnticorrelatedSets` draw them: with sets of
+``size`` features, set s has the features from s · size on. Every function takes an ensemble and
+gives one value for each model, or for each set of each model.
+"""
+
+from __future__ import annotations
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from superpos import checks, geometry
+from superpos.errors import InvalidArgument
+from superpos.studies.outcomes import KEPT, RIGHT_ANGLE
+
+ANTIPODAL, ALIGNED = -0.95, 0.95  # cosines from which two features count as one line
+
+
+def all_represented(W: Tensor) -> Tensor:
+    """Return whether every feature is represented, ‖W_i‖² ≥ 0.5: booleans ``(...)``.
+
+    Examples
+    --------
+    >>> all_represented(torch.tensor([[1.0, -1.0]])), all_represented(torch.tensor([[1.0, 0.5]]))
+    (tensor(True), tensor(False))
+    """
+    return geometry.represented(W, threshold=KEPT).all(-1)
+
+
+def partner_cosines(W: Tensor) -> Tensor:
+    """Return the cosine between the two features of each pair.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)`` with n even: features 0 and 1 are a pair, 2 and 3, and so on.
+
+    Returns
+    -------
+    Tensor
+        ``(..., n/2)``.
+
+    Examples
+    --------
+    >>> partner_cosines(torch.tensor([[1.0, -1.0, 2.0, 3.0]]))
+    tensor([-1.,  1.])
+    """
+    _check_sets(W, 2)
+    return geometry.cosines(W)[..., ::2, 1::2].diagonal(dim1=-2, dim2=-1)
+
+
+def pairs_orthogonal(W: Tensor) -> Tensor:
+    """Return whether all features are represented and partners at right angles: ``(...)``.
+
+    Examples
+    --------
+    >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
+    >>> pairs_orthogonal(W), pairs_antipodal(W)
+    (tensor(True), tensor(False))
+    """
+    return all_represented(W) & (partner_cosines(W).abs() <= RIGHT_ANGLE).all(-1)
+
+
+def pairs_antipodal(W: Tensor) -> Tensor:
+    """Return whether all features are represented and partners antipodal: ``(...)``.
+
+    Examples
+    --------
+    >>> pairs_antipodal(torch.tensor([[1.0, -1.0]]))
+    tensor(True)
+    """
+    return all_represented(W) & (partner_cosines(W) <= ANTIPODAL).all(-1)
+
+
+def hexagonal(W: Tensor) -> Tensor:
+    """Return whether the angles between neighbours are all between 40° and 80°: ``(...)``.
+
+    Parameters
+    ----------
+    W
+        ``(..., 2, 6)``.
+
+    Examples
+    --------
+    >>> angle = torch.arange(6) * torch.pi / 3
+    >>> hexagonal(torch.stack([angle.cos(), angle.sin()]))
+    tensor(True)
+    """
+    gaps = geometry.angular_gaps(W)
+    return ((gaps >= 40) & (gaps <= 80)).all(-1)
+
+
+def partners_adjacent(W: Tensor) -> Tensor:
+    """Return whether, going round the plane, the two features of each pair follow each other.
+
+    Parameters
+    ----------
+    W
+        ``(..., 2, n)`` with n even.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> angle = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]) * torch.pi / 3
+    >>> W = torch.stack([angle.cos(), angle.sin()])
+    >>> partners_adjacent(W), partners_adjacent(W[:, [0, 3, 1, 4, 2, 5]])
+    (tensor(True), tensor(False))
+    """
+    _check_sets(W, 2)
+    n = W.shape[-1]
+    geometry.angular_gaps(W)  # refuses what is not a plane
+    order = torch.atan2(W[..., 1, :], W[..., 0, :]).argsort(-1)
+    place = order.argsort(-1)
+    apart = (place[..., ::2] - place[..., 1::2]).remainder(n)
+    return ((apart == 1) | (apart == n - 1)).all(-1)
+
+
+def collapsed_pairs(W: Tensor, *, threshold: float = KEPT) -> Tensor:
+    """Return which pairs are collapsed: both features represented, in one direction.
+
+    A pair stored as nothing but its sum has W_i = W_j with ‖W_i‖² = 1/2: the read-out of
+    each is then the mean of both.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)`` with n even.
+    threshold
+        The least ‖W_i‖² of a feature that counts as represented.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(..., n/2)``.
+
+    Examples
+    --------
+    >>> collapsed_pairs(torch.tensor([[0.8, 0.8, 1.0, -1.0]]))
+    tensor([ True, False])
+    """
+    kept = geometry.represented(W, threshold=threshold).unflatten(-1, (-1, 2)).all(-1)
+    return kept & (partner_cosines(W) >= ALIGNED)
+
+
+def within_sets(W: Tensor, size: int) -> Tensor:
+    """Return the sizes of the cosines between features of one set.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    size
+        Features in a set, at least 2, a divisor of n.
+
+    Returns
+    -------
+    Tensor
+        ``(..., n/size, size (size − 1))``: each pair twice.
+
+    Examples
+    --------
+    >>> within_sets(torch.tensor([[1.0, -1.0], [0.0, 0.0]]), 2)
+    tensor([[1., 1.]])
+    """
+    sets = _check_sets(W, size)
+    cosine = geometry.cosines(W).unflatten(-1, (sets, size)).unflatten(-3, (sets, size))
+    own = cosine.diagonal(dim1=-4, dim2=-2).movedim(-1, -3).abs()
+    return own[..., ~torch.eye(size, dtype=torch.bool, device=W.device)]
+
+
+def nearest_outside(W: Tensor, size: int) -> Tensor:
+    """Return, for each feature, its largest cosine in size with a feature of another set.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    size
+        Features in a set, below n and a divisor of it.
+
+    Returns
+    -------
+    Tensor
+        ``(..., n)``.
+
+    Examples
+    --------
+    >>> nearest_outside(torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]]), 2)
+    tensor([1., 1., 1., 1.])
+    """
+    _check_sets(W, size)
+    number = torch.arange(W.shape[-1], device=W.device) // size
+    same = number[:, None] == number
+    return geometry.cosines(W).abs().masked_fill(same, 0.0).amax(-1)
+
+
+def sets_of_parts(W: Tensor, size: int, *, threshold: float = 0.15) -> list[tuple[int, ...]]:
+    """Return which sets the members of each part come from, parts being graph components.
+
+    Parameters
+    ----------
+    W
+        One model, ``(m, n)``.
+    size
+        Features in a set, a divisor of n.
+    threshold
+        The least size of W_i·W_j that makes an edge.
+
+    Returns
+    -------
+    list
+        For each component of the feature graph, the sets of its features in rising order; the
+        components with the most features first.
+
+    Examples
+    --------
+    >>> sets_of_parts(torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]]), 2)
+    [(0, 1), (0, 1)]
+    >>> sets_of_parts(torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]]), 2)
+    [(0, 0), (1, 1)]
+    """
+    _check_sets(W, size)
+    parts = geometry.components(W, threshold=threshold)
+    return [tuple(feature // size for feature in part) for part in parts]
+
+
+def one_of_every_set(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
+    """Return whether the parts are ``size`` components with one feature of every set each.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    size
+        Features in a set, a divisor of n.
+    threshold
+        The least size of W_i·W_j that makes an edge.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``. All features are then represented.
+
+    Examples
+    --------
+    >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
+    >>> one_of_every_set(W, 2), one_of_every_set(W[:, [0, 2, 1, 3]], 2)
+    (tensor(True), tensor(False))
+    """
+    sets = _check_sets(W, size)
+    wanted = [tuple(range(sets))] * size
+    return _each(W, lambda one: sets_of_parts(one, size, threshold=threshold) == wanted)
+
+
+def sets_apart(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
+    """Return whether all features are represented and no part has features of two sets.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    size
+        Features in a set, a divisor of n.
+    threshold
+        The least size of W_i·W_j that makes an edge.
+
+    Returns
+    -------
+    Tensor
+        Booleans ``(...)``.
+
+    Examples
+    --------
+    >>> W = torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])
+    >>> sets_apart(W, 2), sets_apart(W[:, [0, 2, 1, 3]], 2)
+    (tensor(True), tensor(False))
+    """
+    parts_of = _each(
+        W,
+        lambda one: all(
+            len(set(part)) == 1 for part in sets_of_parts(one, size, threshold=threshold)
+        ),
+    )
+    return parts_of & all_represented(W)
+
+
+def sharing_partners(W: Tensor, *, threshold: float = 0.15) -> Tensor:
+    """Return the share of pairs whose two features are in one component of the feature graph.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)`` with n even.
+    threshold
+        The least size of W_i·W_j that makes an edge.
+
+    Returns
+    -------
+    Tensor
+        ``(...)``, float64.
+
+    Examples
+    --------
+    >>> sharing_partners(torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]]))
+    tensor(1., dtype=torch.float64)
+    """
+    pairs = _check_sets(W, 2)
+
+    def share(one: Tensor) -> float:
+        parts = sets_of_parts(one, 2, threshold=threshold)
+        return sum(part.count(pair) == 2 for part in parts for pair in set(part)) / pairs
+
+    return _each(W, share)
+
+
+def facing(W: Tensor, size: int) -> Tensor:
+    """Return the features of one model, each set in the order in which it faces the first set.
+
+    Within every later set, features are ordered so that the products with the features of the
+    first set in the same places add up to as little as possible: antipodes line up.
+
+    Parameters
+    ----------
+    W
+        One model, ``(m, n)``.
+    size
+        Features in a set, a divisor of n.
+
+    Returns
+    -------
+    Tensor
+        ``(m, n)``, the same columns.
+
+    Examples
+    --------
+    >>> facing(torch.tensor([[1.0, 0.0, 0.0, -1.0], [0.0, 1.0, -1.0, 0.0]]), 2)
+    tensor([[ 1.,  0., -1.,  0.],
+            [ 0.,  1.,  0., -1.]])
+    """
+    sets = _check_sets(W, size)
+    products = geometry.gram(W)[:size]
+    order = list(range(size))
+    for first in range(size, sets * size, size):
+        _, columns = linear_sum_assignment(products[:, first : first + size].numpy())
+        order += [first + column for column in columns.tolist()]
+    return W[:, order]
+
+
+def _each(W: Tensor, of_one) -> Tensor:
+    flat = W.flatten(0, -3) if W.ndim > 2 else W[None]
+    found = [of_one(one) for one in flat]
+    kind = torch.bool if isinstance(found[0], bool) else torch.float64
+    return torch.tensor(found, dtype=kind).reshape(W.shape[:-2])
+
+
+def _check_sets(W: Tensor, size: int) -> int:
+    """Return the number of sets; raise if the features do not come in sets of ``size``."""
+    checks.weights(W)
+    checks.whole_number("size", size)
+    sets, rest = divmod(W.shape[-1], size)
+    if rest:
+        raise InvalidArgument(
+            f"W has n = {W.shape[-1]} features: they do not come in sets of {size}"
+        )
+    return sets

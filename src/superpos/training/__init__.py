@@ -1,0 +1,1 @@
+"""The one way to train: procedures, objectives, descent, results; while a setting drifts."""

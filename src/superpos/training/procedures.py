@@ -1,0 +1,126 @@
+"""Procedures: how gradient descent is run, and the ones with a name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from superpos import checks
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """How gradient descent is run.
+
+    Parameters
+    ----------
+    steps, batch_size
+        Number of updates, and of inputs drawn for each; at least 1.
+    learning_rate
+        The largest rate of Adam, above 0.
+    warmup
+        Steps over which the rate rises linearly from 0, at least 0.
+    cosine
+        Whether the rate then falls to 0 as half a cosine; else it stays.
+    weight_decay
+        AdamW's decay of the weights, at least 0.
+    beta2
+        AdamW's β₂, in [0, 1): its memory of the squared gradient is about 1/(1 − β₂) steps.
+    initial_scale
+        Factor on the initial weights of `Model.initial`, above 0.
+    centred
+        Whether biases start where the mean input comes out as it is (`Model.centred`), so that
+        no output starts below its kink for every input; else they start at 0.
+    integrate
+        Whether to integrate exactly what can be (see `superpos.training.objectives`): the same
+        expected loss with less noise; else inputs are only sampled, as in the paper.
+    skip_silent
+        Where inputs are only sampled, whether each is drawn with at least one active feature, and
+        the silent input counted with its exact probability: the same expected loss, and as much
+        noise as 1/(1 − that probability) times as many inputs.
+
+    Examples
+    --------
+    >>> [round(Procedure(steps=4, warmup=2).rate(step), 5) for step in range(4)]
+    [0.005, 0.01, 0.01, 0.005]
+    """
+
+    steps: int = 3000
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    warmup: int = 100
+    cosine: bool = True
+    weight_decay: float = 0.0
+    beta2: float = 0.999
+    initial_scale: float = 1.0
+    centred: bool = False
+    integrate: bool = True
+    skip_silent: bool = False
+
+    def __post_init__(self) -> None:
+        checks.whole_number("steps", self.steps)
+        checks.whole_number("batch_size", self.batch_size)
+        checks.whole_number("warmup", self.warmup, least=0)
+        checks.positive_number("learning_rate", self.learning_rate)
+        checks.positive_number("weight_decay", self.weight_decay, allow_zero=True)
+        checks.fraction("beta2", self.beta2)
+        checks.positive_number("initial_scale", self.initial_scale)
+
+    @staticmethod
+    def fast(n: int, m: int, **changes) -> Procedure:
+        """Return a procedure that finds good optima of n features in m dimensions soon.
+
+        For when only the optimum matters. Features start half as long as they will be, not
+        near 0; biases start centred. The rate falls with n, for every feature is
+        noise to the others; early noise decides how many features are represented.
+
+        Parameters
+        ----------
+        n, m
+            Numbers of features and of hidden dimensions, at least 1.
+        changes
+            Fields of the procedure that are to be otherwise.
+
+        Raises
+        ------
+        InvalidArgument
+            If one of these is not as above.
+
+        Examples
+        --------
+        >>> Procedure.fast(200, 20, steps=500).learning_rate
+        0.01
+        """
+        checks.whole_number("n", n)
+        checks.whole_number("m", m)
+        fast = Procedure(
+            steps=2000,
+            batch_size=64,
+            learning_rate=min(0.03, 2 / n),
+            warmup=50,
+            beta2=0.99,
+            initial_scale=0.55 / (2 / (n + m)) ** 0.5,
+            centred=True,
+        )
+        return replace(fast, **changes)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate at ``step``, counted from 0."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        if not self.cosine:
+            return self.learning_rate
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+PUBLISHED = Procedure(
+    steps=10_000,
+    batch_size=1024,
+    learning_rate=1e-3,
+    warmup=0,
+    cosine=False,
+    weight_decay=0.01,  # AdamW's default, which the authors' notebook leaves as it is
+    integrate=False,
+)
+"""The procedure of the notebook published with Elhage et al. 2022."""

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import superpos
+from superpos.book import freshness
+from superpos.book.chapters import load_chapter
+from superpos.book.ledger import registry
+from superpos.compute import fingerprint
+
+
+def needed(code: str, package: Path) -> set[str]:
+    return set(fingerprint.module_digests([code], package)) - {"superpos"}
+
+
+@pytest.mark.parametrize(
+    ("code", "modules"),
+    [
+        ("import numpy", set()),
+        ("from superpos.errors import Wrong", {"errors"}),
+        ("from superpos import losses", {"losses", "geometry", "errors"}),
+        ("import superpos.losses", {"losses", "geometry", "errors"}),
+        ("import superpos as sp\nsp.geometry.norm(1)", {"geometry", "errors"}),
+        ("import superpos\nf = superpos.geometry", {"geometry", "errors"}),
+        ("%matplotlib inline\nfrom superpos import geometry", {"geometry", "errors"}),
+        ("def later():\n    from superpos import errors", {"errors"}),
+        ("import superpos.lazy", {"lazy", "losses", "geometry", "errors"}),
+        ("%%bash\nfrom superpos import geometry", set()),
+    ],
+)
+def test_a_notebook_needs_what_it_imports_and_what_that_imports(code, modules, package):
+    assert needed(code, package) == {f"superpos.{name}" for name in modules}
+
+
+def test_relative_imports_and_data_files_count(package):
+    assert needed("from superpos.plotting import colours", package) == {
+        *("superpos.plotting", "superpos.plotting.colours", "superpos.geometry"),
+        *("superpos.errors", "superpos/plotting/style.mplstyle"),
+    }
+
+
+def parts(book: Path, package: Path, **values) -> dict:
+    chapter = load_chapter(book, "alpha")
+    claims = [claim for claim in registry(book).values() if claim.chapter == "alpha"]
+    return freshness.key_parts(chapter, chapter.all_values(values), claims, package=package)
+
+
+def test_a_key_stays_the_same_when_nothing_changes(book, package):
+    before = parts(book, package)
+    for path in (*package.rglob("*.py"), *book.rglob("*.*")):
+        path.touch()
+    assert freshness.key(parts(book, package)) == freshness.key(before)
+    assert freshness.changes(before, parts(book, package)) == []
+
+
+def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
+    source = book / "notebooks" / "alpha.md"
+    edit(source, "from IPython", "from superpos import geometry\nfrom IPython")
+    before = parts(book, package)
+
+    def told() -> list[str]:
+        now = parts(book, package)
+        reasons = freshness.changes(before, now)
+        assert bool(reasons) == (freshness.key(now) != freshness.key(before))
+        return reasons
+
+    edit(source, "The first chapter", "The very first chapter")
+    assert told() == ["source changed"]
+    edit(source, "The very first chapter", "The first chapter")
+    assert told() == []
+
+    geometry = (package / "geometry.py").read_text()
+    (package / "geometry.py").write_text(f"{geometry}x = 1\n")
+    assert told() == ["package changed: superpos.geometry"]
+    (package / "geometry.py").write_text(geometry)
+
+    for name in ("cli.py", "losses.py", "plotting/style.mplstyle"):  # not imported by it
+        (package / name).write_text("# changed")
+    assert told() == []
+
+    (package / "book" / "execution.py").write_text("THREADS = 3\n")
+    assert told() == ["package changed: superpos.book.execution"]
+    (package / "book" / "execution.py").write_text("THREADS = 2\n")
+
+    edit(book / "book" / "claims.yml", "the first.", "the first by 1.")
+    assert told() == ["its entries in the claims registry changed"]
+    edit(book / "book" / "claims.yml", "the first by 1.", "the first.")
+    edit(book / "book" / "claims.yml", "expected: reproduced", "expected: contradicted")
+    edit(book / "book" / "claims.yml", "Nothing moves", "Nothing at all moves")  # beta's
+    assert told() == []
+
+    assert freshness.changes(before, parts(book, package, n_points=3)) == [
+        "parameters changed: n_points"
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(freshness, "THREADS", 4)
+        assert told() == ["threads changed: 1 -> 4"]
+    with monkeypatch.context() as patch:
+        patch.setattr(freshness, "device", lambda values: "cuda (H200)")
+        assert told() == [f"device changed: {before['device']} -> cuda (H200)"]
+    with monkeypatch.context() as patch:
+        patch.setattr(freshness, "versions", lambda: {**before["versions"], "torch": "9.9"})
+        assert told() == [f"versions changed: torch {before['versions']['torch']} -> 9.9"]
+
+
+def test_the_real_package_depends_on_execution_and_not_on_the_command_line():
+    package = Path(superpos.__file__).parent
+    modules = fingerprint.module_digests(["import superpos", freshness.ALWAYS], package)
+    assert "superpos.book.execution" in modules
+    assert "superpos.errors" in modules
+    assert "superpos.cli" not in modules
+    assert "superpos.book.site" not in modules
+
+
+def test_the_chapter_is_compared_as_it_was_read(book, package):
+    chapter = load_chapter(book, "alpha")
+    other = replace(chapter, source=chapter.source + "\nMore.\n")
+    assert (
+        freshness.key_parts(other, {}, [], package=package)["source"]
+        != (freshness.key_parts(chapter, {}, [], package=package)["source"])
+    )

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from superpos.book import scoreboard
+from superpos.book.failures import NotPublishable
+from superpos.book.ledger import collect, registry, unexpected
+
+MIME = "application/vnd.superpos.verdict+json"
+
+
+def notebook(*verdicts: dict):
+    outputs = [new_output("display_data", {MIME: verdict}) for verdict in verdicts]
+    return new_notebook(cells=[new_code_cell("measure()", outputs=outputs)])
+
+
+def verdict(name: str = "alpha-rises", **changed) -> dict:
+    return {
+        **{"id": name, "verdict": "reproduced", "measured": {"slope": "0.5 ± 0.1"}},
+        **{"evidence": "20 of 20", "seeds": 20, "quick": False},
+        **changed,
+    }
+
+
+@pytest.fixture
+def claims(book):
+    return registry(book)
+
+
+def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims):
+    ledger = collect(claims, {"alpha": notebook(verdict()), "beta": notebook()})
+    assert [row["id"] for row in ledger] == ["alpha-rises", "beta-rests"]
+    assert [row["verdict"] for row in ledger] == ["reproduced", "untested"]
+    first = ledger[0]
+    assert first["source"] == {"key": "elhage2022toy", "section": "Introduction"}
+    assert first["chapter"] == "alpha"
+    assert first["expected"] == "reproduced"
+    assert (first["measured"], first["seeds"]) == ({"slope": "0.5 ± 0.1"}, 20)
+    assert first["deviations"][0]["source"] == "Silent."
+    assert first["page"] == "book/executed/alpha.html"
+    assert json.loads(json.dumps(ledger)) == [
+        {**row, "deviations": list(row["deviations"])} for row in ledger
+    ]
+
+
+def test_a_quick_verdict_counts_for_nothing(claims):
+    row = collect(claims, {"alpha": notebook(verdict(quick=True))})[0]
+    assert (row["verdict"], row["evidence"], row["seeds"]) == ("untested", None, None)
+
+
+def test_a_stale_chapters_claims_are_untested(claims):
+    assert collect(claims, {})[0]["verdict"] == "untested"
+    assert collect(claims, {})[0]["page"] is None
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "message"),
+    [
+        ([verdict("alpha-falls")], "records a verdict on alpha-falls, which .* not register"),
+        ([verdict(), verdict()], "records a verdict on alpha-rises twice"),
+        ([verdict("beta-rests")], "beta-rests, which book/claims.yml gives to chapter beta"),
+        ([verdict(verdict="proved")], "records 'proved' on alpha-rises"),
+    ],
+)
+def test_a_verdict_that_the_registry_does_not_foresee_is_an_error(claims, verdicts, message):
+    with pytest.raises(NotPublishable, match=f"chapter alpha .*{message}"):
+        collect(claims, {"alpha": notebook(*verdicts)})
+
+
+def test_the_check_names_each_claim_that_is_not_as_expected(claims):
+    good = collect(claims, {"alpha": notebook(verdict()), "beta": notebook()})
+    assert unexpected(good, {}) == []
+    bad = collect(claims, {"alpha": notebook(verdict(verdict="contradicted"))})
+    assert unexpected(bad, {}) == ["alpha-rises: contradicted, expected reproduced"]
+    assert unexpected(good, {"beta": "source changed"}) == [
+        "beta-rests: untested, expected untested (beta is stale: source changed)"
+    ]
+
+
+def test_the_scoreboard_counts_and_cites(claims):
+    ledger = collect(claims, {"alpha": notebook(verdict()), "beta": notebook()})
+    page = scoreboard.as_markdown(ledger, {"alpha": "The first", "beta": "The second"})
+    assert "[reproduced]{.superpos-verdict .superpos-verdict-reproduced} **1**" in page
+    assert "[contradicted]{.superpos-verdict .superpos-verdict-contradicted} **0**" in page
+    assert page.index("## The first") < page.index("The line rises") < page.index("## The second")
+    assert "{cite}`elhage2022toy`, Introduction" in page
+    assert "- Evidence: 20 of 20" in page
+    assert "- slope: 0.5 ± 0.1" in page
+    assert '<a href="executed/alpha.html#claim-alpha-rises">' in page
+    assert '<a href="executed/beta.html">' in page
+    told = "- **Number of steps.** Source: Silent. Ours: Five. Does a verdict depend on it? "
+    assert told in page
+
+
+def test_the_scoreboard_is_in_reading_order_and_counts_by_chapter(claims):
+    ledger = collect(claims, {"alpha": notebook(verdict()), "beta": notebook()})
+    page = scoreboard.as_markdown(ledger, {"beta": "The second", "alpha": "The first"})
+    assert page.index("## The second") < page.index("## The first")
+    rows = [line for line in page.splitlines() if line.startswith("| The")]
+    count = sum(row["chapter"] == "alpha" for row in ledger)
+    cells = [cell.strip() for cell in rows[1].strip("|").split("|")]
+    assert cells[:2] == ["The first", "1"]
+    assert sum(int(cell or 0) for cell in cells[1:]) == count
+
+
+def test_the_scoreboard_tells_what_chapters_took_and_may_take(claims):
+    alpha = SimpleNamespace(
+        chapter=SimpleNamespace(title="The first", budget_seconds=30, budget_mebibytes=None),
+        seconds=12.3,
+        mebibytes=456.7,
+    )
+    page = scoreboard.as_markdown([], {}, [alpha])
+    assert "| The first | 12 s | 30 s | 457 MiB |  |" in page
+    assert "Time and memory" not in scoreboard.as_markdown([], {})

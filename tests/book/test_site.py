@@ -1,0 +1,210 @@
+"""From source to what a reader sees, in a book so small that it builds in seconds."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from superpos.book import site
+from superpos.cli import main
+
+PAGES = ("book/index.html", "book/executed/alpha.html", "book/executed/beta.html")
+PAGES += ("book/scoreboard.html",)
+
+
+class Links(HTMLParser):
+    """What a page loads, and where it leads."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.loaded, self.led = [], []
+        self.feed(page.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        if tag == "a":
+            self.led.append(found.get("href") or "")
+        else:
+            self.loaded += [found[name] for name in ("src", "href") if found.get(name)]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_every_page_loads_only_what_the_site_serves(built_book):
+    html = built_book / "_build" / "html"
+    for page in (html / "index.html", *map(html.joinpath, PAGES), html / "search.html"):
+        for link in Links(page).loaded:
+            if link.startswith("data:"):
+                continue
+            assert "//" not in link, f"{page} loads {link}"
+            target = page.parent / re.split("[?#]", link)[0]
+            assert target.exists(), f"{page} loads {link}"
+    for style in html.rglob("*.css"):
+        text = style.read_text("utf-8")
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", text), style
+
+
+def test_every_link_leads_somewhere(built_book):
+    html = built_book / "_build" / "html"
+    for page in map(html.joinpath, PAGES):
+        for link in Links(page).led:
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path) if path else page
+            if path.startswith(("http://", "https://", "mailto:")):
+                continue
+            assert target.exists(), f"{page} leads to {link}"
+            if anchor and target.suffix == ".html":
+                assert f'id="{anchor}"' in target.read_text("utf-8"), f"{page} leads to {link}"
+
+
+def test_the_ledger_and_the_executed_notebooks_are_in_the_site(built_book):
+    html = built_book / "_build" / "html"
+    rows = json.loads((html / "claims.json").read_text("utf-8"))
+    assert [(row["id"], row["verdict"]) for row in rows] == [
+        ("alpha-rises", "reproduced"),
+        ("beta-rests", "untested"),
+    ]
+    served = html / "_sources" / "book" / "executed" / "alpha.ipynb"
+    assert served.read_bytes() == (built_book / "book/executed/alpha.ipynb").read_bytes()
+    nbformat.validate(nbformat.read(served, as_version=4))
+    source = html / "_sources" / "notebooks" / "alpha.md"
+    assert source.read_text("utf-8") == (built_book / "notebooks/alpha.md").read_text("utf-8")
+
+
+def test_a_second_build_does_nothing(copied_book, capsys, monkeypatch):
+    monkeypatch.setattr(site, "_sphinx", lambda *_: pytest.fail("Sphinx ran"))
+    executed = files(copied_book / "book" / "executed")
+    for path in copied_book.rglob("*.md"):
+        path.touch()
+    assert main(["build"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "nothing changed: _build/html/index.html\n"
+    assert told.err == ""
+    assert files(copied_book / "book" / "executed") == executed
+
+
+def test_a_failing_chapter_stops_the_build_and_leaves_the_site(copied_book, capsys, edit):
+    before = files(copied_book / "_build" / "html")
+    executed = files(copied_book / "book" / "executed")
+    edit(copied_book / "notebooks" / "alpha.md", "print(", "1 / 0\nprint(")
+    edit(copied_book / "notebooks" / "beta.md", "The second", "Another")
+    assert main(["build"]) == 1
+    told = capsys.readouterr().err
+    assert "alpha: to execute (source changed)" in told
+    assert "chapter alpha failed in code cell 2" in told
+    assert "ZeroDivisionError: division by zero" in told
+    assert "Traceback" in told
+    assert "beta: executed" not in told
+    assert files(copied_book / "_build" / "html") == before
+    after = files(copied_book / "book" / "executed")
+    assert "ZeroDivisionError" in after.pop("partial/alpha.ipynb").decode()
+    assert after == executed
+
+
+def test_only_what_changed_is_executed_and_published(copied_book, capsys, edit):
+    before = files(copied_book / "book" / "executed")
+    edit(copied_book / "notebooks" / "beta.md", "The second", "Another")
+    assert main(["build"]) == 0
+    told = capsys.readouterr().err
+    assert "beta: executed" in told
+    assert "alpha" not in told
+    after = files(copied_book / "book" / "executed")
+    assert after["alpha.ipynb"] == before["alpha.ipynb"]
+    assert after["beta.ipynb"] != before["beta.ipynb"]
+    html = copied_book / "_build" / "html"
+    assert "Another chapter" in (html / PAGES[2]).read_text("utf-8")
+    assert b"<svg" in (html / "_sources/book/executed/beta.ipynb").read_bytes()
+
+
+def test_a_page_that_sphinx_refuses_leaves_the_site_however_often_it_is_built(
+    copied_book, capsys, edit
+):
+    before = files(copied_book / "_build" / "html")
+    edit(copied_book / "book" / "index.md", "a scoreboard", "[a scoreboard](absent.md)")
+    for _ in range(2):
+        assert main(["build"]) == 1
+        assert "absent.md" in capsys.readouterr().err
+        assert files(copied_book / "_build" / "html") == before
+
+
+def test_a_verdict_of_no_registered_claim_is_not_published(copied_book, capsys, edit):
+    before = files(copied_book / "_build" / "html")
+    edit(copied_book / "book" / "executed" / "beta.ipynb", '"text/plain"', '"text/x"')
+    edit(
+        copied_book / "book" / "executed" / "beta.ipynb",
+        '"text/x"',
+        '"application/vnd.superpos.verdict+json": {"id": "made-up", "verdict": "new"}, "text/x"',
+    )
+    assert main(["build"]) == 1
+    assert "chapter beta records a verdict on made-up" in capsys.readouterr().err
+    assert files(copied_book / "_build" / "html") == before
+
+
+def test_a_quick_build_says_so_and_goes_elsewhere(copied_book, capsys):
+    before = files(copied_book / "_build" / "html")
+    executed = files(copied_book / "book" / "executed")
+    assert main(["build", "--quick", "--jobs", "2"]) == 0
+    assert "site built: _build/quick/html/index.html" in capsys.readouterr().out
+    quick = copied_book / "_build" / "quick" / "html"
+    assert "Quick run" in (quick / PAGES[1]).read_text("utf-8")
+    assert "A line through 3 points" in (quick / PAGES[1]).read_text("utf-8")
+    verdicts = [row["verdict"] for row in json.loads((quick / "claims.json").read_text("utf-8"))]
+    assert verdicts == ["untested", "untested"]
+    assert files(copied_book / "_build" / "html") == before
+    after = files(copied_book / "book" / "executed")
+    assert executed == {name: what for name, what in after.items() if "quick/" not in name}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_reader_without_a_network_sees_the_whole_page(built_book, browser, width):
+    context = browser.new_context(viewport={"width": width, "height": 844}, offline=True)
+    page = context.new_page()
+    wrong: list[str] = []
+    aborted = "ERR_ABORTED"  # left behind when the reader goes on to the next page
+    page.on("console", lambda told: told.type == "error" and wrong.append(told.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda asked: aborted not in asked.failure and wrong.append(asked.url))
+    page.on("request", lambda asked: asked.url.startswith("http") and wrong.append(asked.url))
+
+    def open_page(name: str) -> None:
+        page.goto((built_book / "_build" / "html" / name).as_uri(), wait_until="networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+    open_page("book/executed/alpha.html")
+    page.wait_for_selector("mjx-container")
+    figure = page.locator("figure#alpha-line")
+    assert figure.locator("img").get_attribute("alt") == "A line through 5 points"
+    assert figure.locator("img").evaluate("image => image.complete && image.naturalWidth") == 600
+    assert figure.locator("figcaption").inner_text().startswith("Fig. 1.1 The line.")
+    assert page.locator("figure img").count() == 2
+    assert page.get_by_text("shown below").count() == 0
+    assert page.get_by_text("reproduced: it rises", exact=True).is_visible()
+    assert page.get_by_role("link", name="Fig. 1.1").is_visible()
+    page.get_by_text("Where these results come from").click()
+    assert page.get_by_text("Threads of an operation").is_visible()
+    assert page.get_by_role("link", name="executed notebook").is_visible()
+
+    open_page("book/executed/beta.html")
+    assert page.locator("figure#beta-explorer img").get_attribute("alt") == "An explorer, at rest"
+
+    open_page("book/scoreboard.html")
+    claim = page.locator(".superpos-claim").first
+    assert claim.locator(".superpos-verdict-reproduced").inner_text() == "reproduced"
+    assert "20 of 20" in claim.inner_text()
+    claim.get_by_role("link", name="experiment").click()
+    assert page.url.endswith("book/executed/alpha.html#claim-alpha-rises")
+
+    open_page("book/index.html")
+    assert wrong == []
+    context.close()

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from superpos.claims.registry import deviation_text, load_registry, one_line
+from superpos.errors import InvalidArgument
+
+ROOT = Path(__file__).parents[2]
+RISES = {
+    "id": "rises",
+    "chapter": "lines",
+    "source": {"key": "elhage2022toy", "section": "Introduction"},
+    "statement": "The line rises.",
+    "setting": "n = 5",
+    "share": 0.8,
+    "counts": "The last point lies above the first.",
+    "qualified": "It does not fall.",
+    "expected": "reproduced",
+    "deviations": ["steps", "colour"],
+}
+FALLS = {name: value for name, value in RISES.items() if name not in ("qualified", "deviations")}
+FALLS |= {"id": "falls", "expected": "untested", "share": 0}
+DEVIATIONS = {
+    name: {"setting": name, "source": "Silent.", "ours": "Five.", "depends": "No."}
+    for name in ("colour", "steps")
+}
+REQUIRED = ["id", "chapter", "source", "statement", "setting", "share", "counts", "expected"]
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load a registry of the given entries."""
+
+    def load_entries(*entries, deviations=DEVIATIONS):
+        (tmp_path / "deviations.yml").write_text(yaml.safe_dump(deviations))
+        (tmp_path / "claims.yml").write_text(yaml.safe_dump(list(entries)))
+        return load_registry(tmp_path / "claims.yml")
+
+    return load_entries
+
+
+def test_claims_come_by_id_in_the_registrys_order_with_all_that_is_written_there(load):
+    registry = load(RISES, FALLS)
+    assert list(registry) == ["rises", "falls"]
+    assert list(load(FALLS, RISES)) == ["falls", "rises"]
+    claim = registry["rises"]
+    for name in ("id", "chapter", "statement", "setting", "share", "counts", "qualified"):
+        assert getattr(claim, name) == RISES[name]
+    assert (claim.source_key, claim.source_section) == ("elhage2022toy", "Introduction")
+    assert claim.expected == "reproduced"
+    assert claim.deviations == (DEVIATIONS["steps"], DEVIATIONS["colour"])
+
+
+def test_a_weaker_reading_and_deviations_may_be_left_out(load):
+    claim = load(FALLS)["falls"]
+    assert claim.qualified is None
+    assert claim.deviations == ()
+
+
+def test_an_empty_registry_has_no_claims(load, tmp_path):
+    assert load() == {}
+    (tmp_path / "claims.yml").write_text("# none yet\n")
+    (tmp_path / "deviations.yml").write_text("")
+    assert load_registry(tmp_path / "claims.yml") == {}
+
+
+@pytest.mark.parametrize("field", REQUIRED[1:])
+def test_a_field_that_is_missing_is_named_with_its_claim(load, field):
+    entry = {name: value for name, value in RISES.items() if name != field}
+    with pytest.raises(InvalidArgument, match=f"^claims.yml: claim rises lacks {field}$"):
+        load(FALLS, entry)
+
+
+def test_all_missing_fields_are_named_at_once(load):
+    with pytest.raises(InvalidArgument, match=r"claim without an id lacks id, share, counts$"):
+        load({name: RISES[name] for name in RISES if name not in ("id", "share", "counts")})
+
+
+@pytest.mark.parametrize("field", ["key", "section"])
+def test_a_source_that_is_half_there_is_named_with_its_claim(load, field):
+    source = {name: value for name, value in RISES["source"].items() if name != field}
+    with pytest.raises(InvalidArgument, match=f"claim rises lacks .*{field}"):
+        load(RISES | {"source": source})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"expected": "proved"}, "claim rises expects 'proved', which is none of reproduced, "),
+        ({"expected": None}, "claim rises expects None, which is none of "),
+        (
+            {"deviations": ["steps", "width", "age", "zone", "height", "depth"]},
+            "claim rises names deviations that .* lacks: age, depth, height, width, zone$",
+        ),
+    ],
+)
+def test_what_the_registry_does_not_know_is_named_with_its_claim(load, change, told):
+    with pytest.raises(InvalidArgument, match=f"^claims.yml: {told}"):
+        load(FALLS, RISES | change)
+
+
+@pytest.mark.parametrize("share", [80, -0.1, "most"])
+def test_a_share_that_no_rate_can_have_is_refused_with_its_claim(load, share):
+    with pytest.raises(InvalidArgument, match="claim rises"):
+        load(RISES | {"share": share})
+
+
+def test_an_id_that_is_there_twice_is_named(load):
+    with pytest.raises(InvalidArgument, match=r"^claims.yml: claim rises is there twice$"):
+        load(RISES, FALLS, RISES | {"statement": "Another."})
+
+
+@pytest.mark.parametrize("verdict", ["reproduced", "qualified", "contradicted", "new", "untested"])
+def test_every_verdict_can_be_expected(load, verdict):
+    entry = RISES | {"expected": verdict, "new": verdict == "new"}
+    assert load(entry)["rises"].expected == verdict
+
+
+def test_new_is_expected_only_where_it_is_marked(load):
+    with pytest.raises(InvalidArgument, match="claim rises expects 'new', but is not marked new"):
+        load(RISES | {"expected": "new"})
+
+
+def test_a_deviation_is_told_with_the_source_ours_and_what_depends_on_it():
+    text = deviation_text(
+        {"setting": "Length", "source": "Silent.", "ours": "Long.", "depends": "No: it holds."}
+    )
+    assert text == (
+        "**Length.** Source: Silent. Ours: Long. Does a verdict depend on it? No: it holds."
+    )
+
+
+def test_a_text_of_the_registry_is_one_line_whose_stars_are_stars():
+    shown = MarkdownIt().renderInline(one_line("D* falls\n  from\tD* = 1"))
+    assert shown == "D* falls from D* = 1"
+    text = deviation_text({name: "a*\nb*" for name in ("setting", "source", "ours", "depends")})
+    assert MarkdownIt().render(text).count("a* b*") == 4
+
+
+# The book's own
+
+
+def test_the_books_registry_is_found_from_anywhere(tmp_path, monkeypatch):
+    here = load_registry(ROOT / "book" / "claims.yml")
+    assert len(here) > 10
+    monkeypatch.chdir(tmp_path)
+    assert load_registry() == here
+
+
+def test_the_book_one_stands_in_goes_first(book):
+    assert list(load_registry()) == ["alpha-rises", "beta-rests"]
+
+
+def test_every_deviation_of_the_book_says_all_and_is_used():
+    deviations = yaml.safe_load((ROOT / "book" / "deviations.yml").read_text("utf-8"))
+    used = [each for claim in load_registry(ROOT / "book" / "claims.yml").values()
+            for each in claim.deviations]  # fmt: skip
+    for name, deviation in deviations.items():
+        assert deviation.keys() == {"setting", "source", "ours", "depends"}, name
+        assert deviation in used, f"no claim names the deviation {name}"
+    assert len({deviation["setting"] for deviation in deviations.values()}) == len(deviations)
+
+
+def test_every_claim_of_the_book_can_be_decided():
+    for claim in load_registry(ROOT / "book" / "claims.yml").values():
+        assert 0 < claim.share < 1, claim.id  # at 0 or 1 one of the verdicts is out of reach
+        assert claim.id.replace("-", "").isalnum(), claim.id  # it becomes a link on the page

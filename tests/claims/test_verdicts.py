@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from IPython.core.formatters import DisplayFormatter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from torch import Tensor
+
+from superpos.book import ledger
+from superpos.claims import verdicts as claims
+from superpos.claims.registry import MIME_TYPE, Claim, load_registry
+from superpos.errors import InvalidArgument
+from superpos.stats import rate_interval
+
+
+def outcomes(shown: int, trials: int = 20) -> Tensor:
+    return torch.arange(trials) < shown
+
+
+def claim(share: float) -> Claim:
+    return Claim(
+        id="rises", chapter="lines", source_key="k", source_section="s", statement="It rises.",
+        setting="n = 5", share=share, counts="It does.", qualified="It does not fall.",
+        expected="untested", deviations=(),
+    )  # fmt: skip
+
+
+# Judging
+
+
+@pytest.mark.parametrize(
+    ("shown", "weaker", "verdict"),
+    [
+        (20, None, "reproduced"),
+        (10, None, "untested"),
+        (0, None, "contradicted"),
+        (20, 20, "reproduced"),
+        (20, 0, "reproduced"),
+        (10, 20, "qualified"),
+        (0, 20, "qualified"),
+        (10, 10, "untested"),
+        (0, 10, "untested"),  # the weaker reading may still hold
+        (10, 0, "untested"),
+        (0, 0, "contradicted"),
+    ],
+)
+def test_a_verdict_needs_an_interval_on_one_side_of_the_share(shown, weaker, verdict):
+    weaker = None if weaker is None else outcomes(weaker)
+    assert claims.judge(claim(0.5), outcomes(shown), weaker) == verdict
+
+
+@pytest.mark.parametrize(("shown", "verdict"), [(20, "new"), (10, "untested"), (0, "new")])
+def test_what_goes_beyond_the_sources_is_new_once_it_is_decided(shown, verdict):
+    ours = replace(claim(0.5), new=True)
+    assert claims.judge(ours, outcomes(shown)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("shown", "weaker", "verdict"),
+    [
+        (11, None, "reproduced"),
+        (9, None, "contradicted"),
+        (9, 11, "qualified"),
+        (9, 9, "contradicted"),
+    ],
+)
+def test_a_rate_over_all_the_cases_there_are_needs_no_interval(shown, weaker, verdict):
+    weaker = None if weaker is None else outcomes(weaker)
+    complete = replace(claim(0.5), complete=True)
+    assert claims.judge(complete, outcomes(shown), weaker) == verdict
+
+
+@pytest.mark.parametrize("shown", [3, 10, 16])
+def test_an_interval_that_ends_at_the_share_decides_nothing(shown):
+    low, high = rate_interval(outcomes(shown))
+    for share, verdict in (
+        (math.nextafter(low, 0), "reproduced"),
+        (low, "untested"),
+        (high, "untested"),
+        (math.nextafter(high, 2), "contradicted"),
+    ):
+        assert claims.judge(claim(share), outcomes(shown)) == verdict
+
+
+@pytest.mark.parametrize("weaker", [3, 10, 16])
+def test_nor_does_that_of_the_weaker_reading(weaker):
+    low, high = rate_interval(outcomes(weaker))
+    for share, verdict in (
+        (math.nextafter(low, 0), "qualified"),
+        (low, "untested"),
+        (high, "untested"),
+        (math.nextafter(high, 1), "contradicted"),
+    ):
+        nothing = torch.zeros(5000, dtype=torch.bool)
+        assert claims.judge(claim(share), nothing, outcomes(weaker)) == verdict
+
+
+def test_the_same_rate_decides_more_with_more_seeds():
+    verdicts = [claims.judge(claim(0.5), outcomes(7 * k, 10 * k)) for k in (1, 2, 10)]
+    assert verdicts == ["untested", "untested", "reproduced"]
+
+
+def test_one_seed_decides_nothing_about_half():
+    for shown in (0, 1):
+        assert claims.judge(claim(0.5), outcomes(shown, 1)) == "untested"
+
+
+def test_more_seeds_that_show_a_claim_never_make_it_worse():
+    order = ["contradicted", "untested", "reproduced"]
+    found = [order.index(claims.judge(claim(0.5), outcomes(k, 30))) for k in range(31)]
+    assert found == sorted(found)
+    assert set(found) == {0, 1, 2}
+
+
+# Recording
+
+CLAIMS = [
+    {
+        "id": name, "chapter": chapter, "source": {"key": "elhage2022toy", "section": "Geometry"},
+        "statement": f"{name}: $D < 1$ & more.", "setting": "n = 5", "share": 0.5,
+        "counts": f"What counts for {name} is <1.", "expected": "reproduced",
+        "deviations": deviations,
+    } | weaker
+    for name, chapter, deviations, weaker in (
+        ("lines-rise", "lines", ["steps", "start"], {"qualified": "Only <some> lines rise."}),
+        ("lines-meet", "lines", ["start", "width"], {}),
+        ("dots-rest", "dots", ["colour"], {}),
+    )
+]  # fmt: skip
+DEVIATIONS = {
+    name: {"setting": name.title(), "source": "Silent.", "ours": "Five.", "depends": "No."}
+    for name in ("colour", "start", "steps", "width")
+}
+
+
+@pytest.fixture(autouse=True)
+def _a_book_of_lines(book):
+    """A registry of three claims, found from the working folder."""
+    (book / "book" / "claims.yml").write_text(yaml.safe_dump(CLAIMS))
+    (book / "book" / "deviations.yml").write_text(yaml.safe_dump(DEVIATIONS))
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What is displayed: MIME bundles, as a kernel would send them."""
+    bundles = []
+
+    def display(bundle, *, raw):
+        assert raw
+        bundles.append(json.loads(json.dumps(bundle)))
+
+    monkeypatch.setattr(claims, "display", display)
+    return bundles
+
+
+class Card(HTMLParser):
+    """The rows of a verdict's card, its label, and the ids in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.texts: list[tuple[str, str]] = []
+        self.ids, self.open = [], []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+        names, values = ([text for tag, text in self.texts if tag == kind] for kind in ("dt", "dd"))
+        self.rows = dict(zip(names, values, strict=True))
+        (self.label,) = [text for tag, text in self.texts if tag == "span"]
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1], data))
+
+
+def test_a_verdict_is_left_in_the_outputs_with_its_evidence(displayed):
+    verdict = claims.record("lines-rise", outcomes(19), measured={"slope": "0.5 [0.4, 0.6]"})
+    (bundle,) = displayed
+    assert set(bundle) == {MIME_TYPE, "text/html"}
+    assert bundle[MIME_TYPE] == {
+        "id": "lines-rise",
+        "verdict": "reproduced",
+        "evidence": "shown by 19 of 20 (95%, 95 % interval 76% to 99%) seeds",
+        "measured": {"slope": "0.5 [0.4, 0.6]"},
+        "seeds": 20,
+        "quick": False,
+    }
+    assert vars(verdict) == bundle[MIME_TYPE]
+
+
+def test_a_weaker_reading_is_part_of_the_evidence(displayed):
+    verdict = claims.record("lines-rise", outcomes(10), weaker=outcomes(10, 10))
+    assert verdict.verdict == "qualified"
+    assert verdict.evidence == (
+        "shown by 10 of 20 (50%, 95 % interval 30% to 70%) seeds; "
+        "the weaker reading by 10 of 10 (100%, 95 % interval 72% to 100%)"
+    )
+    assert verdict.seeds == 20
+
+
+def test_the_card_says_what_was_claimed_what_counts_and_what_was_found(displayed):
+    measured = {"size < 1": "a & b"}
+    verdict = claims.record("lines-meet", outcomes(1), measured=measured)
+    card = Card(displayed[0]["text/html"])
+    assert card.label == "contradicted"
+    assert card.ids == ["claim-lines-meet"]  # the scoreboard's link leads there
+    assert card.rows == {
+        "Claim": "lines-meet: $D < 1$ & more.",
+        "What counts": "What counts for lines-meet is <1.",
+        "Evidence": verdict.evidence,
+        "size < 1": "a & b",
+    }
+
+
+def test_only_a_qualified_card_says_with_what_change(displayed):
+    for shown, weaker in ((20, 20), (0, 20), (0, 0)):
+        claims.record("lines-rise", outcomes(shown), weaker=outcomes(weaker))
+    cards = [Card(bundle["text/html"]) for bundle in displayed]
+    assert [card.label for card in cards] == ["reproduced", "qualified", "contradicted"]
+    assert [card.rows.get("With this change") for card in cards] == [
+        None, "Only <some> lines rise.", None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_quick_verdict_says_so_and_never_counts(displayed, book, quick):
+    claims.record("lines-meet", outcomes(20), quick=quick)
+    outputs = [new_output("display_data", bundle) for bundle in displayed]
+    notebook = new_notebook(cells=[new_code_cell("", outputs=outputs)])
+    rows = {row["id"]: row for row in ledger.collect(ledger.registry(book), {"lines": notebook})}
+    assert rows["lines-meet"]["verdict"] == ("untested" if quick else "reproduced")
+    assert rows["lines-meet"]["seeds"] == (None if quick else 20)
+    assert ("does not count" in Card(displayed[0]["text/html"]).label) is quick
+
+
+@pytest.mark.parametrize("shown", [[True] * 20, np.ones(20, dtype=bool), outcomes(20)])
+def test_outcomes_may_be_a_list_an_array_or_a_tensor(displayed, shown):
+    assert claims.record("lines-meet", shown).verdict == "reproduced"
+
+
+def test_a_claim_that_is_not_registered_cannot_be_recorded(displayed):
+    with pytest.raises(InvalidArgument, match=r"^claim 'lines-fall' is not in the registry"):
+        claims.record("lines-fall", outcomes(20))
+    assert displayed == []
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (torch.zeros(0, dtype=torch.bool), r"torch.bool and shape \(0,\)"),
+        (torch.ones(20), r"torch.float32 and shape \(20,\)"),
+        (torch.ones(20, dtype=torch.int64), r"torch.int64 and shape \(20,\)"),
+        (outcomes(20).reshape(4, 5), r"torch.bool and shape \(4, 5\)"),
+        (torch.tensor(True), r"torch.bool and shape \(\)"),
+    ],
+)
+def test_what_is_not_one_boolean_a_trial_is_refused_by_name(displayed, value, found):
+    told = f"has dtype {found}: one boolean for each trial is needed"
+    with pytest.raises(InvalidArgument, match=f"^shown {told}"):
+        claims.record("lines-rise", value)
+    with pytest.raises(InvalidArgument, match=f"^weaker {told}"):
+        claims.record("lines-rise", outcomes(20), weaker=value)
+    assert displayed == []
+
+
+def test_a_weaker_reading_that_was_not_registered_is_refused(displayed):
+    with pytest.raises(InvalidArgument, match="'lines-meet' has no weaker reading in the registry"):
+        claims.record("lines-meet", outcomes(20), weaker=outcomes(20))
+    assert displayed == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "trials", "text"),
+    [
+        (0, 20, "0 of 20 (0%, 95 % interval 0% to 16%)"),
+        (100, 200, "100 of 200 (50%, 95 % interval 43% to 57%)"),
+        (1, 1, "1 of 1 (100%, 95 % interval 21% to 100%)"),
+    ],
+)
+def test_a_rate_is_told_with_its_count_and_interval(shown, trials, text):
+    assert claims.rate(outcomes(shown, trials)) == text
+
+
+# Showing
+
+
+def test_a_verdict_at_the_end_of_a_cell_is_not_shown_twice(displayed):
+    verdict = claims.record("lines-meet", outcomes(20))
+    assert len(displayed) == 1
+    assert DisplayFormatter().format(verdict) == ({}, {})
+
+
+def test_the_claims_of_a_chapter_are_listed_in_the_registrys_order(displayed):
+    claims.show_claims("lines")
+    (bundle,) = displayed
+    assert bundle["text/markdown"] == bundle["text/plain"]
+    assert bundle["text/markdown"].split("\n") == [
+        "- **lines-rise: $D < 1$ & more.** (`lines-rise`)",
+        "- **lines-meet: $D < 1$ & more.** (`lines-meet`)",
+    ]
+
+
+def test_a_chapter_without_claims_is_refused_by_name(displayed):
+    with pytest.raises(InvalidArgument, match="chapter 'circles' has no claims in the registry"):
+        claims.show_claims("circles")
+    assert displayed == []
+
+
+def test_the_deviations_of_a_chapter_are_listed_once_each(displayed):
+    claims.show_deviations("lines")
+    (bundle,) = displayed
+    assert bundle["text/markdown"] == bundle["text/plain"]
+    lines = bundle["text/markdown"].split("\n")
+    assert [line.partition("**")[2].partition(".**")[0] for line in lines] == [
+        *("Steps", "Start", "Width")
+    ]
+    (first, *_) = load_registry()["lines-rise"].deviations
+    assert lines[0] == f"- {claims.deviation_text(first)}"
