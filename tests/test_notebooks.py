@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import re
 import subprocess
@@ -10,15 +11,19 @@ import sys
 import tokenize
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import jupytext
 import pytest
 import yaml
 
+import superpos
 from superpos.claims.registry import load_registry
+from superpos.studies.study import Study
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = Path(superpos.__file__).parent
 SOURCES = {path.stem: path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.md")}
 CLAIMS = load_registry(ROOT / "book" / "claims.yml")
 
@@ -113,6 +118,8 @@ def records(tree: ast.Module) -> Iterator[tuple[ast.Call, list[str]]]:
     """Each call that records claims, with the ids, from the loop around it where there is one."""
     loops = [node for node in ast.walk(tree) if isinstance(node, ast.For)]
     for call in calls(tree, "record"):
+        if call in list(run_calls(tree, "record")):
+            continue
         given = call.args[0]
         if isinstance(given, ast.Name):
             around = [loop for loop in loops if call in ast.walk(loop)]
@@ -124,7 +131,26 @@ def records(tree: ast.Module) -> Iterator[tuple[ast.Call, list[str]]]:
 
 
 def recorded(tree: ast.Module) -> list[str]:
-    return [name for _, names in records(tree) for name in names]
+    by_run = [text_of(given) for call in run_calls(tree, "record") for given in call.args]
+    return by_run + [name for _, names in records(tree) for name in names]
+
+
+def run_calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    """All calls of a method of the chapter's ``run``."""
+    for call in calls(tree, name):
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "run":
+            yield call
+
+
+def has_study(chapter: str) -> bool:
+    return (PACKAGE / "studies" / f"{chapter}.py").exists()
+
+
+def study_of(chapter: str) -> Study:
+    return import_module(f"superpos.studies.{chapter}").study
+
+
+with_study = pytest.mark.parametrize("chapter", [name for name in SOURCES if has_study(name)])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +184,7 @@ def test_a_weaker_reading_is_measured_where_and_only_where_one_is_registered(cha
 
 @each_chapter
 def test_every_verdict_knows_whether_the_run_is_quick(chapter):
-    for call in calls(code(chapter), "record"):
+    for call, _ in records(code(chapter)):
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
         assert given.get("quick") == "quick", ast.unparse(call.args[0])
 
@@ -167,8 +193,43 @@ def test_every_verdict_knows_whether_the_run_is_quick(chapter):
 def test_claims_and_deviations_shown_are_the_chapters_own(chapter):
     tree = code(chapter)
     for name in ("show_claims", "show_deviations"):
-        assert {text_of(call.args[0]) for call in calls(tree, name)} <= {chapter}
+        named = {text_of(call.args[0]) for call in calls(tree, name) if call.args}
+        assert named <= {chapter}
     assert len(list(calls(tree, "show_claims"))) == 1
+
+
+@with_study
+def test_a_study_is_of_its_chapter_and_tests_its_claims(chapter):
+    study = study_of(chapter)
+    assert study.chapter == chapter
+    registered = [claim.id for claim in CLAIMS.values() if claim.chapter == chapter]
+    assert sorted(study.tests) == sorted(registered)
+    listed = parameters(chapter)
+    for claim_id, test in study.tests.items():
+        assert [name for name in study.parameters(claim_id) if name not in listed] == []
+        keywords = inspect.getfullargspec(test).kwonlyargs
+        assert sorted(keywords) == sorted(CLAIMS[claim_id].thresholds), claim_id
+
+
+@with_study
+def test_what_a_chapter_draws_exists_and_asks_for_what_the_study_has(chapter):
+    study, drawings = study_of(chapter), import_module(f"superpos.figures.{chapter}")
+    for call in run_calls(code(chapter), "show"):
+        assert ast.unparse(call.args[0]).startswith("draw.")
+        drawing = getattr(drawings, ast.unparse(call.args[0]).removeprefix("draw."))
+        study.run(dict.fromkeys(parameters(chapter), 1)).check(drawing)
+
+
+@with_study
+def test_ways_to_train_are_told_and_set_what_the_chapter_has(chapter):
+    study, listed = study_of(chapter), parameters(chapter)
+    trained = [claim_id for claim_id in study.tests if study.ways(claim_id)]
+    for claim_id in trained:
+        ways = study.ways(claim_id)
+        assert {"ours", "published"} <= set(ways), claim_id
+        for way in ways.values():
+            assert len(way.told) > 20
+            assert {*way.settings, *way.quick} <= set(listed)
 
 
 # Figures and references
@@ -176,16 +237,47 @@ def test_claims_and_deviations_shown_are_the_chapters_own(chapter):
 
 def shown(chapter: str) -> Iterator[tuple[str, dict[str, ast.expr]]]:
     """The figures of a chapter, explorers included: names, and what else is said of them."""
-    for call in calls(code(chapter), "show"):
+    tree = code(chapter)
+    by_run = list(run_calls(tree, "show"))
+    for call in by_run:
+        yield text_of(call.args[1]), drawing_of(chapter, call)
+    for call in calls(tree, "show"):
+        if call in by_run:
+            continue
         said = {keyword.arg: keyword.value for keyword in call.keywords}
         yield text_of(said.get("name")), said
 
 
+def drawing_of(chapter: str, call: ast.Call) -> dict[str, ast.expr]:
+    """The texts that a drawing gives its picture, read from its source."""
+    source = (PACKAGE / "figures" / f"{chapter}.py").read_text("utf-8")
+    name = ast.unparse(call.args[0]).removeprefix("draw.")
+    (function,) = [
+        node for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    ]  # fmt: skip
+    for made in ast.walk(function):
+        if not isinstance(made, ast.Call):
+            continue
+        kind = ast.unparse(made.func)
+        said = {keyword.arg: keyword.value for keyword in made.keywords}
+        if kind == "Picture" or (kind.endswith("picture") and "Explorer" not in kind):
+            texts = dict(zip(("figure", "alt", "caption"), made.args, strict=False))
+            return {**texts, **said}
+        if kind == "Table":
+            return {"table": made, "alt": made, "caption": made}
+    return {"caption": call}  # an explorer, which writes its own alternative text
+
+
 def prose(chapter: str) -> str:
     """All text of a chapter: between its cells, and in what its code says."""
+    trees = [code(chapter)]
+    if has_study(chapter):
+        trees.append(ast.parse((PACKAGE / "figures" / f"{chapter}.py").read_text("utf-8")))
     texts = [
         node.value
-        for node in ast.walk(code(chapter))
+        for tree in trees
+        for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     return "\n\n".join([*cells(chapter, "markdown"), *texts])
@@ -322,7 +414,16 @@ def test_what_quick_sets_exists_and_quick_itself_is_off(chapter):
 
 @each_chapter
 def test_every_parameter_is_used(chapter):
-    used = {
+    used = set()
+    if has_study(chapter):
+        study = study_of(chapter)
+        drawings = import_module(f"superpos.figures.{chapter}")
+        functions = [*study.experiments.values(), *study.tests.values()]
+        for call in run_calls(code(chapter), "show"):
+            functions.append(getattr(drawings, ast.unparse(call.args[0]).removeprefix("draw.")))
+        asked = {name for function in functions for name in inspect.signature(function).parameters}
+        used = asked | {f"n_{name}" for name in asked} | {"quick"}
+    used |= {
         node.id
         for node in ast.walk(code(chapter))
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)

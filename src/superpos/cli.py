@@ -1,4 +1,4 @@
-"""The command line: ``superpos list | run | build | status | claims | serve | clean``.
+"""The command line: ``superpos list | run | build | status | claims | retest | serve | clean``.
 
 Exit codes: 0 done; 1 something failed; 2 bad input, told in one sentence.
 """
@@ -58,16 +58,30 @@ def _parser() -> argparse.ArgumentParser:
 
     run = add("run", _run, "execute one chapter with other parameters")
     run.add_argument("chapter", metavar="CHAPTER")
-    run.add_argument(
-        "-p",
-        "--parameter",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="set a parameter; may be given several times",
+    retest = add("retest", _retest, "measure one claim again, with settings of your own")
+    retest.add_argument("claim", metavar="CLAIM", nargs="?")
+    retest.add_argument(
+        "--list", action="store_true", help="show every claim with its settings and their ranges"
     )
-    run.add_argument("--quick", action="store_true", help="a small run, in seconds")
+    retest.add_argument(
+        "--procedure", default="ours", metavar="NAME", help="how to train: ours, published, ..."
+    )
+    retest.add_argument("--seeds", type=int, metavar="N", help="how many; default: the book's")
+    retest.add_argument(
+        "--seed-offset", type=int, default=0, metavar="K", help="the first seed; default: 0"
+    )
+    retest.add_argument("--json", action="store_true", help="print what was found as JSON")
+    for command in (run, retest):
+        command.add_argument(
+            "-p",
+            "--parameter",
+            nargs=2,
+            action="append",
+            default=[],
+            metavar=("NAME", "VALUE"),
+            help="set a parameter; may be given several times",
+        )
+        command.add_argument("--quick", action="store_true", help="a small run, in seconds")
     run.add_argument(
         "-o", "--output", type=Path, metavar="PATH", help="default: runs/CHAPTER.ipynb"
     )
@@ -77,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time")
     build.add_argument("--force", action="store_true", help="execute fresh chapters too")
 
-    for command in (run, build):
+    for command in (run, build, retest):
         command.add_argument(
             "--scheduler",
             default="processes",
@@ -131,6 +145,35 @@ def _run(arguments: argparse.Namespace) -> int:
         scheduler=arguments.scheduler,
     )
     print(f"{chapter.name}: executed in {seconds:.0f} s into {_short(output)}")
+    return 0
+
+
+def _retest(arguments: argparse.Namespace) -> int:
+    from superpos.compute import settings
+    from superpos.compute.executors import check_scheduler
+    from superpos.studies.retest import listed, retest
+
+    root = _root()
+    if arguments.list:
+        print(listed(root))
+        return 0
+    if arguments.claim is None:
+        raise InvalidArgument("retest needs a claim; superpos retest --list shows them")
+    if arguments.seed_offset < 0:
+        raise InvalidArgument(f"--seed-offset must be at least 0; got {arguments.seed_offset}")
+    check_scheduler(arguments.scheduler)
+    os.environ.setdefault(settings.SCHEDULER, arguments.scheduler)
+    found = retest(
+        root,
+        arguments.claim,
+        dict(arguments.parameter),
+        procedure=arguments.procedure,
+        seeds=arguments.seeds,
+        first_seed=arguments.seed_offset,
+        quick=arguments.quick,
+    )
+    told = json.dumps(found.as_json(), indent=2, ensure_ascii=False)
+    print(told if arguments.json else found.told())
     return 0
 
 

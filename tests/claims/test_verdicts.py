@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -152,7 +153,7 @@ def displayed(monkeypatch):
     """What is displayed: MIME bundles, as a kernel would send them."""
     bundles = []
 
-    def display(bundle, *, raw):
+    def display(bundle, *, raw, metadata=None):
         assert raw
         bundles.append(json.loads(json.dumps(bundle)))
 
@@ -196,6 +197,8 @@ def test_a_verdict_is_left_in_the_outputs_with_its_evidence(displayed):
         "measured": {"slope": "0.5 [0.4, 0.6]"},
         "seeds": 20,
         "quick": False,
+        "rate": "19 of 20",
+        "weaker_rate": "",
     }
     assert vars(verdict) == bundle[MIME_TYPE]
 
@@ -305,10 +308,14 @@ def test_a_verdict_at_the_end_of_a_cell_is_not_shown_twice(displayed):
 def test_the_claims_of_a_chapter_are_listed_in_the_registrys_order(displayed):
     claims.show_claims("lines")
     (bundle,) = displayed
-    assert bundle["text/markdown"] == bundle["text/plain"]
-    assert bundle["text/markdown"].split("\n") == [
-        "- **lines-rise: $D < 1$ & more.** (`lines-rise`)",
-        "- **lines-meet: $D < 1$ & more.** (`lines-meet`)",
+    assert bundle["text/plain"].split("\n") == [
+        "lines-rise: lines-rise: $D < 1$ & more.",
+        "lines-meet: lines-meet: $D < 1$ & more.",
+    ]
+    links = re.findall(r'<li><a href="#claim-([a-z-]+)">\1</a> ([^<]*)</li>', bundle["text/html"])
+    assert links == [
+        ("lines-rise", "lines-rise: $D &lt; 1$ &amp; more."),
+        ("lines-meet", "lines-meet: $D &lt; 1$ &amp; more."),
     ]
 
 

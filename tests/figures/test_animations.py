@@ -50,7 +50,7 @@ def test_a_line_goes_through_every_frame():
 def test_places_are_those_of_the_still_figure():
     made = animation(marker="o", ls="")
     found = moves(made.html("fig", "alt"))
-    group = next(g for g in drawing(plotting.svg(made.fig)).iter() if g.get("id") == "moving-0")
+    group = next(g for g in drawing(plotting.svg(made.figure)).iter() if g.get("id") == "moving-0")
     still = list(group.iter(f"{SVG}use"))[-1]
     for axis in "xy":  # the last frame's, within what is rounded off
         assert float(found[axis][-1]) == pytest.approx(float(still.get(axis)), abs=0.06)

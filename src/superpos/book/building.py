@@ -19,6 +19,7 @@ from superpos.book import freshness, provenance, stored
 from superpos.book.chapters import EXECUTED, Chapter, load_chapters, read_notebook
 from superpos.book.execution import execute
 from superpos.book.failures import BuildFailed, NotebookFailed
+from superpos.book.filling import fill
 from superpos.book.ledger import registry
 from superpos.claims.registry import Claim
 from superpos.compute import settings as env
@@ -151,6 +152,7 @@ def execute_chapter(
         progress=progress,
     )
     seconds = time.perf_counter() - begin
+    fill(executed, chapter, record["parameters"])
     record["provenance"] = {
         "commit": provenance.commit(root),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

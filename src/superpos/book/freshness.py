@@ -19,7 +19,7 @@ from superpos.book.provenance import device
 from superpos.claims.registry import Claim
 from superpos.compute.fingerprint import PACKAGE, digest, module_digests, versions
 
-ALWAYS = "from superpos.book import execution"  # runs every notebook
+ALWAYS = "from superpos.book import execution, filling"  # run every notebook, fill its text
 
 
 def key_parts(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import yaml
@@ -13,6 +15,14 @@ from superpos.project import find_root
 
 VERDICTS = ("reproduced", "qualified", "contradicted", "new", "untested")
 MIME_TYPE = "application/vnd.superpos.verdict+json"  # of a verdict in a notebook's outputs
+
+# A threshold in the words of the registry: {name}, or {name:FORM} with a form of `in_words`. What
+# follows a _ or a ^ is a formula's.
+_PLACE = re.compile(r"(?<![_^])\{([a-z][A-Za-z0-9_]*)(?::(%|word|times|tenths|fraction))?\}")
+_WORDS = {
+    0.1: "a tenth", 0.25: "a quarter", 0.5: "half", 1: "one", 2: "two", 3: "three", 4: "four",
+    5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve",
+}  # fmt: skip
 
 _REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
 
@@ -35,6 +45,7 @@ class Claim:
     trials: str = "seeds"
     new: bool = False
     complete: bool = False
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -49,7 +60,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
     Raises
     ------
     InvalidArgument
-        If an entry lacks a field, repeats an id, or names an unknown verdict or deviation.
+        If an entry lacks a field, repeats an id, names an unknown verdict, deviation or threshold,
+        or has a threshold that its words do not tell.
     """
     path = find_root() / "book" / "claims.yml" if path is None else Path(path)
     deviations = yaml.safe_load(path.with_name("deviations.yml").read_text("utf-8")) or {}
@@ -81,23 +93,81 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
                 f"{path.name}: claim {name} names deviations that deviations.yml lacks: "
                 f"{', '.join(sorted(unknown))}"
             )
+        thresholds = entry.get("thresholds", {})
+        texts = {
+            reading: _filled(entry.get(reading), thresholds, where=f"{path.name}: claim {name}")
+            for reading in ("setting", "counts", "qualified")
+        }
+        told = {place for text in texts.values() for place in text[1]}
+        if unused := set(thresholds) - told:
+            listed = ", ".join(sorted(unused))
+            raise InvalidArgument(
+                f"{path.name}: claim {name} does not tell its thresholds {listed}"
+            )
         registry[name] = Claim(
             id=name,
             chapter=entry["chapter"],
             source_key=entry["source"]["key"],
             source_section=entry["source"]["section"],
             statement=entry["statement"],
-            setting=entry["setting"],
+            setting=texts["setting"][0] or "",
             share=float(entry["share"]),
-            counts=entry["counts"],
-            qualified=entry.get("qualified"),
+            counts=texts["counts"][0] or "",
+            qualified=texts["qualified"][0],
             expected=entry["expected"],
             deviations=tuple(deviations[key] for key in entry.get("deviations", ())),
             trials=entry.get("trials", "seeds"),
             new=entry.get("new", False) is True,
             complete=entry.get("complete", False) is True,
+            thresholds=dict(thresholds),
         )
     return registry
+
+
+def _filled(
+    text: str | None, thresholds: Mapping[str, float], *, where: str
+) -> tuple[str | None, set[str]]:
+    """Return a text with its thresholds in place, and the names of those."""
+    if text is None:
+        return None, set()
+    found = {place.group(1) for place in _PLACE.finditer(text)}
+    if unknown := found - set(thresholds):
+        raise InvalidArgument(
+            f"{where} tells of {', '.join(sorted(unknown))}, which its thresholds lack"
+        )
+    return _PLACE.sub(lambda place: in_words(thresholds[place[1]], place[2]), text), found
+
+
+def in_words(value: float, form: str | None = None) -> str:
+    """Return a threshold as the registry's texts tell it.
+
+    Parameters
+    ----------
+    value
+        A number.
+    form
+        None for the number as it is, ``%`` for per cent, ``word`` for one to twelve and a few
+        fractions, ``times`` for once, twice, three times, …, ``tenths`` for nine of ten,
+        ``fraction`` for 3/8.
+
+    Examples
+    --------
+    >>> in_words(-0.95), in_words(0.9, "%"), in_words(10, "word"), in_words(2, "times")
+    ('−0.95', '90 %', 'ten', 'twice')
+    >>> in_words(0.9, "tenths"), in_words(0.375, "fraction")
+    ('nine of ten', '3/8')
+    """
+    if form == "%":
+        return f"{100 * value:g} %".replace("-", "−")
+    if form == "times":
+        return {1: "once", 2: "twice"}.get(value, f"{in_words(value, 'word')} times")
+    if form == "tenths":
+        return f"{in_words(round(10 * value), 'word')} of ten"
+    if form == "fraction":
+        return str(Fraction(value).limit_denominator(100))
+    if form == "word" and value in _WORDS:
+        return _WORDS[value]
+    return f"{value:.12g}".replace("-", "−")
 
 
 def one_line(text: str) -> str:

@@ -14,7 +14,7 @@ import torch
 from IPython.display import display
 from torch import Tensor
 
-from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry, one_line
+from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
 
@@ -32,6 +32,9 @@ class Verdict:
         its 95 % interval, in words.
     measured
         Further measured values, by name.
+    rate, weaker_rate
+        How many of the trials showed the claim, and its weaker reading if that was measured: as
+        text for the prose.
     seeds
         How many trials.
     quick
@@ -44,6 +47,8 @@ class Verdict:
     measured: Mapping[str, str]
     seeds: int
     quick: bool
+    rate: str = ""
+    weaker_rate: str = ""
 
     def _ipython_display_(self) -> None:
         """Show nothing at the end of a cell: `record` has shown it."""
@@ -116,34 +121,69 @@ def record(
         If the id is not in the registry, a test has no seeds, or a weaker reading is measured
         that the registry does not have.
     """
-    registry = load_registry()
-    if claim_id not in registry:
-        raise InvalidArgument(f"claim {claim_id!r} is not in the registry, book/claims.yml")
-    claim = registry[claim_id]
+    claim = _registered(claim_id)
+    verdict = conclude(claim, shown, weaker=weaker, measured=measured, quick=quick)
+    display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
+    return verdict
+
+
+def conclude(
+    claim: Claim,
+    shown: Tensor,
+    *,
+    weaker: Tensor | None = None,
+    measured: Mapping[str, str] | None = None,
+    quick: bool = False,
+) -> Verdict:
+    """Return the verdict on a claim, with its evidence in words, without showing it.
+
+    The arguments are those of `record`, and so are the errors.
+    """
     shown = _outcomes("shown", shown)
     if weaker is not None:
         weaker = _outcomes("weaker", weaker)
         if claim.qualified is None:
-            raise InvalidArgument(f"claim {claim_id!r} has no weaker reading in the registry")
-    verdict = Verdict(
-        id=claim_id,
+            raise InvalidArgument(f"claim {claim.id!r} has no weaker reading in the registry")
+    return Verdict(
+        id=claim.id,
         verdict=judge(claim, shown, weaker),
         evidence=_evidence(claim, shown, weaker),
         measured=dict(measured or {}),
         seeds=len(shown),
         quick=bool(quick),
+        rate=_count(shown),
+        weaker_rate="" if weaker is None else _count(weaker),
     )
-    display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
-    return verdict
+
+
+def _count(outcomes: Tensor) -> str:
+    return f"{int(outcomes.sum())} of {len(outcomes)}"
+
+
+def _registered(claim_id: str) -> Claim:
+    registry = load_registry()
+    if claim_id not in registry:
+        raise InvalidArgument(f"claim {claim_id!r} is not in the registry, book/claims.yml")
+    return registry[claim_id]
 
 
 def show_claims(chapter: str) -> None:
-    """Show the claims of a chapter, with what would count for each, as the registry has them."""
+    """Show the claims of a chapter, each linked to its verdict further down."""
     entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
     if not entries:
         raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
-    text = "\n".join(f"- **{one_line(claim.statement)}** (`{claim.id}`)" for claim in entries)
-    display({"text/markdown": text, "text/plain": text}, raw=True)
+    items = "".join(
+        f'<li><a href="#claim-{claim.id}">{claim.id}</a> {html.escape(claim.statement)}</li>'
+        for claim in entries
+    )
+    display(
+        {
+            "text/html": f'<ul class="superpos-claims">{items}</ul>',
+            "text/plain": "\n".join(f"{claim.id}: {claim.statement}" for claim in entries),
+        },
+        raw=True,
+        metadata={"superpos": {"claims": {claim.id: claim.statement for claim in entries}}},
+    )
 
 
 def show_deviations(chapter: str) -> None:

@@ -139,14 +139,14 @@ def sweep(
 
 
 def tensors(found: xarray.Dataset) -> SimpleNamespace:
-    """Return a sweep's arrays as tensors, by name, for functions of this package.
+    """Return a sweep's arrays as tensors, by name, its axes among them.
 
     Examples
     --------
     >>> tensors(sweep(lambda a: {"square": a**2}, {"a": torch.arange(3)}, store=False)).square
     tensor([0, 1, 4])
     """
-    return SimpleNamespace(**{name: torch.from_numpy(found[name].values) for name in found})
+    return SimpleNamespace(**{name: torch.tensor(found[name].values) for name in found.variables})
 
 
 def default_store() -> Path | None:

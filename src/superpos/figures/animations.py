@@ -20,7 +20,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.errors import InvalidArgument
-from superpos.figures import plotting
+from superpos.figures.style import Picture, svg
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _POINTS_PER_INCH = 72  # an SVG of matplotlib's is drawn in points
@@ -40,7 +40,8 @@ class Animation:
 
     Examples
     --------
-    >>> fig, ax = plotting.figure(width=3, height=3)
+    >>> from superpos.figures.style import figure
+    >>> fig, ax = figure(width=3, height=3)
     >>> limits = ax.set(xlim=(0, 1), ylim=(0, 1))
     >>> animation = Animation(fig, ["start", "middle", "end"])
     >>> animation.add(ax, torch.tensor([[0.0], [0.2], [1.0]]), torch.zeros(3, 1), marker="o", ls="")
@@ -52,7 +53,7 @@ class Animation:
         if len(labels) < 2:
             raise InvalidArgument(f"labels has {len(labels)} entries: at least two are needed")
         checks.positive_number("seconds", seconds)
-        self.fig, self.labels, self.seconds = fig, list(labels), float(seconds)
+        self.figure, self.labels, self.seconds = fig, list(labels), float(seconds)
         self._moving: list[tuple[Axes, Tensor]] = []
 
     def add(self, axes: Axes, x: Tensor, y: Tensor, **style) -> None:
@@ -83,7 +84,7 @@ class Animation:
         ElementTree.register_namespace("", _SVG)
         ElementTree.register_namespace("xlink", _LINK)
         # several figures on one page must not share the ids of their parts
-        still = re.sub(r'((?: id|href)="#?|url\(#)', rf"\g<1>{name}-", plotting.svg(self.fig))
+        still = re.sub(r'((?: id|href)="#?|url\(#)', rf"\g<1>{name}-", svg(self.figure))
         root = ElementTree.fromstring(still)
         for size in ("width", "height"):
             del root.attrib[size]  # as wide as the column
@@ -100,10 +101,13 @@ class Animation:
             seconds=self.seconds,
         )
 
+    def forms(self, name: str, alt: str) -> dict[str, str]:
+        """Return how it moves, by MIME type; see `superpos.figures.style.Picture`."""
+        return {"text/html": self.html(name, alt)}
+
     def show(self, *, name: str, alt: str, caption: str) -> None:
         """Show the animation, and its last frame where nothing can move."""
-        moving = {"text/html": self.html(name, alt)}
-        plotting.display_figure(self.fig, moving, name=name, alt=alt, caption=caption)
+        Picture(self, alt, caption).show(name=name)
 
     def _on_paper(self, axes: Axes, places: Tensor) -> Tensor:
         """Return where the places are in the SVG, which counts downwards: ``(frames, points, 2)``.
@@ -111,8 +115,8 @@ class Animation:
         Its layout must be done.
         """
         pixels = torch.from_numpy(axes.transData.transform(places.reshape(-1, 2).numpy()))
-        points = pixels.reshape(places.shape) * _POINTS_PER_INCH / self.fig.dpi
-        width, height = (inches * _POINTS_PER_INCH for inches in self.fig.get_size_inches())
+        points = pixels.reshape(places.shape) * _POINTS_PER_INCH / self.figure.dpi
+        width, height = (inches * _POINTS_PER_INCH for inches in self.figure.get_size_inches())
         points[..., 1] = height - points[..., 1]
         outside = (points < 0) | (points > points.new_tensor([width, height]))
         if outside.any():

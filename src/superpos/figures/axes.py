@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from superpos.figures.style import INK, POLYTOPES
+from superpos.figures.style import FAINT, INK, POLYTOPES, THIN
 
 
 def scale_bar(fig: Figure, axes, colours, *, low: float, high: float, label: str) -> None:
@@ -58,3 +59,35 @@ def set_lines(axes: Axes, n: int, size: int) -> None:
     for edge in range(size, n, size):
         axes.plot([edge, edge], [0, n], color=INK, lw=0.8)
         axes.plot([0, n], [edge, edge], color=INK, lw=0.8)
+
+
+def against_sparsity(axes: Axes) -> None:
+    """Make the x axis one of 1/p, logarithmic, from dense to sparse."""
+    axes.set(xscale="log", xlabel="1/p")
+    plain_ticks(axes.xaxis)
+
+
+def reference(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
+    """Draw what a reader compares with: dotted lines at values y, dashed ones at places x."""
+    for value in y:
+        axes.axhline(value, color=INK, lw=THIN, ls=":", zorder=0)
+    for place in x:
+        axes.axvline(place, color=INK, lw=THIN, ls="--", zorder=0)
+
+
+def band(axes: Axes, x: Tensor, trials: Tensor, *, label: str = "", color=FAINT) -> None:
+    """Shade between the lowest and the highest of some trials.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    x
+        ``(k,)``.
+    trials
+        ``(trials, k)``.
+    label, color
+        As for ``Axes.fill_between``.
+    """
+    low, high = trials.amin(0), trials.amax(0)
+    axes.fill_between(x, low, high, color=color, alpha=0.5, lw=0, label=label or None)

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from superpos.errors import Diverged, InvalidArgument
-from superpos.figures import plotting
+from superpos.figures.style import Picture, svg
 
 
 def whole(label: str, value: int, low: int, high: int) -> widgets.IntSlider:
@@ -49,8 +49,9 @@ class Explorer:
 
     Examples
     --------
+    >>> from superpos.figures.style import figure
     >>> def draw(n):
-    ...     return plotting.figure(1, n)[0], f"{n} empty panels"
+    ...     return figure(1, n)[0], f"{n} empty panels"
     >>> explorer = Explorer(draw, n=whole("panels", 1, 1, 4))
     >>> explorer.controls["n"].value = 2
     >>> len(explorer.figure.axes), explorer.alt
@@ -75,11 +76,18 @@ class Explorer:
         except (InvalidArgument, Diverged) as error:
             self._note.value = html.escape(str(error))
             return
-        self._picture.value = plotting.svg(self.figure).encode()
+        self._picture.value = svg(self.figure).encode()
         self._note.value = f"<small>{html.escape(self.alt)}</small>"
+
+    def forms(self, name: str, alt: str) -> dict:
+        """Return the sliders, by MIME type; see `superpos.figures.style.Picture`."""
+        # ipywidgets offers its view through this method, under Jupyter's own MIME type
+        return self.widget._repr_mimebundle_()
+
+    def picture(self, caption: str) -> Picture:
+        """Return the explorer as a chapter shows it: sliders, or the figure as it is now."""
+        return Picture(self, self.alt, caption)
 
     def show(self, *, name: str, caption: str) -> None:
         """Show the sliders in a running notebook, and the figure as it is now on the page."""
-        # ipywidgets offers its view through this method, under Jupyter's own MIME type
-        view = self.widget._repr_mimebundle_()
-        plotting.display_figure(self.figure, view, name=name, alt=self.alt, caption=caption)
+        self.picture(caption).show(name=name)

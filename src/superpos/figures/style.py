@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import matplotlib as mpl
 import torch
@@ -18,6 +21,8 @@ INTERFERENCE = mpl.colormaps["cividis"]  # how superposed a feature is, from 0 t
 PRODUCTS = mpl.colormaps["RdBu_r"]  # entries of WᵀW, centred on 0
 SETTINGS = mpl.colormaps["magma_r"]  # a few settings, from dense to sparse
 INK, FAINT, ACCENT = "#22272e", "#9aa4ad", "#b5472f"
+LOW, MIDDLE, HIGH, TALL = 2.4, 3.0, 3.6, 4.9  # heights of figures, in inches
+FINE, THIN, MEDIUM, BOLD = 0.5, 0.7, 1.0, 2.4  # widths of lines
 
 # name → D_i of the polytopes that the paper draws lines for (Elhage et al. 2022, "Uniform
 # Superposition"); colours by Okabe and Ito, told apart by readers with any colour vision
@@ -97,6 +102,73 @@ def svg(fig: Figure) -> str:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its texts: what a drawing of a chapter returns.
+
+    Attributes
+    ----------
+    figure
+        A figure of `figure`; or an animation or an explorer, which have a still ``figure`` and
+        other ``forms``.
+    alt
+        What a reader who cannot see it should know, with the result in numbers.
+    caption
+        The text below it, in Markdown.
+    numbers
+        What the prose tells of it, in words, by name: ``{told}`NAME: NUMBER``` in the text.
+
+    Examples
+    --------
+    >>> fig, ax = figure()
+    >>> Picture(fig, alt="Nothing is drawn.", caption="An empty panel.").numbers
+    {}
+    """
+
+    figure: Any
+    alt: str
+    caption: str
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+    def show(self, *, name: str) -> None:
+        """Show it in a notebook, and on the page as a numbered figure of that name."""
+        still = getattr(self.figure, "figure", self.figure)
+        forms = self.figure.forms(name, self.alt) if hasattr(self.figure, "forms") else {}
+        display_figure(
+            still, forms, name=name, alt=self.alt, caption=self.caption, numbers=self.numbers
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts: what a drawing of a chapter returns where there is nothing to draw.
+
+    Attributes
+    ----------
+    columns
+        The heads of the columns.
+    rows
+        The cells of each row by its name.
+    corner
+        The head of the column of names.
+    numbers
+        As for `Picture`.
+    """
+
+    columns: Sequence[str]
+    rows: Mapping[str, Sequence[str]]
+    corner: str = ""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+    def show(self, *, name: str) -> None:
+        """Show it, as Markdown."""
+        lines = [[self.corner, *self.columns], ["---"] * (len(self.columns) + 1)]
+        lines += [[row, *cells] for row, cells in self.rows.items()]
+        text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        told = {"name": name, "numbers": dict(self.numbers)}
+        display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"superpos": told})
+
+
 def show(fig: Figure, *, name: str, alt: str, caption: str) -> None:
     """Show a figure in a notebook, and on the page as a numbered figure.
 
@@ -119,15 +191,25 @@ def show(fig: Figure, *, name: str, alt: str, caption: str) -> None:
     display_figure(fig, {}, name=name, alt=alt, caption=caption)
 
 
-def display_figure(fig: Figure, others: dict, *, name: str, alt: str, caption: str) -> None:
+def display_figure(
+    fig: Figure,
+    others: Mapping[str, Any],
+    *,
+    name: str,
+    alt: str,
+    caption: str,
+    numbers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Display a figure together with other forms of it, by MIME type; `show` without any."""
     for argument, value in {"name": name, "alt": alt, "caption": caption}.items():
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgument(f"{argument} is {value!r}: every figure needs a text for it")
+    told = {"name": name, "alt": alt, "caption": caption}
+    told |= {"numbers": dict(numbers)} if numbers else {}
     display(
         {**others, "image/svg+xml": svg(fig), "text/plain": alt},
         raw=True,
-        metadata={"superpos": {"name": name, "alt": alt, "caption": caption}},
+        metadata={"superpos": told},
     )
     display(
         {"text/markdown": f"*{caption}*", "text/plain": caption},
@@ -150,10 +232,7 @@ def show_table(
     corner
         The head of the column of names.
     """
-    lines = [[corner, *columns], ["---"] * (len(columns) + 1)]
-    lines += [[name, *cells] for name, cells in rows.items()]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    display({"text/markdown": text, "text/plain": text}, raw=True)
+    Table(columns, rows, corner).show(name="")
 
 
 def sequence(k: int, count: int) -> tuple:

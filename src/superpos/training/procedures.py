@@ -124,3 +124,36 @@ PUBLISHED = Procedure(
     integrate=False,
 )
 """The procedure of the notebook published with Elhage et al. 2022."""
+
+
+def published(n: int, m: int, *, instances: int = 1, **changes) -> Procedure:
+    """Return `PUBLISHED` with the initial values of the authors' notebook.
+
+    Its weights are one array (instances, n, m), and Glorot's rule takes that array's axes for a
+    convolution's: the standard deviation is √(2 / ((n + instances) m)), smaller the more models
+    are trained side by side.
+
+    Parameters
+    ----------
+    n, m
+        Numbers of features and of hidden dimensions, at least 1.
+    instances
+        How many models the array holds, at least 1.
+    changes
+        Fields of the procedure that are to be otherwise, such as ``steps``.
+
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
+    Examples
+    --------
+    >>> round(published(5, 2, instances=10).initial_scale * (2 / 7) ** 0.5, 3)  # √(2 / 30)
+    0.258
+    """
+    checks.whole_number("n", n)
+    checks.whole_number("m", m)
+    checks.whole_number("instances", instances)
+    scale = ((n + m) / ((n + instances) * m)) ** 0.5  # against √(2 / (n + m)) of `Model.initial`
+    return replace(PUBLISHED, **{"initial_scale": scale, **changes})

@@ -1,0 +1,114 @@
+"""What was measured, put into the text around it: no number is typed into prose.
+
+The text says ``{told}`NAME``` or ``{told}`NAME: ENTRY```, where NAME is a claim's id (alone: how
+many trials showed it; ENTRY: one of the values measured beside it, or ``weaker``) or the name of
+a figure or table (ENTRY: one of its numbers). A paragraph ``{told}`parameters``` becomes the table
+of the chapter's parameters, with the command that runs it again.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from superpos.book.failures import BuildFailed
+from superpos.book.parameters import Parameter
+from superpos.claims.registry import MIME_TYPE
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from superpos.book.chapters import Chapter
+
+PLACE = re.compile(r"\{told\}`([^`]+)`")
+PARAMETERS = "parameters"
+
+
+def fill(notebook: NotebookNode, chapter: Chapter, values: Mapping[str, Any]) -> None:
+    """Put what a notebook has recorded into its text, and the verdicts beside its list of claims.
+
+    Parameters
+    ----------
+    notebook
+        Executed; it is changed.
+    chapter
+        What it was made of.
+    values
+        The values of all its parameters.
+
+    Raises
+    ------
+    BuildFailed
+        If the text asks for what was not recorded.
+    """
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    known = {**numbers(outputs), PARAMETERS: _parameters(chapter, values)}
+
+    def told(place: re.Match[str]) -> str:
+        name = " ".join(place[1].split())
+        if name not in known:
+            raise BuildFailed(
+                f"chapter {chapter.name}: its text asks for {name!r}, which was not recorded; "
+                f"known: {', '.join(sorted(known))}"
+            )
+        return known[name]
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = PLACE.sub(told, cell.source)
+    verdicts = {verdict["id"]: verdict["verdict"] for verdict in _recorded(outputs)}
+    for output in outputs:
+        data = output.get("data", {})
+        if "text/markdown" in data:
+            data["text/markdown"] = PLACE.sub(told, data["text/markdown"])
+        told_of = output.get("metadata", {}).get("superpos", {})
+        if "caption" in told_of:
+            told_of["caption"] = PLACE.sub(told, told_of["caption"])
+        if claims := told_of.get("claims"):
+            data["text/html"] = badges(claims, verdicts)
+
+
+def numbers(outputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return everything that outputs have recorded, as the text may ask for it."""
+    outputs = list(outputs)
+    known = {}
+    for verdict in _recorded(outputs):
+        known[verdict["id"]] = verdict["rate"]
+        if verdict.get("weaker_rate"):
+            known[f"{verdict['id']}: weaker"] = verdict["weaker_rate"]
+        known |= {f"{verdict['id']}: {name}": text for name, text in verdict["measured"].items()}
+    for output in outputs:
+        told = output.get("metadata", {}).get("superpos", {})
+        known |= {f"{told.get('name')}: {k}": text for k, text in told.get("numbers", {}).items()}
+    return known
+
+
+def badges(claims: Mapping[str, str], verdicts: Mapping[str, str]) -> str:
+    """Return claims, statements by id, as a list with each one's verdict, linked to its card."""
+    items = []
+    for name, statement in claims.items():
+        verdict = verdicts.get(name, "untested")
+        items.append(
+            f'<li><a class="superpos-verdict superpos-verdict-{verdict}" href="#claim-{name}">'
+            f"{verdict}</a> {html.escape(statement)}</li>"
+        )
+    return f'<ul class="superpos-claims">{"".join(items)}</ul>'
+
+
+def _recorded(outputs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [output["data"][MIME_TYPE] for output in outputs if MIME_TYPE in output.get("data", {})]
+
+
+def _parameters(chapter: Chapter, values: Mapping[str, Any]) -> str:
+    lines = ["| Parameter | Here | What it is |", "|---|---|---|"]
+    lines += [_row(parameter, values[parameter.name]) for parameter in chapter.parameters]
+    example = chapter.parameters[0] if chapter.parameters else None
+    changed = f" -p {example.name} {example.default}" if example else ""
+    lines += ["", f"```\nsuperpos run {chapter.name}{changed}\n```"]
+    return "\n".join(lines)
+
+
+def _row(parameter: Parameter, value: Any) -> str:
+    return f"| `{parameter.name}` | {value} | {parameter.help.replace('|', chr(92) + '|')} |"

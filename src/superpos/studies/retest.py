@@ -1,0 +1,220 @@
+"""One claim measured again, alone, with settings of the reader's: what ``superpos retest`` runs.
+
+Nothing here changes the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from superpos.book.chapters import Chapter, load_chapter
+from superpos.book.parameters import Parameter, unknown
+from superpos.claims.registry import Claim, load_registry
+from superpos.claims.verdicts import Verdict, conclude
+from superpos.errors import InvalidArgument
+from superpos.studies.study import OURS, Study, Way
+
+
+@dataclass(frozen=True)
+class Retest:
+    """What a retest found, and how it differs from the book.
+
+    Attributes
+    ----------
+    verdict
+        The verdict, with its evidence and what else was measured.
+    procedure
+        How models were trained, in a sentence; empty where none were.
+    settings
+        The parameters that the claim depends on, with the values used.
+    changed
+        Those that are not the book's: from what to what, by name.
+    cut
+        What of that ``--quick`` did, seeds first.
+    expected
+        The book's verdict.
+    seconds
+        How long it took.
+    """
+
+    verdict: Verdict
+    procedure: str
+    settings: Mapping[str, Any]
+    changed: Mapping[str, tuple[Any, Any]]
+    cut: Sequence[str]
+    expected: str
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as values that JSON knows."""
+        return asdict(self) | {"changed": {k: list(v) for k, v in self.changed.items()}}
+
+    def told(self) -> str:
+        """Return it as a person reads it."""
+        found = self.verdict
+        label = found.verdict + (" (quick: does not count)" if found.quick else "")
+        lines = [f"{found.id}: {label}", f"  {found.evidence}"]
+        lines += [f"  {name}: {text}" for name, text in found.measured.items()]
+        same = "the same" if found.verdict == self.expected else f"there {self.expected}"
+        changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in self.changed.items())
+        lines += [f"against the book: {same}; settings: {changed or 'the same'}"]
+        if self.procedure:
+            lines += [f"procedure: {self.procedure}"]
+        if self.cut:
+            lines += [f"quick cut {', '.join(self.cut)}"]
+        return "\n".join([*lines, f"took {self.seconds:.1f} s"])
+
+
+def load_study(chapter: str) -> Study:
+    """Return the study of a chapter.
+
+    Raises
+    ------
+    InvalidArgument
+        If it has none.
+    """
+    if find_spec(f"superpos.studies.{chapter}") is None:
+        raise InvalidArgument(
+            f"the claims of {chapter} are measured in its notebook alone: superpos run {chapter}"
+        )
+    return import_module(f"superpos.studies.{chapter}").study
+
+
+def retest(
+    root: Path,
+    claim_id: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    procedure: str = OURS,
+    seeds: int | None = None,
+    first_seed: int = 0,
+    quick: bool = False,
+) -> Retest:
+    """Measure a claim with its study's experiments and its test, and return what came out.
+
+    Parameters
+    ----------
+    root
+        The checkout.
+    claim_id
+        As in the registry.
+    given
+        Parameters of the chapter, by name, as text or typed.
+    procedure
+        One of the study's ways to train: ``"ours"``, ``"published"``, …
+    seeds
+        How many of each kind of seeds the claim counts; the book's number by default.
+    first_seed
+        From where they are counted: fresh seeds begin where the book's end.
+    quick
+        Whether to cut the seeds, then sizes and steps, to what a quick run of the chapter has.
+
+    Raises
+    ------
+    InvalidArgument
+        If the claim is unknown or has no study, or if a setting is none that it depends on.
+    """
+    claim, chapter, study = _found(root, claim_id)
+    way = _way(study, claim_id, procedure)
+    parameters = {
+        parameter.name: parameter
+        for parameter in chapter.parameters
+        if parameter.name in study.parameters(claim_id)
+    }
+    book = {name: parameter.default for name, parameter in parameters.items()}
+    chosen, cut = _settings(parameters, chapter, way, given or {}, seeds=seeds, quick=quick)
+    run = study.run({**chosen, "quick": quick}, way=way, first_seed=first_seed)
+    started = time.perf_counter()
+    found = run.outcome(claim_id)
+    verdict = conclude(
+        claim, found.shown, weaker=found.weaker, measured=found.measured, quick=quick
+    )
+    changed = {name: (book[name], chosen[name]) for name in book if chosen[name] != book[name]}
+    if first_seed:
+        changed["first_seed"] = (0, first_seed)
+    return Retest(
+        verdict=verdict,
+        procedure="" if way is None else way.told,
+        settings=chosen,
+        changed=changed,
+        cut=cut,
+        expected=claim.expected,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def listed(root: Path) -> str:
+    """Return every claim that can be measured alone, with its settings and their ranges."""
+    lines = []
+    for claim in load_registry().values():
+        if find_spec(f"superpos.studies.{claim.chapter}") is None:
+            continue
+        _, chapter, study = _found(root, claim.id)
+        lines.append(f"{claim.id}  ({claim.chapter}, {claim.expected})")
+        for name, way in study.ways(claim.id).items():
+            lines.append(f"    --procedure {name}: {way.told}")
+        needed = study.parameters(claim.id)
+        for parameter in chapter.parameters:
+            if parameter.name in needed:
+                shown = f"{parameter.name}: {parameter.type} = {parameter.default!r}"
+                lines.append(f"    {shown}  {parameter.help}")
+    return "\n".join(lines)
+
+
+def _found(root: Path, claim_id: str) -> tuple[Claim, Chapter, Study]:
+    registry = load_registry()
+    if claim_id not in registry:
+        raise InvalidArgument(unknown("claim", claim_id, registry, owner="the book"))
+    claim = registry[claim_id]
+    return claim, load_chapter(root, claim.chapter), load_study(claim.chapter)
+
+
+def _way(study: Study, claim_id: str, name: str) -> Way | None:
+    ways = study.ways(claim_id)
+    if name in ways:
+        return ways[name]
+    if not ways:
+        if name == OURS:
+            return None
+        raise InvalidArgument(
+            f"nothing is trained for the claim {claim_id}: there is no procedure to choose"
+        )
+    raise InvalidArgument(unknown("procedure", name, ways, owner=f"the claim {claim_id}"))
+
+
+def _settings(
+    parameters: Mapping[str, Parameter],
+    chapter: Chapter,
+    way: Way | None,
+    given: Mapping[str, Any],
+    *,
+    seeds: int | None,
+    quick: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the value of each parameter, and what quick cut."""
+    for name in given:
+        if name not in parameters:
+            raise InvalidArgument(unknown("parameter", name, parameters, owner="the claim"))
+    chosen = {name: parameter.default for name, parameter in parameters.items()}
+    if way is not None:
+        chosen |= {name: value for name, value in way.settings.items() if name in parameters}
+    asked = {name: parameters[name].read(value) for name, value in given.items()}
+    counted = [name for name in parameters if name.startswith("n_seeds")]
+    if seeds is not None:
+        if not counted:
+            raise InvalidArgument("the claim counts no seeds: nothing is drawn at random")
+        asked = {name: parameters[name].read(seeds) for name in counted} | asked
+    cut = []
+    if quick:
+        fewer = {**chapter.quick, **({} if way is None else way.quick)}
+        free = [name for name in parameters if name in fewer and name not in asked]
+        for name in sorted(free, key=lambda name: name not in counted):  # seeds first
+            cut.append(f"{name} {chosen[name]} -> {fewer[name]}")
+            chosen[name] = fewer[name]
+    return chosen | asked, cut
