@@ -99,3 +99,12 @@ def test_a_moving_figure_keeps_its_still_image_for_print():
     (cell,) = page(output, caption())
     assert set(cell.outputs[0].data) == {SVG, "text/html"}
     assert cell.metadata["mystnb"]["figure"]["name"] == "fig"
+
+
+def test_injected_parameters_are_hidden_with_the_cell_that_they_override():
+    tags = (["parameters", "remove-cell"], ["injected-parameters"], ["parameters"])
+    cells = [new_code_cell("n = 1", metadata={"tags": each}) for each in tags]
+    hidden = as_page(new_notebook(cells=cells[:2]), chapter="alpha").cells
+    assert "remove-cell" in hidden[1].metadata["tags"]
+    shown = as_page(new_notebook(cells=[cells[2], cells[1]]), chapter="alpha").cells
+    assert shown[1].metadata["tags"] == ["injected-parameters"]

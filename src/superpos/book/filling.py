@@ -85,10 +85,10 @@ def numbers(outputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return known
 
 
-def badges(claims: Mapping[str, str], verdicts: Mapping[str, str]) -> str:
-    """Return claims, statements by id, as a list with each one's verdict, linked to its card."""
+def badges(claims: Iterable[tuple[str, str]], verdicts: Mapping[str, str]) -> str:
+    """Return claims, ids and statements, as a list with each one's verdict, linked to its card."""
     items = []
-    for name, statement in claims.items():
+    for name, statement in claims:
         verdict = verdicts.get(name, "untested")
         items.append(
             f'<li><a class="superpos-verdict superpos-verdict-{verdict}" href="#claim-{name}">'

@@ -31,12 +31,18 @@ def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
     page.metadata.pop("widgets", None)
     page.metadata.pop("superpos", None)
     page.cells = []
-    number = 0
+    number, hiding = 0, []
     for cell in notebook.cells:
         if cell.cell_type != "code":
             page.cells.append(deepcopy(cell))
             continue
-        number += "injected-parameters" not in cell.metadata.get("tags", [])
+        tags = cell.metadata.get("tags", [])
+        if "parameters" in tags:
+            hiding = [tag for tag in tags if tag.startswith(("hide-", "remove-"))]
+        if injected := "injected-parameters" in tags:  # as the cell whose values it overrides
+            cell = deepcopy(cell)
+            cell.metadata["tags"] = [*tags, *hiding]
+        number += not injected
         page.cells += _split(cell, where=f"chapter {chapter}, code cell {number}")
     return page
 

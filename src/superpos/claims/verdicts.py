@@ -182,7 +182,7 @@ def show_claims(chapter: str) -> None:
             "text/plain": "\n".join(f"{claim.id}: {claim.statement}" for claim in entries),
         },
         raw=True,
-        metadata={"superpos": {"claims": {claim.id: claim.statement for claim in entries}}},
+        metadata={"superpos": {"claims": [[claim.id, claim.statement] for claim in entries]}},
     )
 
 
