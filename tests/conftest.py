@@ -83,7 +83,7 @@ figure("alpha-other", height=90, alt="Another line", caption="The other, $n = 2$
 ```{code-cell}
 verdict = {
     "id": "alpha-rises", "verdict": "reproduced", "measured": {"slope": "0.5"},
-    "evidence": "20 of 20", "seeds": 20, "quick": quick,
+    "evidence": "20 of 20", "seeds": 20, "quick": quick, "rate": "20 of 20",
 }
 display(
     {
