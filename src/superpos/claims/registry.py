@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ MIME_TYPE = "application/vnd.superpos.verdict+json"  # of a verdict in a noteboo
 
 # A threshold in the words of the registry: {name}, or {name:FORM} with a form of `in_words`. What
 # follows a _ or a ^ is a formula's.
-_PLACE = re.compile(r"(?<![_^])\{([a-z][A-Za-z0-9_]*)(?::(%|word|times|tenths|fraction))?\}")
+_PLACE = re.compile(r"(?<![_^])\{([a-z][A-Za-z0-9_]*)(?::(%|word|times|tenths|fraction|power))?\}")
 _WORDS = {
     0.1: "a tenth", 0.25: "a quarter", 0.5: "half", 1: "one", 2: "two", 3: "three", 4: "four",
     5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve",
 }  # fmt: skip
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
 
@@ -148,14 +151,16 @@ def in_words(value: float, form: str | None = None) -> str:
     form
         None for the number as it is, ``%`` for per cent, ``word`` for one to twelve and a few
         fractions, ``times`` for once, twice, three times, …, ``tenths`` for nine of ten,
-        ``fraction`` for 3/8.
+        ``fraction`` for 3/8, ``power`` for 10⁻⁹.
 
     Examples
     --------
     >>> in_words(-0.95), in_words(0.9, "%"), in_words(10, "word"), in_words(2, "times")
     ('−0.95', '90 %', 'ten', 'twice')
-    >>> in_words(0.9, "tenths"), in_words(0.375, "fraction")
-    ('nine of ten', '3/8')
+    >>> in_words(0.9, "tenths"), in_words(0.375, "fraction"), in_words(1e-9, "power")
+    ('nine of ten', '3/8', '10⁻⁹')
+    >>> in_words(1e-9), in_words(1.5e-5)
+    ('1e-9', '1.5e-5')
     """
     if form == "%":
         return f"{100 * value:g} %".replace("-", "−")
@@ -167,7 +172,10 @@ def in_words(value: float, form: str | None = None) -> str:
         return str(Fraction(value).limit_denominator(100))
     if form == "word" and value in _WORDS:
         return _WORDS[value]
-    return f"{value:.12g}".replace("-", "−")
+    if form == "power":
+        return "10" + str(round(math.log10(value))).translate(_RAISED)
+    plain = f"{value:.12g}".replace("e-0", "e-")
+    return plain if "e-" in plain else plain.replace("-", "−")
 
 
 def one_line(text: str) -> str:
