@@ -1,0 +1,517 @@
+"""Finding feature bundles: the direct summands of a set of vectors, in spite of noise.
+
+Pfeifle 2022, "Validating Superpositions" (a talk): "Finding feature bundles in weight space".
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from superpos import IndependentFeatures, Procedure, bundles, geometry, sweep, train
+from superpos.bundles import planes, planted, regions
+from superpos.claims import rate
+from superpos.studies.study import Outcome, Study, Way
+from superpos.training.procedures import published
+
+NO_DIGONS = ("triangle", "polygon 5", "polygon 6", "polygon 7", "tetrahedron", "antiprism 4")
+ALL_KINDS = ("digon", *NO_DIGONS, "polygon 8")
+CODES = ("polygon 5", "polygon 6", "polygon 7", "antiprism 4")
+RADII = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of DBSCAN: each method has its best
+NOISE = (0.0, 0.001, 0.01, 0.03, 0.05, 0.08, 0.12)
+REPRESENTATIVES = {"talk": planes.column_reduced, "projectors": planes.projector}
+
+
+def ours(n: int, m: int, steps: int) -> Procedure:
+    """The chapter's procedure: a rate that falls with n."""
+    return Procedure(steps=steps, learning_rate=min(0.02, 2 / n))
+
+
+def theirs(n: int, m: int, steps: int) -> Procedure:
+    """The authors' notebook, with six models in one array."""
+    return published(n, m, instances=6, steps=steps)
+
+
+study = Study(
+    "feature_bundles",
+    {
+        "ours": Way(
+            "Adam at a rate of at most 0.02 or 2/n, warmed up and lowered to 0 as a cosine, 64 "
+            "inputs a step, each output's own input integrated",
+            ours,
+        ),
+        "published": Way(
+            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
+            "weights over an array of 6 models, biases 0 (the notebook of Elhage et al.; the talk "
+            "trains nothing)",
+            theirs,
+            settings={"steps": 10_000},
+            quick={"steps": 1500},
+        ),
+    },
+)
+
+
+def stream(seed: int) -> torch.Generator:
+    """A stream of random numbers."""
+    return torch.Generator().manual_seed(seed)
+
+
+# Planes as points
+
+
+@study.experiment
+def subspaces(first_seed):
+    """What is said of projectors onto subspaces, for sixteen pairs of each size.
+
+    By trial: ``wrong``, the largest deviation from an equation; ``rank`` of the derivative along
+    all turns and ``expected``, k(m − k); ``apart``, how far AAᵀ of two bases of a space differ.
+    """
+    sizes = [(m, k) for m in range(2, 9) for k in range(1, m)]
+    found = [facts(m, k, seed) for m, k in sizes for seed in range(first_seed, first_seed + 16)]
+    wrong, rank, expected, apart = (torch.tensor(column) for column in zip(*found, strict=True))
+    return SimpleNamespace(wrong=wrong, rank=rank, expected=expected, apart=apart)
+
+
+def facts(m: int, k: int, seed: int) -> tuple[float, int, int, float]:
+    """The entries of `subspaces` for one pair of k-dimensional subspaces of m dimensions."""
+    random = stream(100 * m + 10 * k + seed)
+    A, B, R = (
+        torch.linalg.qr(torch.randn(*size, generator=random, dtype=torch.double)).Q
+        for size in [(m, k), (m, k), (k, k)]
+    )
+    P, Q = A @ A.mT, B @ B.mT
+    centre, angles = k / m * torch.eye(m), torch.linalg.svdvals(A.mT @ B)
+    chordal = 2 * (1 - angles.square()).sum()
+    wrong = [
+        (P - P.mT).norm(), (P @ P - P).norm(), P.trace() - k,
+        (P - centre).norm() - math.sqrt(k * (m - k) / m), (P - Q).square().sum() - chordal,
+    ]  # fmt: skip
+    turns = A.new_zeros(m * (m - 1) // 2, m, m)
+    for turn, (i, j) in zip(turns, itertools.combinations(range(m), 2), strict=True):
+        turn[i, j], turn[j, i] = 1.0, -1.0  # along e^(turn) A, P changes by turn P − P turn
+    moves = (turns @ P - P @ turns).flatten(1)
+    rank = int(torch.linalg.matrix_rank(moves, atol=1e-9))
+    apart = float((P - A @ R @ (A @ R).mT).norm())
+    return max(abs(float(x)) for x in wrong), rank, k * (m - k), apart
+
+
+@study.test("bundle-projector")
+def projector(subspaces, *, exact):
+    """The equations hold, and the manifold has its dimension."""
+    return Outcome(
+        (subspaces.wrong < exact) & (subspaces.rank == subspaces.expected),
+        measured={"Largest deviation": f"{subspaces.wrong.max():.1e}"},
+    )
+
+
+@study.test("bundle-basis")
+def basis(subspaces, *, exact):
+    """AAᵀ depends on the basis."""
+    return Outcome(
+        subspaces.apart > exact,
+        measured={"Largest difference": f"{subspaces.apart.max():.1e}"},
+    )
+
+
+# The talk's method
+
+
+def mixed(kinds: Sequence[str], seed: int, parts=(2, 3), most: int = 8):
+    """A rotated direct sum drawn at random, its summands, and the stream it was drawn from."""
+    random = stream(seed)
+    W, sets = planted.direct_sum(planted.draw(kinds, random, parts=parts, most=most))
+    return planted.rotated(W, random), sorted(sets), random
+
+
+def polygons(seed: int):
+    """Two polygons in the coordinate planes of four dimensions; as `mixed`."""
+    random = stream(seed)
+    corners = torch.randint(3, 9, (2,), generator=random).tolist()
+    W, sets = planted.direct_sum([f"polygon {k}" for k in corners])
+    return W, sets, random
+
+
+def by_talk(W: Tensor, sets: list) -> tuple[bool, bool]:
+    """Whether the talk's method finds the summands exactly, and whether it finds them at all."""
+    found = planes.plane_clusters(W, (2, 3), 1e-6, represent=planes.column_reduced)
+    return found == sets, set(sets) <= set(found)
+
+
+@study.experiment
+def rotated_sums(seeds_enumerated):
+    """The talk's method on rotated sums without noise: (trials, exact and among)."""
+    return torch.tensor([by_talk(*mixed(NO_DIGONS, seed)[:2]) for seed in seeds_enumerated])
+
+
+@study.experiment
+def disturbed_within(seeds_sums):
+    """The talk's method on polygons that are each disturbed within its plane: as above."""
+    found = []
+    for seed in seeds_sums:
+        W, sets, random = polygons(seed)
+        within = torch.block_diag(*(torch.ones(2, len(part)) for part in sets)).double()
+        noise = torch.randn(W.shape, generator=random, dtype=W.dtype)
+        found.append(by_talk(W + 0.05 * within * noise, sets))
+    return torch.tensor(found)
+
+
+@study.experiment
+def disturbed_whole(seeds_sums):
+    """Which sums of two polygons each representative finds: by name, (radii, trials)."""
+    return {
+        name: at_radii(represent, 0.001, seeds_sums, sizes=(2, 3))
+        for name, represent in REPRESENTATIVES.items()
+    }
+
+
+def at_radii(represent: Callable, sigma: float, seeds, sizes=(2,)) -> Tensor:
+    """Whether both of two disturbed polygons are clusters: booleans ``(radii, trials)``."""
+    found = []
+    for radius, seed in itertools.product(RADII, seeds):
+        W, sets, random = polygons(seed)
+        W = planted.disturbed(W, sigma, random)
+        clusters = planes.plane_clusters(W, sizes, radius, represent=represent)
+        found.append(set(sets) <= set(clusters))
+    return torch.tensor(found).reshape(len(RADII), -1)
+
+
+def at_best(found: Tensor) -> Tensor:
+    """The trials at the radius that serves best, the smallest of those: booleans ``(trials,)``."""
+    return max(found, key=lambda trials: int(trials.sum()))
+
+
+@study.test("bundle-hough")
+def hough(rotated_sums):
+    """The talk's method finds the summands, and nothing else."""
+    exact, among = rotated_sums.T
+    return Outcome(exact, among, {"All summands among the clusters": rate(among)})
+
+
+@study.test("bundle-perturb2")
+def perturb2(disturbed_within):
+    """It does so in spite of noise within the planes."""
+    return Outcome(*disturbed_within.T)
+
+
+@study.test("bundle-perturb4")
+def perturb4(disturbed_whole):
+    """It fails on noise of the whole, where projectors do not."""
+    reduced, projected = (at_best(disturbed_whole[name]) for name in ("talk", "projectors"))
+    return Outcome(
+        ~reduced & projected,
+        ~reduced,
+        {
+            "Both found, column-reduced": rate(reduced),
+            "Both found, projectors": rate(projected),
+        },
+    )
+
+
+# One projector for all
+
+
+def recovered(seed: int, sigma: float):
+    """Whether bundles and the feature graph are exactly what was planted; W; what was planted."""
+    W, sets, random = mixed(ALL_KINDS, seed, parts=(2, 4))
+    W = planted.disturbed(W, sigma, random)
+    found = sorted(bundle.features for bundle in bundles.find_bundles(W))
+    graph = sorted(map(tuple, geometry.components(W)))
+    return [found == sets, graph == sets], W, sets
+
+
+@study.experiment
+def rows_of_sums(seeds_sums):
+    """What `recovered` says without noise and with it: by σ, (trials, bundles and graph)."""
+    seeds = range(seeds_sums.start, seeds_sums.start + 2 * len(seeds_sums))
+    return {
+        sigma: torch.tensor([recovered(seed, sigma)[0] for seed in seeds]) for sigma in (0.0, 0.05)
+    }
+
+
+@study.test("bundle-hardened")
+def hardened(rows_of_sums):
+    """find_bundles is exact without noise and with it."""
+    clean, noisy = rows_of_sums[0.0], rows_of_sums[0.05]
+    return Outcome(
+        clean[:, 0] & noisy[:, 0],
+        measured={
+            "Without noise": rate(clean[:, 0]),
+            "σ = 0.05": rate(noisy[:, 0]),
+            "Feature graph, σ = 0.05": rate(noisy[:, 1]),
+        },
+    )
+
+
+@study.experiment
+def noise_curves(seeds_curve):
+    """The share of sums that each method finds, at each σ of `NOISE`, by its name."""
+    curves = {name: [] for name in ("find_bundles", "feature graph", "sparse subspaces")}
+    pairs = {name: [] for name in REPRESENTATIVES}
+    few = seeds_curve[: max(4, len(seeds_curve) // 4)]
+    for sigma in NOISE:
+        rows = []
+        for seed in seeds_curve:
+            right, W, sets = recovered(1000 + seed, sigma)
+            rows.append([*right, planes.sparse_subspaces(W, len(sets)) == sets])
+        for name, share in zip(curves, torch.tensor(rows).double().mean(0).tolist(), strict=True):
+            curves[name].append(share)
+        for name, represent in REPRESENTATIVES.items():
+            pairs[name].append(at_best(at_radii(represent, sigma, few)).double().mean().item())
+    return SimpleNamespace(pairs=pairs, curves=curves)
+
+
+# As many features as a model has
+
+
+@study.experiment
+def scales(seeds_scale):
+    """A small case that can be enumerated beside a large one that cannot, by trial."""
+    big, big_sets = planted.direct_sum(
+        ["polygon 24", "antiprism 16"] * 5 + ["polygon 40", "antiprism 40"]
+    )
+    same, right, seconds = [], [], []
+    for seed in seeds_scale:
+        random = stream(seed)
+        small = small_sum(random, generic=seed % 3 == 0)
+        same.append(bundles.find_bundles(small) == bundles.enumerate_bundles(small))
+        large = planted.disturbed(planted.rotated(big, random), 0.02, random)
+        begin = time.perf_counter()
+        found = sorted(bundle.features for bundle in bundles.find_bundles(large))
+        seconds.append(time.perf_counter() - begin)
+        right.append(found == big_sets)
+    return SimpleNamespace(
+        same=torch.tensor(same), right=torch.tensor(right), seconds=torch.tensor(seconds),
+        size=big.shape,
+    )  # fmt: skip
+
+
+def small_sum(random: torch.Generator, *, generic: bool) -> Tensor:
+    """A disturbed sum of 6 to 10 features, perhaps beside generic ones."""
+    W = torch.zeros(6, 11)
+    while not 6 <= W.shape[1] <= 10:
+        kinds = ["digon", "triangle", "polygon 5", "tetrahedron"]
+        W, _ = planted.direct_sum(planted.draw(kinds, random, parts=(2, 3), most=7))
+        if generic:
+            more = torch.randn(2, 3, generator=random, dtype=W.dtype)
+            W = torch.block_diag(W, more / more.norm(dim=0))
+    return planted.disturbed(planted.rotated(W, random), 0.02, random)
+
+
+@study.test("bundle-scale")
+def scale(scales, *, seconds):
+    """It agrees with enumeration, and is right and quick where that is hopeless."""
+    m, n = scales.size
+    return Outcome(
+        scales.same & scales.right & (scales.seconds < seconds),
+        measured={"Size of the large case": f"n = {n}, m = {m}"},
+    )
+
+
+# Persistent homology
+
+
+@study.experiment
+def homology():
+    """The holes of direct sums: by the names of their summands, (degree, born, dies) of each."""
+    import gudhi
+
+    names = ("digon", "triangle", "tetrahedron", "polygon 5")
+    found = {}
+    for number in (2, 3):
+        for kinds in itertools.combinations_with_replacement(names, number):
+            W, _ = planted.direct_sum(kinds)
+            if W.shape[1] > 12:
+                continue
+            distances = torch.cdist(W.mT, W.mT).numpy()
+            tree = gudhi.RipsComplex(distance_matrix=distances, max_edge_length=2.1)
+            tree = tree.create_simplex_tree(max_dimension=len(W))
+            lives = tree.persistence(min_persistence=1e-6)
+            found[kinds] = [(degree, *life) for degree, life in lives if degree > 0]
+    return found
+
+
+def most_persistent(lives: list) -> list:
+    """The holes that last as long as any."""
+    longest = max(end - start for _, start, end in lives)
+    return [life for life in lives if life[2] - life[1] > longest - 1e-6]
+
+
+@study.test("bundle-tda")
+def tda(homology, *, within):
+    """The most persistent holes are born near √2 and die near √3."""
+    best = [most_persistent(lives) for lives in homology.values()]
+    born = torch.tensor([all(abs(a / 2**0.5 - 1) < within for _, a, _ in each) for each in best])
+    dies = torch.tensor([all(abs(z / 3**0.5 - 1) < within for *_, z in each) for each in best])
+    return Outcome(born & dies, born)
+
+
+# Spheres through points
+
+
+@study.experiment
+def spheres(seeds_sums):
+    """Whether the summands are clusters of spheres, and how many other clusters there are."""
+    among, others = [], []
+    for seed in seeds_sums:
+        W, sets, _ = mixed(CODES, seed, parts=(2, 2), most=6)
+        found = planes.plane_clusters(planes.lifted(W), [3, 4], 0.01)
+        among.append(set(sets) <= set(found))
+        others.append(len(set(found) - set(sets)))
+    return SimpleNamespace(among=torch.tensor(among), others=others)
+
+
+@study.test("bundle-spheres")
+def spheres_of_summands(spheres):
+    """Both summands are among the spheres found."""
+    others = f"{sum(spheres.others) / len(spheres.others):.1f} on average"
+    return Outcome(spheres.among, measured={"Other spheres beside the summands": others})
+
+
+# Hyperplanes
+
+
+@study.experiment
+def small_models(seeds, steps, procedure, device):
+    """Trained models of eight features in four dimensions, at p = 0.2."""
+    seeds = range(seeds.start, seeds.start + max(10, len(seeds)))
+    return train(
+        IndependentFeatures(8, torch.tensor(0.2)), 4, seeds=seeds,
+        procedure=procedure(8, 4, steps), device=device,
+    )  # fmt: skip
+
+
+@study.experiment
+def arrangements(small_models):
+    """Regions and bounded ones of each trained model, and of its bundles multiplied."""
+    counts, products, sharp = [], [], []
+    for W, b in zip(small_models.W, small_models.b, strict=True):
+        products.append(over_bundles(W, b, bundles.find_bundles(W), tolerance=0.1))
+        counts.append(regions.regions(W, b, tolerance=0.1))
+        sharp.append(regions.regions(W, b))
+    general = regions.general_position(8, 4)
+    return SimpleNamespace(counts=counts, products=products, sharp=sharp, general=general)
+
+
+def over_bundles(W: Tensor, b: Tensor, found: Sequence, **options) -> tuple[int, int]:
+    """The numbers of regions and of bounded ones, multiplied over bundles."""
+    parts = [list(bundle.features) for bundle in found]
+    each = [regions.regions(W[:, part], b[part], **options) for part in parts]
+    regions_of, bounded = (math.prod(numbers) for numbers in zip(*each, strict=True))
+    return regions_of, bounded
+
+
+@study.test("bundle-arrangement")
+def arrangement(arrangements):
+    """Fewer regions than in general position: as many as the bundles' multiplied."""
+    found = arrangements
+    fewer = [
+        whole == product and whole[0] < found.general[0]
+        for whole, product in zip(found.counts, found.products, strict=True)
+    ]
+    return Outcome(
+        torch.tensor(fewer),
+        measured={
+            "Regions, bounded ones": "; ".join(map(str, sorted(set(found.counts)))),
+            "General position": str(found.general),
+            "With a tolerance of 10⁻⁶": "; ".join(map(str, sorted(set(found.sharp)))),
+        },
+    )
+
+
+@study.experiment
+def random_biases(first_seed):
+    """The same of planted sums and of random normals, whose biases are random, ten of each.
+
+    By name: n and m, the pairs of regions and bounded ones, and those multiplied over bundles.
+    """
+    named = {
+        "four digons": ["digon"] * 4,
+        "triangle ⊕ pentagon": ["triangle", "polygon 5"],
+        "digon ⊕ tetrahedron": ["digon", "tetrahedron"],
+    }
+    sums = {name: planted.direct_sum(kinds)[0] for name, kinds in named.items()}
+    sums["random normals"] = torch.randn(4, 8, generator=stream(first_seed), dtype=torch.double)
+    found = {}
+    for name, W in sums.items():
+        pairs = set()
+        for seed in range(first_seed, first_seed + 10):
+            turned = planted.rotated(W, stream(seed))
+            b = torch.randn(W.shape[1], generator=stream(seed), dtype=W.dtype)
+            parts = bundles.find_bundles(turned, tolerance=1e-6)
+            pairs.add((regions.regions(turned, b), over_bundles(turned, b, parts)))
+        found[name] = SimpleNamespace(
+            size=W.shape[::-1], counts=[a for a, _ in pairs], products=[b for _, b in pairs]
+        )
+    return found
+
+
+# Trained models
+
+
+@study.experiment
+def trained(seeds, n_sparsities, steps, procedure, device):
+    """Models of 200 features in 15 dimensions, 1/p from 2 to 8: W by seed and sparsity."""
+
+    def experiment(seed, inverse_p):
+        run = train(
+            IndependentFeatures(200, 1 / inverse_p[:, None]), 15, seeds=seed,
+            procedure=procedure(200, 15, steps), device=device,
+        )  # fmt: skip
+        return {"W": (["dimension", "feature"], run.W)}
+
+    inverse_p = torch.logspace(math.log10(2), 3 * math.log10(2), n_sparsities)
+    return sweep(experiment, {"seed": seeds, "inverse_p": inverse_p}, cells_at_once=12)
+
+
+def compared(W: Tensor, *, edge: float) -> tuple[bool, bool, float]:
+    """How bundles and components of a model compare.
+
+    Parameters
+    ----------
+    W
+        ``(m, n)``, with a feature that is represented.
+    edge
+        The least size of W_i·W_j that joins two features of a component.
+
+    Returns
+    -------
+    tuple
+        Whether they are the same sets; whether the dimensions of the components add up to that of
+        all represented features; the largest overlap of a bundle.
+    """
+    kept = geometry.represented(W).nonzero().flatten()
+    found = bundles.find_bundles(W[:, kept])
+    sets = sorted(tuple(kept[list(each.features)].tolist()) for each in found)
+    graph = geometry.components(W, threshold=edge)
+    whole = geometry.span_dimension(W, kept.tolist())
+    factors = sum(geometry.span_dimension(W, part) for part in graph) == whole
+    return sets == sorted(map(tuple, graph)), factors, max(each.overlap for each in found)
+
+
+@study.test("bundle-trained")
+def bundles_are_components(trained, *, share, least_D, most_D, edge):
+    """In most models of a range, bundles, components and tegum factors are the same sets."""
+    D_star = geometry.dimensions_per_feature(trained.W)
+    in_range = (D_star >= least_D) & (D_star <= most_D)
+    shown, rows = [], []
+    for models, inside in zip(trained.W, in_range, strict=True):
+        own = [compared(W, edge=edge) for W in models[inside]]
+        shown.append(sum(same and factors for same, factors, _ in own) >= share * max(1, len(own)))
+        rows += own
+    overlap = f"{torch.tensor([row[2] for row in rows]).median():.2f}" if rows else "none"
+    return Outcome(
+        torch.tensor(shown),
+        measured={
+            "Models in the range": str(len(rows)),
+            "Bundles are the components": f"{sum(row[0] for row in rows)} of {len(rows)}",
+            "Components are a direct sum": f"{sum(row[1] for row in rows)} of {len(rows)}",
+            "Median largest overlap of a bundle": overlap,
+        },
+    )

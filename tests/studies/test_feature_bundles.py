@@ -1,0 +1,153 @@
+"""The tests of the claims on feature bundles, each on findings made by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from superpos.bundles import planted
+from superpos.claims.registry import load_registry
+from superpos.studies import feature_bundles as chapter
+
+
+def judged(claim_id: str, *found):
+    """What the claim's test says, with the registry's thresholds."""
+    return chapter.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+
+
+def subspaces(**changes) -> SimpleNamespace:
+    found = {"wrong": 1e-14, "rank": 6, "expected": 6, "apart": 1e-15} | changes
+    return SimpleNamespace(**{name: torch.tensor([value] * 3) for name, value in found.items()})
+
+
+def test_projectors_need_their_equations_and_their_dimension():
+    assert judged("bundle-projector", subspaces()).shown.all()
+    assert not judged("bundle-projector", subspaces(wrong=1e-6)).shown.any()
+    assert not judged("bundle-projector", subspaces(rank=5)).shown.any()
+
+
+def test_a_projector_depends_on_its_basis_only_if_two_bases_give_two():
+    assert not judged("bundle-basis", subspaces()).shown.any()
+    assert judged("bundle-basis", subspaces(apart=0.1)).shown.all()
+
+
+def test_two_planes_in_space_are_projected_as_computed_by_hand():
+    wrong, rank, expected, apart = chapter.facts(3, 2, 0)
+    assert wrong < 1e-12
+    assert rank == expected == 2
+    assert apart < 1e-12
+
+
+def trials(exact: bool, among: bool) -> Tensor:
+    return torch.tensor([[exact, among]] * 3)
+
+
+def test_the_method_must_find_the_summands_and_nothing_else():
+    for claim_id in ("bundle-hough", "bundle-perturb2"):
+        assert judged(claim_id, trials(True, True)).shown.all()
+        beside_others = judged(claim_id, trials(False, True))
+        assert not beside_others.shown.any()
+        assert beside_others.weaker.all()
+        assert not judged(claim_id, trials(False, False)).weaker.any()
+
+
+def test_two_triangles_are_found_in_the_coordinate_planes_and_digons_are_none():
+    W, sets = planted.direct_sum(["triangle", "triangle"])
+    assert chapter.by_talk(W, sorted(sets)) == (True, True)
+    W, sets = planted.direct_sum(["digon", "digon", "digon"])
+    assert chapter.by_talk(W, sorted(sets)) == (False, False)
+
+
+def found_at(*rows: list[bool]) -> Tensor:
+    return torch.tensor(rows)
+
+
+def test_the_method_fails_alone_if_projectors_find_what_it_does_not_at_any_radius():
+    none, all_at_one = found_at([False] * 3, [False] * 3), found_at([False] * 3, [True] * 3)
+    shown = judged("bundle-perturb4", {"talk": none, "projectors": all_at_one})
+    assert shown.shown.all()
+    both_fail = judged("bundle-perturb4", {"talk": none, "projectors": none})
+    assert not both_fail.shown.any()
+    assert both_fail.weaker.all()
+    works = judged("bundle-perturb4", {"talk": all_at_one, "projectors": all_at_one})
+    assert not works.shown.any()
+    assert not works.weaker.any()
+
+
+def test_the_best_radius_is_one_for_all_trials():
+    found = found_at([True, False, False], [False, True, True])
+    assert chapter.at_best(found).tolist() == [False, True, True]
+
+
+def test_bundles_must_be_found_without_noise_and_with_it():
+    right, wrong = trials(True, False), trials(False, True)
+    assert judged("bundle-hardened", {0.0: right, 0.05: right}).shown.all()
+    assert not judged("bundle-hardened", {0.0: right, 0.05: wrong}).shown.any()
+    assert not judged("bundle-hardened", {0.0: wrong, 0.05: right}).shown.any()
+
+
+def scales(**changes) -> SimpleNamespace:
+    found = {"same": True, "right": True, "seconds": 0.2} | changes
+    rows = {name: torch.tensor([value] * 3) for name, value in found.items()}
+    return SimpleNamespace(**rows, size=(30, 400))
+
+
+def test_a_large_case_must_be_right_and_done_in_time():
+    assert judged("bundle-scale", scales()).shown.all()
+    for change in ({"same": False}, {"right": False}, {"seconds": 25.0}):
+        assert not judged("bundle-scale", scales(**change)).shown.any()
+
+
+def test_holes_must_be_born_at_root_two_and_die_at_root_three():
+    expected = {("a",): [(1, 1.41, 1.73), (2, 1.5, 1.6)], ("b",): [(3, 1.42, 1.74)]}
+    assert judged("bundle-tda", expected).shown.all()
+    later = judged("bundle-tda", {("a",): [(1, 1.41, 2.0)]})
+    assert not later.shown.any()
+    assert later.weaker.all()
+    assert not judged("bundle-tda", {("a",): [(1, 1.0, 1.73)]}).weaker.any()
+
+
+def test_every_hole_that_lasts_as_long_counts():
+    two = {("a",): [(1, 1.41, 1.73), (1, 1.0, 1.32)]}
+    assert not judged("bundle-tda", two).shown.any()
+
+
+def test_spheres_must_be_among_the_clusters():
+    found = SimpleNamespace(among=torch.tensor([True, False]), others=[0, 3])
+    outcome = judged("bundle-spheres", found)
+    assert outcome.shown.tolist() == [True, False]
+    assert outcome.measured == {"Other spheres beside the summands": "1.5 on average"}
+
+
+def arrangements(count, product) -> SimpleNamespace:
+    return SimpleNamespace(counts=[count], products=[product], sharp=[count], general=(163, 35))
+
+
+def test_regions_must_be_fewer_than_in_general_position_and_multiply():
+    assert judged("bundle-arrangement", arrangements((16, 0), (16, 0))).shown.all()
+    assert not judged("bundle-arrangement", arrangements((16, 0), (16, 1))).shown.any()
+    assert not judged("bundle-arrangement", arrangements((163, 35), (163, 35))).shown.any()
+
+
+def polygon(k: int) -> Tensor:
+    angle = 2 * torch.pi * torch.arange(k) / k
+    return torch.stack([angle.cos(), angle.sin()])
+
+
+DIGON = torch.tensor([[1.0, -1.0]])
+
+
+def test_a_direct_sum_has_the_same_bundles_components_and_factors():
+    W = torch.block_diag(polygon(5), DIGON, DIGON)  # D* = 4/9
+    models = SimpleNamespace(W=W.expand(3, 4, *W.shape))
+    assert judged("bundle-trained", models).shown.all()
+
+
+def test_digons_at_a_slight_angle_are_one_component_and_two_bundles():
+    angle = torch.tensor([0.0, torch.pi, 1.3, 1.3 + torch.pi])
+    W = torch.block_diag(torch.stack([angle.cos(), angle.sin()]), polygon(5))
+    assert chapter.compared(W, edge=0.15)[:2] == (False, True)
+    models = SimpleNamespace(W=W.expand(3, 4, *W.shape))
+    assert not judged("bundle-trained", models).shown.any()
