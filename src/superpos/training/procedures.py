@@ -149,11 +149,14 @@ def published(n: int, m: int, *, instances: int = 1, **changes) -> Procedure:
 
     Examples
     --------
-    >>> round(published(5, 2, instances=10).initial_scale * (2 / 7) ** 0.5, 3)  # √(2 / 30)
-    0.258
+    >>> from superpos import RELU_OUTPUT
+    >>> scale = published(5, 2, instances=10).initial_scale
+    >>> W = RELU_OUTPUT.initial(5, 2, seeds=range(2000), scale=scale)["W"]
+    >>> round(W.std().item(), 2), round((2 / 30) ** 0.5, 2)
+    (0.26, 0.26)
     """
     checks.whole_number("n", n)
     checks.whole_number("m", m)
     checks.whole_number("instances", instances)
-    scale = ((n + m) / ((n + instances) * m)) ** 0.5  # against √(2 / (n + m)) of `Model.initial`
+    scale = ((n + m) / (n + instances)) ** 0.5  # against √(2 / (m (n + m))) of `Model.initial`
     return replace(PUBLISHED, **{"initial_scale": scale, **changes})
