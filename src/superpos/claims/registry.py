@@ -174,7 +174,7 @@ def in_words(value: float, form: str | None = None) -> str:
         return _WORDS[value]
     if form == "power":
         return "10" + str(round(math.log10(value))).translate(_RAISED)
-    plain = f"{value:.12g}".replace("e-0", "e-")
+    plain = repr(value).replace("e-0", "e-")  # 1.0 where the registry says 1.0
     return plain if "e-" in plain else plain.replace("-", "−")
 
 
