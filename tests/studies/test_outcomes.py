@@ -6,50 +6,11 @@ import math
 
 import pytest
 import torch
+from shapes import JUST, angle_of, columns, evenly, polar, rotation, told
 from torch import Tensor
 
 from superpos.learning import onehot
 from superpos.studies import outcomes
-
-JUST = 1e-4  # a little to either side of a threshold
-
-
-def columns(*features: tuple[float, ...]) -> Tensor:
-    return torch.tensor(features, dtype=torch.float64).T
-
-
-def polar(*features: tuple[float, float]) -> Tensor:
-    """Features of the plane by squared length and angle in degrees."""
-    return columns(
-        *(
-            (size**0.5 * math.cos(math.radians(angle)), size**0.5 * math.sin(math.radians(angle)))
-            for size, angle in features
-        )
-    )
-
-
-def evenly(*angles: float) -> Tensor:
-    return polar(*((1, angle) for angle in angles))
-
-
-def angle_of(cosine: float) -> float:
-    return math.degrees(math.acos(cosine))
-
-
-def draw(seed: int, *shape: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def rotation(seed: int, m: int) -> Tensor:
-    return torch.linalg.qr(draw(seed, m, m)).Q
-
-
-def told(found: Tensor) -> bool:
-    """Return the outcome of one model, which is one boolean."""
-    assert found.shape == ()
-    assert found.dtype is torch.bool
-    return found.item()
 
 
 def each(cases: dict):
@@ -407,148 +368,6 @@ def test_seeds_are_judged_one_by_one_and_in_any_basis(test):
     assert test(together.float()).tolist() == alone
 
 
-# Values that linger and cluster
-
-
-def fall(*stops: tuple[int, float], low: float = 0.25) -> Tensor:
-    """D* that falls from 1 evenly on a logarithmic scale, with stops of a length at a value."""
-    values: list[float] = []
-    start = 1.0
-    for length, value in (*stops, (0, low)):
-        steps = round(20 * math.log(start / value))
-        values += torch.logspace(math.log10(start), math.log10(value), steps + 1).tolist()[:-1]
-        values += [value] * length
-        start = value
-    return torch.tensor([*values, low])
-
-
-@pytest.mark.parametrize("value", [0.9, 0.5, 0.4])
-def test_what_stays_at_a_value_sticks_there_and_nowhere_else(value):
-    D = fall((10, value))
-    assert told(outcomes.sticks_at(D, value))
-    assert not told(outcomes.sticks_at(D, 0.7))
-    assert not told(outcomes.sticks_at(fall(), value))
-
-
-@pytest.mark.parametrize("k", range(12, 18))
-def test_to_stick_is_to_stay_twice_as_long_as_a_straight_fall_would(k):
-    # from 1 to 1/4 a straight fall spends ln(1.05/0.95)/ln 4 = 7.22 % within 5 % of a half
-    D = torch.cat([torch.ones(30), torch.full((k,), 0.5), torch.full((69 - k,), 0.25)])
-    share, needed = k / 99, 2 * math.log(1.05 / 0.95) / math.log(4)
-    assert told(outcomes.sticks_at(D, 0.5)) is (share >= needed)
-
-
-def test_at_the_upper_end_half_of_the_range_counts():
-    # a fall from 1 spends ln(1/0.95)/ln 4 = 3.70 % within 5 % of 1: 8 of 100 are enough, 7 not
-    for k, holds in ((7, False), (8, True)):
-        D = torch.cat([torch.ones(k), torch.full((100 - k,), 0.25)])
-        assert told(outcomes.sticks_at(D, 1)) is holds
-
-
-@pytest.mark.parametrize(
-    ("value", "holds"), [(0.4751, True), (0.4749, False), (0.5249, True), (0.5251, False)]
-)
-def test_near_is_within_5_percent(value, holds):
-    D = torch.cat([torch.ones(5), torch.full((50,), value), torch.full((5,), 0.25)])
-    assert told(outcomes.sticks_at(D, 0.5)) is holds
-
-
-def test_a_value_that_is_never_reached_is_not_stuck_at():
-    for value in (0.1, 0.2, 1.2):
-        assert not told(outcomes.sticks_at(fall(), value))
-
-
-def test_seeds_stick_one_by_one():
-    D = torch.stack([fall((10, 0.5)), fall((10, 0.7))])
-    assert outcomes.sticks_at(D, 0.5).tolist() == [True, False]
-    assert outcomes.sticks_at(D.double(), 0.7).tolist() == [False, True]
-
-
-def clustered(near: int, flank: int, centre: float, distance: float) -> Tensor:
-    """Some values at the centre and some at a distance, on either side in turn."""
-    sides = [1] if centre == 0 else [1, -1]
-    beside = [centre + sides[k % len(sides)] * distance for k in range(flank)]
-    return torch.tensor([centre] * near + beside + [0.9] * 50, dtype=torch.float64)
-
-
-@pytest.mark.parametrize("centre", [0, 3 / 8, 2 / 5, 1 / 2, 2 / 3, 3 / 4])
-def test_a_peak_has_more_than_twice_as_many_as_its_flanks(centre):
-    for near, flank, holds in ((5, 2, True), (4, 2, False), (1, 0, True), (0, 0, False)):
-        values = clustered(near, flank, centre, 0.025)
-        assert told(outcomes.peaks_at(values, centre)) is holds
-
-
-@pytest.mark.parametrize(
-    ("centre", "distance", "counts"),
-    [
-        (0.5, 0.0199, False),
-        (0.5, 0.0201, True),
-        (0.5, 0.0299, True),
-        (0.5, 0.0301, False),
-        (0, 0.0199, False),
-        (0, 0.0201, True),
-        (0, 0.0399, True),
-        (0, 0.0401, False),
-    ],
-)
-def test_the_flanks_are_at_0_02_to_0_03_and_at_0_twice_as_wide(centre, distance, counts):
-    values = clustered(2, 1, centre, distance)
-    assert outcomes.peaks_at(values, centre).item() is not counts
-
-
-def test_a_peak_is_within_0_01():
-    for distance, holds in ((0.0099, True), (0.0101, False)):
-        for sign in (1, -1):
-            assert outcomes.peaks_at(torch.tensor([0.4 + sign * distance]), 0.4).item() is holds
-
-
-def test_peaks_are_those_of_each_seed_in_any_order():
-    values = torch.stack([clustered(5, 2, 0.5, 0.025), clustered(4, 3, 0.5, 0.025)])
-    assert outcomes.peaks_at(values, 0.5).tolist() == [True, False]
-    assert outcomes.peaks_at(values.flip(-1), 0.5).tolist() == [True, False]
-
-
-# Tegum factors
-
-DIRECT_SUM = torch.block_diag(columns((1,), (-1,)), evenly(0, 120, 240), columns((1,)))
-
-
-def test_orthogonal_polytopes_that_fill_the_space_are_tegum_factors():
-    assert outcomes.tegum_factors(DIRECT_SUM) is True
-    assert outcomes.tegum_factors(rotation(0, 4) @ DIRECT_SUM) is True
-    order = torch.randperm(6, generator=torch.Generator().manual_seed(0))
-    assert outcomes.tegum_factors(DIRECT_SUM[:, order]) is True
-
-
-def test_a_space_that_is_not_filled_is_not_made_of_tegum_factors():
-    room = torch.cat([DIRECT_SUM, torch.zeros(1, 6, dtype=torch.float64)])
-    assert outcomes.tegum_factors(room) is False
-    assert outcomes.tegum_excess(room) == -1
-    assert outcomes.tegum_factors(torch.zeros(2, 3)) is False
-    assert outcomes.tegum_excess(torch.zeros(2, 3)) == -2
-    short = DIRECT_SUM.clone()
-    short[:, 5] *= (0.5 - JUST) ** 0.5  # no longer represented
-    assert outcomes.tegum_factors(short) is False
-
-
-@pytest.mark.parametrize(("product", "factors"), [(0.15 - JUST, False), (0.15 + JUST, True)])
-def test_parts_are_joined_by_a_product_of_0_15_or_more(product, factors):
-    # the five corners of a simplex in four dimensions have equal products: joined they are one
-    # part of rank 4, else five parts that share the four dimensions
-    corners = torch.linalg.svd(torch.eye(5, dtype=torch.float64) - 1 / 5).Vh[:4]
-    length = (4 * product) ** 0.5 / (4 / 5) ** 0.5
-    assert outcomes.tegum_factors(length * corners) is factors
-    assert outcomes.tegum_excess(length * corners) == (0 if factors else 1)
-    assert outcomes.tegum_factors(corners, threshold=0.19) is True  # products are 1/5
-    assert outcomes.tegum_factors(corners, threshold=0.21) is False
-
-
-@pytest.mark.parametrize(("value", "factors"), [(0.3 + JUST, True), (0.3 - JUST, False)])
-def test_a_part_spans_the_dimensions_with_singular_values_above_0_3(value, factors):
-    # two unit features at the cosine c have the singular values √(1 ± c)
-    assert outcomes.tegum_factors(evenly(0, angle_of(1 - value**2))) is factors
-
-
 @pytest.mark.parametrize(
     ("lengths", "two"),
     [
@@ -626,23 +445,3 @@ def test_a_loss_rises_and_falls_only_with_a_peak_in_between():
 
 
 # Superposition is gone
-
-
-@pytest.mark.parametrize(
-    ("model", "holds"),
-    [
-        (polar((0.2, 0), (0.3, 90)), True),  # at any scale
-        (polar((0.099, 0), (0.09, 90)), False),  # nothing is learnt
-        (polar((1, 0), (1, 90), (0.1, 0)), True),  # D_0 = 1/1.1
-        (polar((1, 0), (1, 90), (0.12, 0)), False),
-        (polar((1, 0), (1, 180)), False),
-        (polar((1, 0), (0.51, 180), (1, 90)), False),
-    ],
-)
-def test_superposition_is_gone_where_all_that_is_learnt_has_a_dimension_of_its_own(model, holds):
-    assert outcomes.free_of_superposition(model).item() is holds
-
-
-def test_the_longest_features_have_at_least_half_of_the_largest_squared_length():
-    model = polar((1, 0), (0.5 + JUST, 10), (0.5 - JUST, 20))
-    assert outcomes.longest(model).tolist() == [True, True, False]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+from shapes import JUST, angle_of, columns, evenly, rotation, told
 from torch import Tensor
 
 from superpos.claims.registry import load_registry
@@ -176,3 +178,159 @@ def test_sizes_that_are_full_are_not_compared():
     other[:, 2] = 2.0
     table = {"n": {10: (seeds, filled), 20: (other, sparse), 40: (seeds, sparse)}}
     assert judged("uniform-n-irrelevant", table).shown.all()
+
+
+# The detectors, at their thresholds
+
+STAY = {"within": 0.05, "times": 2}
+WINDOW = {"near": 0.01, "inner": 0.02, "outer": 0.03, "times": 2}
+
+
+# Values that linger and cluster
+
+
+def fall(*stops: tuple[int, float], low: float = 0.25) -> Tensor:
+    """D* that falls from 1 evenly on a logarithmic scale, with stops of a length at a value."""
+    values: list[float] = []
+    start = 1.0
+    for length, value in (*stops, (0, low)):
+        steps = round(20 * math.log(start / value))
+        values += torch.logspace(math.log10(start), math.log10(value), steps + 1).tolist()[:-1]
+        values += [value] * length
+        start = value
+    return torch.tensor([*values, low])
+
+
+@pytest.mark.parametrize("value", [0.9, 0.5, 0.4])
+def test_what_stays_at_a_value_sticks_there_and_nowhere_else(value):
+    D = fall((10, value))
+    assert told(uniform.sticks_at(D, value, **STAY))
+    assert not told(uniform.sticks_at(D, 0.7, **STAY))
+    assert not told(uniform.sticks_at(fall(), value, **STAY))
+
+
+@pytest.mark.parametrize("k", range(12, 18))
+def test_to_stick_is_to_stay_twice_as_long_as_a_straight_fall_would(k):
+    # from 1 to 1/4 a straight fall spends ln(1.05/0.95)/ln 4 = 7.22 % within 5 % of a half
+    D = torch.cat([torch.ones(30), torch.full((k,), 0.5), torch.full((69 - k,), 0.25)])
+    share, needed = k / 99, 2 * math.log(1.05 / 0.95) / math.log(4)
+    assert told(uniform.sticks_at(D, 0.5, **STAY)) is (share >= needed)
+
+
+def test_at_the_upper_end_half_of_the_range_counts():
+    # a fall from 1 spends ln(1/0.95)/ln 4 = 3.70 % within 5 % of 1: 8 of 100 are enough, 7 not
+    for k, holds in ((7, False), (8, True)):
+        D = torch.cat([torch.ones(k), torch.full((100 - k,), 0.25)])
+        assert told(uniform.sticks_at(D, 1, **STAY)) is holds
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"), [(0.4751, True), (0.4749, False), (0.5249, True), (0.5251, False)]
+)
+def test_near_is_within_5_percent(value, holds):
+    D = torch.cat([torch.ones(5), torch.full((50,), value), torch.full((5,), 0.25)])
+    assert told(uniform.sticks_at(D, 0.5, **STAY)) is holds
+
+
+def test_a_value_that_is_never_reached_is_not_stuck_at():
+    for value in (0.1, 0.2, 1.2):
+        assert not told(uniform.sticks_at(fall(), value, **STAY))
+
+
+def test_seeds_stick_one_by_one():
+    D = torch.stack([fall((10, 0.5)), fall((10, 0.7))])
+    assert uniform.sticks_at(D, 0.5, **STAY).tolist() == [True, False]
+    assert uniform.sticks_at(D.double(), 0.7, **STAY).tolist() == [False, True]
+
+
+def clustered(near: int, flank: int, centre: float, distance: float) -> Tensor:
+    """Some values at the centre and some at a distance, on either side in turn."""
+    sides = [1] if centre == 0 else [1, -1]
+    beside = [centre + sides[k % len(sides)] * distance for k in range(flank)]
+    return torch.tensor([centre] * near + beside + [0.9] * 50, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("centre", [0, 3 / 8, 2 / 5, 1 / 2, 2 / 3, 3 / 4])
+def test_a_peak_has_more_than_twice_as_many_as_its_flanks(centre):
+    for near, flank, holds in ((5, 2, True), (4, 2, False), (1, 0, True), (0, 0, False)):
+        values = clustered(near, flank, centre, 0.025)
+        assert told(uniform.peaks_at(values, centre, **WINDOW)) is holds
+
+
+@pytest.mark.parametrize(
+    ("centre", "distance", "counts"),
+    [
+        (0.5, 0.0199, False),
+        (0.5, 0.0201, True),
+        (0.5, 0.0299, True),
+        (0.5, 0.0301, False),
+        (0, 0.0199, False),
+        (0, 0.0201, True),
+        (0, 0.0399, True),
+        (0, 0.0401, False),
+    ],
+)
+def test_the_flanks_are_at_0_02_to_0_03_and_at_0_twice_as_wide(centre, distance, counts):
+    values = clustered(2, 1, centre, distance)
+    assert uniform.peaks_at(values, centre, **WINDOW).item() is not counts
+
+
+def test_a_peak_is_within_0_01():
+    for distance, holds in ((0.0099, True), (0.0101, False)):
+        for sign in (1, -1):
+            assert (
+                uniform.peaks_at(torch.tensor([0.4 + sign * distance]), 0.4, **WINDOW).item()
+                is holds
+            )
+
+
+def test_peaks_are_those_of_each_seed_in_any_order():
+    values = torch.stack([clustered(5, 2, 0.5, 0.025), clustered(4, 3, 0.5, 0.025)])
+    assert uniform.peaks_at(values, 0.5, **WINDOW).tolist() == [True, False]
+    assert uniform.peaks_at(values.flip(-1), 0.5, **WINDOW).tolist() == [True, False]
+
+
+# Tegum factors
+
+
+def tegum_factors(W: Tensor, *, threshold: float = 0.15) -> bool:
+    return uniform.tegum_excess(W, threshold=threshold) == 0
+
+
+DIRECT_SUM = torch.block_diag(columns((1,), (-1,)), evenly(0, 120, 240), columns((1,)))
+
+
+def test_orthogonal_polytopes_that_fill_the_space_are_tegum_factors():
+    assert tegum_factors(DIRECT_SUM) is True
+    assert tegum_factors(rotation(0, 4) @ DIRECT_SUM) is True
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(0))
+    assert tegum_factors(DIRECT_SUM[:, order]) is True
+
+
+def test_a_space_that_is_not_filled_is_not_made_of_tegum_factors():
+    room = torch.cat([DIRECT_SUM, torch.zeros(1, 6, dtype=torch.float64)])
+    assert tegum_factors(room) is False
+    assert uniform.tegum_excess(room, threshold=0.15) == -1
+    assert tegum_factors(torch.zeros(2, 3)) is False
+    assert uniform.tegum_excess(torch.zeros(2, 3), threshold=0.15) == -2
+    short = DIRECT_SUM.clone()
+    short[:, 5] *= (0.5 - JUST) ** 0.5  # no longer represented
+    assert tegum_factors(short) is False
+
+
+@pytest.mark.parametrize(("product", "factors"), [(0.15 - JUST, False), (0.15 + JUST, True)])
+def test_parts_are_joined_by_a_product_of_0_15_or_more(product, factors):
+    # the five corners of a simplex in four dimensions have equal products: joined they are one
+    # part of rank 4, else five parts that share the four dimensions
+    corners = torch.linalg.svd(torch.eye(5, dtype=torch.float64) - 1 / 5).Vh[:4]
+    length = (4 * product) ** 0.5 / (4 / 5) ** 0.5
+    assert tegum_factors(length * corners) is factors
+    assert uniform.tegum_excess(length * corners, threshold=0.15) == (0 if factors else 1)
+    assert tegum_factors(corners, threshold=0.19) is True  # products are 1/5
+    assert tegum_factors(corners, threshold=0.21) is False
+
+
+@pytest.mark.parametrize(("value", "factors"), [(0.3 + JUST, True), (0.3 - JUST, False)])
+def test_a_part_spans_the_dimensions_with_singular_values_above_0_3(value, factors):
+    # two unit features at the cosine c have the singular values √(1 ± c)
+    assert tegum_factors(evenly(0, angle_of(1 - value**2))) is factors

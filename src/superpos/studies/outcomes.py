@@ -5,8 +5,6 @@ Each takes an ensemble and returns one boolean for each model (or each seed), ne
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -218,50 +216,6 @@ def superposed(W: Tensor) -> Tensor:
     return geometry.represented(W) & (geometry.interference(W) >= SUPERPOSED)
 
 
-def free_of_superposition(W: Tensor, *, least: float = 0.9) -> Tensor:
-    """Return whether something is learnt and all of it has dimensions of its own.
-
-    Whatever the scale: of the features with at least half of the largest ‖W_i‖², which must be 0.1
-    or more, each has D_i ≥ ``least``.
-
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    least
-        The smallest D_i that counts as a dimension of its own, in [0, 1].
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
-    >>> free_of_superposition(torch.tensor([[0.5, 0.0], [0.0, 0.6]]))
-    tensor(True)
-    >>> free_of_superposition(torch.tensor([[0.5, -0.5]])), free_of_superposition(torch.zeros(1, 2))
-    (tensor(False), tensor(False))
-    """
-    alone = geometry.feature_dimensionality(W) >= least
-    largest = geometry.squared_norms(W).amax(-1)
-    return (alone | ~longest(W)).all(-1) & (largest >= 0.1)
-
-
-def longest(W: Tensor) -> Tensor:
-    """Return which features have at least half of the largest ‖W_i‖²: booleans ``(..., n)``.
-
-    Where everything is short, as after adversarial training, these are the ones that count.
-
-    Examples
-    --------
-    >>> longest(torch.tensor([[0.5, 0.4, 0.1]]))
-    tensor([ True,  True, False])
-    """
-    size = geometry.squared_norms(W)
-    return size >= size.amax(-1, keepdim=True) / 2
-
-
 def growing_number(W: Tensor) -> Tensor:
     """Return whether ever more features are represented along the last axis of settings.
 
@@ -351,116 +305,6 @@ def negative_biases(W: Tensor, b: Tensor, *, least: float = 0.05) -> Tensor:
 
 def _mean_where(value: Tensor, chosen: Tensor) -> Tensor:
     return (value * chosen).sum(-1) / chosen.sum(-1).clamp_min(1)
-
-
-def sticks_at(dimensions_per_feature: Tensor, value: float, *, within: float = 0.05) -> Tensor:
-    """Return whether D* lingers at a value: at least twice as long as a straight fall would.
-
-    The fall it is compared with is straight in log D* over the settings, between the two ends.
-
-    Parameters
-    ----------
-    dimensions_per_feature
-        D* ``(..., settings)``, at logarithmically even sparsities.
-    value
-        Where it may stick, above 0.
-    within
-        How near counts, as a share of ``value``.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
-    >>> sticks_at(torch.tensor([1.0, 0.5, 0.5, 0.5, 0.25]), 0.5)
-    tensor(True)
-    >>> sticks_at(torch.logspace(0, -1, 50), 0.5)
-    tensor(False)
-    """
-    height = dimensions_per_feature.double().log()
-    low, high = math.log(value * (1 - within)), math.log(value * (1 + within))
-    near = ((height >= low) & (height <= high)).double().mean(-1)
-    top, bottom = height[..., 0], height[..., -1]
-    overlap = (top.clamp_max(high) - bottom.clamp_min(low)).clamp_min(0)
-    return (near > 0) & (near >= 2 * overlap / (top - bottom).clamp_min(1e-12))
-
-
-def peaks_at(values: Tensor, centre: float) -> Tensor:
-    """Return whether values cluster at ``centre``: within 0.01 more than twice those in the flanks.
-
-    The flanks are at a distance of 0.02 to 0.03 on both sides; at 0, where there is only one
-    side, of 0.02 to 0.04.
-
-    Parameters
-    ----------
-    values
-        ``(..., k)``, in [0, 1].
-    centre
-        Where the cluster is expected.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
-    >>> even = torch.linspace(0, 1, 999)
-    >>> peaks_at(torch.tensor([0.5, 0.5, 0.5, 0.525]), 0.5), peaks_at(even, 0.5)
-    (tensor(True), tensor(False))
-    """
-    distance = (values - centre).abs()
-    reach = 0.03 if centre > 0 else 0.04
-    flank = ((distance >= 0.02) & (distance < reach)).sum(-1)
-    return (distance <= 0.01).sum(-1) > 2 * flank
-
-
-def tegum_factors(W: Tensor, *, threshold: float = 0.15) -> bool:
-    """Return whether the components of a model's feature graph span orthogonal subspaces.
-
-    They do if their dimensions add up to m; see `tegum_excess`.
-
-    Parameters
-    ----------
-    W
-        One model, ``(m, n)``.
-
-    Examples
-    --------
-    >>> tegum_factors(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]))
-    True
-    """
-    return tegum_excess(W, threshold=threshold) == 0
-
-
-def tegum_excess(W: Tensor, *, threshold: float = 0.15) -> int:
-    """Return by how much the dimensions of a feature graph's components exceed m, added up.
-
-    More than 0 says that components share dimensions, at angles too small for an edge; less, that
-    there are dimensions without a feature.
-
-    Parameters
-    ----------
-    W
-        One model, ``(m, n)``.
-    threshold
-        The least size of W_i·W_j that makes an edge.
-
-    Examples
-    --------
-    Two digons at an angle of 89° fill a plane, and leave a dimension of space empty:
-
-    >>> angles = torch.tensor([0.0, 180.0, 89.0, 269.0]).deg2rad()
-    >>> W = torch.stack([angles.cos(), angles.sin()])
-    >>> tegum_excess(W)
-    0
-    >>> tegum_excess(torch.cat([W, torch.zeros(1, 4)]))
-    -1
-    """
-    parts = geometry.components(W, threshold=threshold)
-    return sum(geometry.span_dimension(W, part) for part in parts) - W.shape[-2]
 
 
 def two_circles(W: Tensor) -> Tensor:
