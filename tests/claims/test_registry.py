@@ -169,3 +169,21 @@ def test_every_claim_of_the_book_can_be_decided():
     for claim in load_registry(ROOT / "book" / "claims.yml").values():
         assert 0 < claim.share < 1, claim.id  # at 0 or 1 one of the verdicts is out of reach
         assert claim.id.replace("-", "").isalnum(), claim.id  # it becomes a link on the page
+
+
+def test_a_claim_that_applies_the_tests_of_others_has_their_thresholds(load):
+    steep = RISES | {"thresholds": {"slope": 2}, "counts": "The slope is above {slope}."}
+    both = FALLS | {"thresholds_of": ["rises"], "counts": "The test of rises, downwards."}
+    assert load(steep, both)["falls"].thresholds == {"slope": 2}
+    with pytest.raises(InvalidArgument, match="falls has the thresholds of rises"):
+        load(both, steep)
+    with pytest.raises(InvalidArgument, match="its counts must name it"):
+        load(steep, both | {"counts": "It falls."})
+
+
+def test_thresholds_of_two_claims_may_share_a_name_only_with_the_same_value(load):
+    flat = RISES | {"thresholds": {"slope": 0}, "counts": "The slope is {slope}.", "id": "flat"}
+    steep = flat | {"thresholds": {"slope": 2}, "id": "steep"}
+    both = FALLS | {"thresholds_of": ["flat", "steep"], "counts": "Those of flat and steep."}
+    with pytest.raises(InvalidArgument, match="a threshold slope from two claims"):
+        load(flat, steep, both)

@@ -96,13 +96,15 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
                 f"{path.name}: claim {name} names deviations that deviations.yml lacks: "
                 f"{', '.join(sorted(unknown))}"
             )
-        thresholds = entry.get("thresholds", {})
+        own = entry.get("thresholds", {})
+        others = _of_others(entry, registry, where=f"{path.name}: claim {name}")
+        thresholds = {**others, **own}
         texts = {
             reading: _filled(entry.get(reading), thresholds, where=f"{path.name}: claim {name}")
             for reading in ("setting", "counts", "qualified")
         }
         told = {place for text in texts.values() for place in text[1]}
-        if unused := set(thresholds) - told:
+        if unused := set(own) - told:
             listed = ", ".join(sorted(unused))
             raise InvalidArgument(
                 f"{path.name}: claim {name} does not tell its thresholds {listed}"
@@ -125,6 +127,21 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
             thresholds=dict(thresholds),
         )
     return registry
+
+
+def _of_others(entry: Mapping, registry: Mapping[str, Claim], *, where: str) -> dict[str, float]:
+    """Return the thresholds of the claims whose tests an entry applies: it names them in words."""
+    found: dict[str, float] = {}
+    for other in entry.get("thresholds_of", ()):
+        if other not in registry or other not in entry["counts"]:
+            raise InvalidArgument(
+                f"{where} has the thresholds of {other}: that must be a claim further up, and "
+                "its counts must name it"
+            )
+        for name, value in registry[other].thresholds.items():
+            if found.setdefault(name, value) != value:
+                raise InvalidArgument(f"{where} has a threshold {name} from two claims")
+    return found
 
 
 def _filled(
