@@ -18,9 +18,6 @@ from superpos.features import BooleanFeatures
 from superpos.models import Model
 
 SLOPE = 0.25  # that a neuron gives the output of a feature which it serves, at least
-_RATIO = 2.0  # of the two weights of a neuron that superposes asymmetrically
-_INHIBITION = 0.5  # of the disturbance, that a single neuron takes away
-_REST = 0.1  # of the disturbance, that all neurons together leave
 
 
 def pairwise_and(x: Tensor) -> Tensor:
@@ -145,16 +142,22 @@ def scaled(W: Tensor, V: Tensor) -> tuple[Tensor, Tensor]:
     return W / size, V * size
 
 
-def two_sided(W: Tensor, V: Tensor, *, tolerance: float = 0.1) -> Tensor:
+def two_sided(
+    W: Tensor, V: Tensor, *, rest: float = 0.1, low: float = 0.9, high: float = 1.1
+) -> Tensor:
     """Return whether each feature has one positive and one negative neuron that do nothing else.
 
     Neurons are scaled as by `scaled`: the input weight is +1 or −1, the output weight to the same
-    feature 1; all others are 0, up to ``tolerance``.
+    feature about 1, and all others about 0.
 
     Parameters
     ----------
     W, V
         ``(..., m, n)``.
+    rest
+        How large the other weights may be.
+    low, high
+        Between which the output weight must lie.
 
     Returns
     -------
@@ -172,9 +175,9 @@ def two_sided(W: Tensor, V: Tensor, *, tolerance: float = 0.1) -> Tensor:
     W, V = scaled(W, V)
     n = W.shape[-1]
     first = torch.nn.functional.one_hot(W.abs().argmax(-1), n).bool()
-    rest = torch.where(first, 0.0, W).abs().amax(-1) <= tolerance
-    wrong = torch.where(first, V - 1, V).abs().amax(-1) <= tolerance
-    pure = (rest & wrong)[..., None] & first
+    alone = [torch.where(first, 0.0, weights).abs().amax(-1) <= rest for weights in (W, V)]
+    told = (~first | ((low <= V) & (high >= V))).all(-1)
+    pure = (alone[0] & alone[1] & told)[..., None] & first
     # exactly one neuron of each sign, and it is such a neuron
     signs = [first & (W > 0), first & (W < 0)]
     return torch.stack(
@@ -252,6 +255,8 @@ class Motifs:
         Whether it takes away at least half of T.
     rest
         The slope that all neurons together give output j.
+    repaired
+        Whether that is at most a tenth of T.
     back, back_rest
         The same two slopes the other way round: what j does to output i, by neuron k and in all.
     """
@@ -263,13 +268,14 @@ class Motifs:
     inhibitor: Tensor
     single: Tensor
     rest: Tensor
+    repaired: Tensor
     back: Tensor
     back_rest: Tensor
 
     @property
     def cancelled(self) -> Tensor:
         """Asymmetric neurons whose disturbance all neurons take away but for a tenth."""
-        return self.asymmetric & (self.rest <= _REST * self.disturbance)
+        return self.asymmetric & self.repaired
 
     @property
     def complete(self) -> Tensor:
@@ -277,7 +283,15 @@ class Motifs:
         return self.cancelled & self.single
 
 
-def find_motifs(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Motifs:
+def find_motifs(
+    W: Tensor,
+    V: Tensor,
+    *,
+    least: float = SLOPE,
+    ratio: float = 2.0,
+    inhibition: float = 0.5,
+    left: float = 0.1,
+) -> Motifs:
     """Find asymmetric superposition with inhibition in models of absolute values.
 
     Neuron k serves features i and j (see `serving`), and no other, with |W_ki| ≥ 2 |W_kj| and
@@ -292,6 +306,10 @@ def find_motifs(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Motifs:
         ``(..., m, n)``.
     least
         The slope from which on a neuron serves a feature.
+    ratio
+        How unequal the two weights in, and the two out, must be.
+    inhibition, left
+        What a single other neuron must take away of T, and what all together may leave.
 
     Raises
     ------
@@ -342,8 +360,8 @@ def find_motifs(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Motifs:
     taken, inhibitor = torch.where(itself, -torch.inf, -effect).max(-2)
     asymmetric = (
         (served.sum(-1) == 2)
-        & (own(size, strong) >= _RATIO * own(size, weak))
-        & (own(V, weak) >= _RATIO * own(V, strong))
+        & (own(size, strong) >= ratio * own(size, weak))
+        & (own(V, weak) >= ratio * own(V, strong))
     )
     return Motifs(
         asymmetric=asymmetric,
@@ -351,8 +369,9 @@ def find_motifs(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Motifs:
         weak=weak,
         disturbance=disturbance,
         inhibitor=inhibitor,
-        single=taken >= _INHIBITION * disturbance,
+        single=taken >= inhibition * disturbance,
         rest=effect.sum(-2),
+        repaired=effect.sum(-2) <= left * disturbance,
         back=back.diagonal(dim1=-2, dim2=-1),
         back_rest=back.sum(-2),
     )

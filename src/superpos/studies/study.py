@@ -13,6 +13,7 @@ of a parameter of the chapter       its value
 ``seeds``, ``seeds_sizes``, …       the seeds counted by ``n_seeds``, ``n_seeds_sizes``, …
 ``first_seed``                      the first of them: a retest with fresh seeds moves it
 ``procedure``                       how models are trained: a function that the study names
+``outcome``                         what a claim's test found, by id: for drawings
 of a threshold of the claim         its value; keyword-only, and of tests alone
 ==================================  ==============================================================
 
@@ -34,7 +35,7 @@ from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
 OURS = "ours"  # the procedure of the book
-_GIVEN = ("first_seed", "procedure")  # by a run, whatever the chapter
+_GIVEN = ("first_seed", "procedure", "outcome")  # by a run, whatever the chapter
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -50,11 +51,14 @@ class Outcome:
         The same for the claim's weaker reading, where it has one.
     measured
         What else was measured, in words, by name.
+    seen
+        What was counted on the way, where a drawing shows it.
     """
 
     shown: Tensor
     weaker: Tensor | None = None
     measured: Mapping[str, str] = field(default_factory=dict)
+    seen: Any = None
 
 
 @dataclass(frozen=True)
@@ -322,6 +326,8 @@ class Run:
             return self._first_seed
         if name == "procedure":
             return self._procedure
+        if name == "outcome":
+            return self.outcome
         parameter = _parameter(name)
         value = self.settings[parameter]
         return value if name == parameter else range(self._first_seed, self._first_seed + value)
