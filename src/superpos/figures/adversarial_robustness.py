@@ -264,7 +264,7 @@ def stronger_table(stronger) -> Table:
             f"{clean[0]:.3f}",
             f"{ATTACK_SIZES[nothing.int().argmax()]:.1f}" if nothing.any() else never,
         ]
-    return Table(heads, rows)
+    return Table(heads, rows, numbers={"enough": rows[f"climbing, p = {P:g}"][0]})
 
 
 def size_table(models, sizes, short, n_features, n_hidden) -> Table:

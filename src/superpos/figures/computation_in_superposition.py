@@ -297,6 +297,7 @@ def ands(logic, by_hand, n_seeds_and) -> Picture:
         f"{hand[0]:.1f} and {hand[-1]:.3f}.",
         "Ten ANDs in five neurons: how many are computed (dots are seeds), and how much of the "
         "outputs' variance is left. Dashed: the code of {eq}`eq-code`.",
+        {"dense": f"{number[:, 0].mean():.1f}", "sparse": f"{number[:, -1].mean():.1f}"},
     )
 
 
@@ -380,7 +381,8 @@ def and_table(logic_variants) -> Table:
         name: [f"{c:.1f}" for c in (left <= COMPUTED).sum(-1).double().mean(0).tolist()]
         for name, left in logic_variants.items()
     }
-    return Table(["p = 0.5", "p = 0.003"], rows)
+    numbers = {"three": rows["3 neurons"][-1]}
+    return Table(["p = 0.5", "p = 0.003"], rows, numbers=numbers)
 
 
 def explorer() -> Picture:
