@@ -13,8 +13,7 @@ from torch import Tensor
 
 from superpos import geometry
 from superpos.figures.axes import plain_ticks, polytope_lines
-from superpos.figures.style import ACCENT, DIGON, FAINT, INK, PENTAGON, POLYTOPES, set_colours
-from superpos.studies import outcomes
+from superpos.figures.style import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
 
 
 def feature_graph(
@@ -160,32 +159,6 @@ def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
     furthest = max((values.max().item() for values in groups.values() if len(values)), default=0)
     axes.set_xlim(-0.06 * max(furthest, 0.1), 1.06 * max(furthest, 0.1))
     axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
-
-
-def feature_kinds(axes: Axes, probability: Tensor, W: Tensor) -> None:
-    """Draw represented features per hidden dimension against p, by how they share their dimension.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    probability
-        ``(settings,)``, drawn from dense to sparse.
-    W
-        ``(seeds, settings, m, n)``.
-    """
-    m, p = W.shape[-2], probability.numpy()
-    shared = outcomes.superposed(W)
-    paired = shared & (geometry.antipodal_partners(W, cosine=-0.9) > 0)
-    kinds = {
-        "own dimension": geometry.represented(W) & ~shared,
-        "antipodal pair": paired,
-        "other superposition": shared & ~paired,
-    }
-    heights = [kind.sum(-1).double().mean(0).numpy() / m for kind in kinds.values()]
-    axes.stackplot(p, heights, labels=kinds, colors=[INK, DIGON, PENTAGON], alpha=0.85, lw=0)
-    axes.set(xscale="log", xlim=(p.max(), p.min()))
-    axes.set_ylim(0, auto=True)  # panels that share the axis may be higher
 
 
 def polytope_legend(fig: Figure) -> None:

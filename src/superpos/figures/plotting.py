@@ -5,7 +5,6 @@ from superpos.figures.features import (  # noqa: F401
     cloud,
     dimensionality_scatter,
     feature_graph,
-    feature_kinds,
     polytope_legend,
     strips,
 )

@@ -154,6 +154,14 @@ class Study:
             raise InvalidArgument(f"the study {self.chapter} has no test of the claim {claim_id}")
         return self.tests[claim_id]
 
+    def judge(self, claim_id: str, *found: Any) -> Outcome:
+        """Return what a claim's test says of some arrays, by the registry's thresholds.
+
+        For arrays that do not come from the chapter's own experiments: made by hand, or trained in
+        another way.
+        """
+        return self.test_of(claim_id)(*found, **load_registry()[claim_id].thresholds)
+
     def ways(self, claim_id: str) -> dict[str, Way]:
         """Return the ways to train a claim's models, by name; none where nothing is trained."""
         if "procedure" not in self.needs(claim_id):
