@@ -21,7 +21,7 @@ INTERFERENCE = mpl.colormaps["cividis"]  # how superposed a feature is, from 0 t
 PRODUCTS = mpl.colormaps["RdBu_r"]  # entries of WᵀW, centred on 0
 SETTINGS = mpl.colormaps["magma_r"]  # a few settings, from dense to sparse
 INK, FAINT, ACCENT = "#22272e", "#9aa4ad", "#b5472f"
-LOW, MIDDLE, HIGH, TALL = 2.4, 3.0, 3.6, 4.9  # heights of figures, in inches
+LOW, MIDDLE, HIGH, TALL, PAGE = 2.4, 3.0, 3.6, 4.9, 8.0  # heights of figures, in inches
 FINE, THIN, MEDIUM, BOLD = 0.5, 0.7, 1.0, 2.4  # widths of lines
 
 # name → D_i of the polytopes that the paper draws lines for (Elhage et al. 2022, "Uniform
