@@ -14,6 +14,8 @@ from superpos.errors import InvalidArgument
 from superpos.losses import active_moments, exact_loss
 
 LEFT_OUT, KEPT = 0.1, 0.5  # ‖W_i‖² of a feature that is left out, and of one that is not
+PAIRED, APART = -0.9, -0.1  # the largest cosine of a pair, and of features that are joint
+RIGHT_ANGLE = 0.2  # the largest size of a cosine that counts as a right angle
 
 TWO_FEATURES = ("extra left out", "other left out", "antipodal pair", "none of these")
 THREE_FEATURES = (
@@ -86,13 +88,30 @@ def candidates(features: int = 2) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def kind(W: Tensor) -> Tensor:
+def kind(
+    W: Tensor,
+    *,
+    left_out: float = LEFT_OUT,
+    kept: float = KEPT,
+    paired: float = PAIRED,
+    right: float = RIGHT_ANGLE,
+    apart: float = APART,
+) -> Tensor:
     """Return which kind of solution each model is.
 
     Parameters
     ----------
     W
         ``(..., 1, 2)`` or ``(..., 2, 3)``, the extra feature last.
+    left_out, kept
+        ‖W_i‖² of a feature that is left out, at most, and of one that is alone in its dimension or
+        joint with others, at least.
+    paired
+        Of three features: the cosine of a pair, at most. Joint ones have cosines above it.
+    right
+        The size of the cosine of the third feature with either of a pair, at most.
+    apart
+        The cosine of joint features is below it.
 
     Returns
     -------
@@ -110,25 +129,24 @@ def kind(W: Tensor) -> Tensor:
     if W.shape[-2:] not in {(1, 2), (2, 3)}:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: (..., 1, 2) or (..., 2, 3) is needed")
     size = geometry.squared_norms(W)
-    out = size <= LEFT_OUT
+    out, long = size <= left_out, size >= kept
     if W.shape[-1] == 2:
-        kept = size >= KEPT
         opposite = ~out.any(-1) & (W.prod(-1)[..., 0] < 0)
-        tests = [kept[..., 0] & out[..., 1], out[..., 0] & kept[..., 1], opposite]
+        tests = [long[..., 0] & out[..., 1], out[..., 0] & long[..., 1], opposite]
     else:
         cosine = geometry.cosines(W)
 
-        def paired(i: int, j: int, alone: int) -> Tensor:
-            apart = (cosine[..., alone, i].abs() <= 0.2) & (cosine[..., alone, j].abs() <= 0.2)
-            return ~out.any(-1) & (cosine[..., i, j] <= -0.9) & apart
+        def pair(i: int, j: int, alone: int) -> Tensor:
+            across = (cosine[..., alone, [i, j]].abs() <= right).all(-1)
+            return ~out.any(-1) & (cosine[..., i, j] <= paired) & across
 
         between = cosine[..., [0, 0, 1], [1, 2, 2]]
         tests = [
             out[..., 2] & ~out[..., 0] & ~out[..., 1],
             ~out[..., 2] & (out[..., 0] ^ out[..., 1]),
-            paired(0, 2, 1) | paired(1, 2, 0),
-            paired(0, 1, 2),
-            (size >= KEPT).all(-1) & ((between > -0.9) & (between < -0.1)).all(-1),
+            pair(0, 2, 1) | pair(1, 2, 0),
+            pair(0, 1, 2),
+            long.all(-1) & ((between > paired) & (between < apart)).all(-1),
         ]
     found = torch.stack([*tests, torch.ones_like(tests[0])])
     return found.int().argmax(0)  # the first that fits
