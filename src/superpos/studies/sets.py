@@ -1,8 +1,8 @@
 """How sets of correlated or anticorrelated features are arranged.
 
 Features come set by set, as `CorrelatedSets` and `AnticorrelatedSets` draw them: with sets of
-``size`` features, set s has the features from s · size on. Every function takes an ensemble and
-gives one value for each model, or for each set of each model.
+``size`` features, set s has the features from s · size on. What counts as an arrangement that a
+claim speaks of is decided in the study of the chapter.
 """
 
 from __future__ import annotations
@@ -13,20 +13,6 @@ from torch import Tensor
 
 from superpos import checks, geometry
 from superpos.errors import InvalidArgument
-from superpos.studies.outcomes import KEPT, RIGHT_ANGLE
-
-ANTIPODAL, ALIGNED = -0.95, 0.95  # cosines from which two features count as one line
-
-
-def all_represented(W: Tensor) -> Tensor:
-    """Return whether every feature is represented, ‖W_i‖² ≥ 0.5: booleans ``(...)``.
-
-    Examples
-    --------
-    >>> all_represented(torch.tensor([[1.0, -1.0]])), all_represented(torch.tensor([[1.0, 0.5]]))
-    (tensor(True), tensor(False))
-    """
-    return geometry.represented(W, threshold=KEPT).all(-1)
 
 
 def partner_cosines(W: Tensor) -> Tensor:
@@ -49,47 +35,6 @@ def partner_cosines(W: Tensor) -> Tensor:
     """
     _check_sets(W, 2)
     return geometry.cosines(W)[..., ::2, 1::2].diagonal(dim1=-2, dim2=-1)
-
-
-def pairs_orthogonal(W: Tensor) -> Tensor:
-    """Return whether all features are represented and partners at right angles: ``(...)``.
-
-    Examples
-    --------
-    >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
-    >>> pairs_orthogonal(W), pairs_antipodal(W)
-    (tensor(True), tensor(False))
-    """
-    return all_represented(W) & (partner_cosines(W).abs() <= RIGHT_ANGLE).all(-1)
-
-
-def pairs_antipodal(W: Tensor) -> Tensor:
-    """Return whether all features are represented and partners antipodal: ``(...)``.
-
-    Examples
-    --------
-    >>> pairs_antipodal(torch.tensor([[1.0, -1.0]]))
-    tensor(True)
-    """
-    return all_represented(W) & (partner_cosines(W) <= ANTIPODAL).all(-1)
-
-
-def hexagonal(W: Tensor) -> Tensor:
-    """Return whether the angles between neighbours are all between 40° and 80°: ``(...)``.
-
-    Parameters
-    ----------
-    W
-        ``(..., 2, 6)``.
-
-    Examples
-    --------
-    >>> angle = torch.arange(6) * torch.pi / 3
-    >>> hexagonal(torch.stack([angle.cos(), angle.sin()]))
-    tensor(True)
-    """
-    gaps = geometry.angular_gaps(W)
-    return ((gaps >= 40) & (gaps <= 80)).all(-1)
 
 
 def partners_adjacent(W: Tensor) -> Tensor:
@@ -119,33 +64,6 @@ def partners_adjacent(W: Tensor) -> Tensor:
     place = order.argsort(-1)
     apart = (place[..., ::2] - place[..., 1::2]).remainder(n)
     return ((apart == 1) | (apart == n - 1)).all(-1)
-
-
-def collapsed_pairs(W: Tensor, *, threshold: float = KEPT) -> Tensor:
-    """Return which pairs are collapsed: both features represented, in one direction.
-
-    A pair stored as nothing but its sum has W_i = W_j with ‖W_i‖² = 1/2: the read-out of
-    each is then the mean of both.
-
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n even.
-    threshold
-        The least ‖W_i‖² of a feature that counts as represented.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(..., n/2)``.
-
-    Examples
-    --------
-    >>> collapsed_pairs(torch.tensor([[0.8, 0.8, 1.0, -1.0]]))
-    tensor([ True, False])
-    """
-    kept = geometry.represented(W, threshold=threshold).unflatten(-1, (-1, 2)).all(-1)
-    return kept & (partner_cosines(W) >= ALIGNED)
 
 
 def within_sets(W: Tensor, size: int) -> Tensor:
@@ -287,7 +205,7 @@ def sets_apart(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
             len(set(part)) == 1 for part in sets_of_parts(one, size, threshold=threshold)
         ),
     )
-    return parts_of & all_represented(W)
+    return parts_of & geometry.represented(W).all(-1)
 
 
 def sharing_partners(W: Tensor, *, threshold: float = 0.15) -> Tensor:
