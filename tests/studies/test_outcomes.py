@@ -176,27 +176,4 @@ def test_the_symmetric_failure_is_regular(stretch, turn, symmetric):
     assert many.shape == (3, 4)
 
 
-def polygon(k, lengths=1.0, turned=0.0):
-    angles = torch.arange(k) * 2 * torch.pi / k + turned
-    return torch.stack([angles.cos(), angles.sin()]) * lengths
-
-
-@pytest.mark.parametrize("k", [3, 5, 8])
-def test_a_regular_polygon_is_one_at_any_size_and_angle(k):
-    for vectors in (polygon(k), polygon(k, 7.0, 0.3), polygon(k).flip(-1)):
-        assert outcomes.regular_polygon(vectors)
-
-
-def test_what_has_a_short_corner_or_a_gap_is_no_regular_polygon():
-    short = torch.tensor([1.0, 1.0, 0.6, 1.0, 1.0])
-    assert not outcomes.regular_polygon(polygon(5, short))
-    assert not outcomes.regular_polygon(polygon(8)[:, :4])
-    assert outcomes.regular_polygon(polygon(5, torch.tensor([1.0, 1.0, 0.8, 1.0, 1.0])))
-
-
-def test_a_loss_rises_and_falls_only_with_a_peak_in_between():
-    rows = torch.tensor([[1, 1.06, 1], [1, 1.04, 0.5], [1, 1.1, 1.1], [1.1, 1.1, 1]])
-    assert outcomes.rises_and_falls(rows).tolist() == [True, False, False, False]
-
-
 # Superposition is gone

@@ -75,7 +75,9 @@ def reference(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -
         axes.axvline(place, color=INK, lw=THIN, ls="--", zorder=0)
 
 
-def band(axes: Axes, x: Tensor, trials: Tensor, *, label: str = "", color=FAINT) -> None:
+def band(
+    axes: Axes, x: Tensor, trials: Tensor, *, label: str = "", color=FAINT, alpha: float = 0.5
+) -> None:
     """Shade between the lowest and the highest of some trials.
 
     Parameters
@@ -86,8 +88,8 @@ def band(axes: Axes, x: Tensor, trials: Tensor, *, label: str = "", color=FAINT)
         ``(k,)``.
     trials
         ``(trials, k)``.
-    label, color
+    label, color, alpha
         As for ``Axes.fill_between``.
     """
     low, high = trials.amin(0), trials.amax(0)
-    axes.fill_between(x, low, high, color=color, alpha=0.5, lw=0, label=label or None)
+    axes.fill_between(x, low, high, color=color, alpha=alpha, lw=0, label=label or None)
