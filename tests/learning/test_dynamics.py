@@ -8,7 +8,6 @@ import torch
 from superpos import CorrelatedSets, IndependentFeatures, geometry, losses
 from superpos.errors import InvalidArgument
 from superpos.learning import dynamics
-from superpos.studies import outcomes
 
 RECORDS = 101
 AT = torch.linspace(0, 1, RECORDS)
@@ -169,28 +168,7 @@ def test_a_route_names_each_stage_when_it_is_entered():
     assert dynamics.route(stages) == "1+1 → 2+1 → 1+1 → 2+2"
 
 
-# What the chapter measures with
-
-
-def test_an_octahedron_is_one_whichever_way_it_is_turned_and_paired():
-    axes = torch.eye(3)
-    W = torch.cat([axes, -axes[:, [2, 0, 1]]], 1)
-    rotation, _ = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1)))
-    assert outcomes.octahedron(torch.stack([W, rotation @ W, 0.8 * W])).all()
-
-
-@pytest.mark.parametrize("order", [[0, 3, 1, 4, 2, 5], [0, 1, 2, 3, 4, 4]])
-def test_pairs_within_a_set_and_doubled_partners_are_no_octahedron(order):
-    axes = torch.eye(3)
-    assert not outcomes.octahedron(torch.cat([axes, -axes], 1)[:, order])
-
-
-def test_short_or_twisted_features_are_no_octahedron():
-    axes = torch.eye(3)
-    W = torch.cat([axes, -axes], 1)
-    twist = torch.tensor([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
-    twisted = torch.cat([axes, -(twist @ axes)], 1)
-    assert outcomes.octahedron(torch.stack([0.7 * W, twisted])).tolist() == [False, False]
+# The loss along the course
 
 
 @pytest.mark.parametrize("features", [CorrelatedSets(2, 3, 0.1), IndependentFeatures(6, 0.1)])

@@ -78,45 +78,6 @@ def regular_pentagon(W: Tensor) -> Tensor:
     return even & (mean[..., 0] > 0) & ((length - mean).abs() <= 0.02 * mean).all(-1)
 
 
-def octahedron(W: Tensor, *, size: int = 3) -> Tensor:
-    """Return whether features form antipodal pairs across sets, all at right angles.
-
-    Every feature has ‖W_i‖² ≥ 0.5, exactly one partner at a cosine of −0.95 or less, from another
-    set, and is within 0.15 of a right angle (in the cosine) to the rest.
-
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``, with the features set by set.
-    size
-        Features in a set.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    References
-    ----------
-    Elhage et al. 2022, "Superposition and Learning Dynamics".
-
-    Examples
-    --------
-    >>> axes = torch.eye(3)
-    >>> octahedron(torch.cat([axes, -axes], 1)), octahedron(torch.cat([axes, axes], 1))
-    (tensor(True), tensor(False))
-    """
-    cosine = geometry.cosines(W)
-    n = W.shape[-1]
-    of_set = torch.arange(n, device=W.device) // size
-    partner = cosine <= -0.95
-    own = torch.eye(n, dtype=torch.bool, device=W.device)
-    one = (partner.sum(-1) == 1).all(-1)
-    across = ~(partner & (of_set[:, None] == of_set)).any((-2, -1))
-    right = ((cosine.abs() <= 0.15) | partner | own).all((-2, -1))
-    return geometry.represented(W).all(-1) & one & across & right
-
-
 def two_circles(W: Tensor) -> Tensor:
     """Return whether features come in two lengths: one gap between sorted lengths towers.
 

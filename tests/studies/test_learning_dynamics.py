@@ -1,0 +1,158 @@
+"""The tests of the claims on learning dynamics, each on runs made by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from superpos.claims.registry import load_registry
+from superpos.studies import learning_dynamics as learning
+
+
+def judged(claim_id: str, *found):
+    """What the claim's test says, with the registry's thresholds."""
+    return learning.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+
+
+# Energy levels
+
+AT = torch.linspace(0, 1, 201)
+
+
+def exchanges(*times: float, by: float, slope: float = 1.0, seeds: int = 3) -> SimpleNamespace:
+    """At each time one feature goes from 1/4 to 1/2, and the loss falls by more than elsewhere."""
+    D = torch.stack([0.25 + 0.25 * (time <= AT) for time in times], -1)
+    loss = 10 - slope * AT - by * sum((time <= AT).double() for time in times)
+    return SimpleNamespace(D=D.expand(seeds, *D.shape), loss=loss.expand(seeds, -1))
+
+
+def test_features_that_jump_while_the_loss_drops_show_the_claim():
+    found = judged("dyn-energy-jumps", exchanges(0.3, 0.5, 0.7, by=0.1), 2000)
+    assert found.shown.all()
+    assert found.weaker.all()
+    assert found.measured["Jumps a run"] == "3.00"
+
+
+def test_a_loss_that_falls_by_half_as_much_again_is_the_weaker_reading():
+    found = judged("dyn-energy-jumps", exchanges(0.3, 0.5, 0.7, by=0.01), 2000)
+    assert not found.shown.any()
+    assert found.weaker.all()
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        exchanges(0.3, 0.5, by=0.1),  # too few
+        exchanges(0.02, 0.05, 0.07, by=0.1),  # too early
+        exchanges(0.3, 0.5, 0.7, by=-0.005),  # the loss falls less than elsewhere
+    ],
+)
+def test_few_or_early_jumps_and_a_loss_that_does_not_drop_show_nothing(runs):
+    found = judged("dyn-energy-jumps", runs, 2000)
+    assert not found.shown.any()
+    assert not found.weaker.any()
+
+
+def test_features_that_glide_do_not_jump():
+    runs = exchanges(0.5, by=0.0)
+    runs.D = (0.25 + 0.5 * (AT - 0.3)).clamp(0.25, 0.5)[:, None].expand(3, 201, 4)
+    found = judged("dyn-energy-jumps", runs, 2000)
+    assert not found.weaker.any()
+    told = found.measured["Steps that a feature takes from D_i = 0.3 to 0.45"]
+    assert told == "610, the median of 12"  # 0.15 at half a D a training
+
+
+# The octahedron
+
+AXES = torch.eye(3)
+OCTAHEDRON = torch.cat([AXES, -AXES[:, [2, 0, 1]]], 1)
+LOST = OCTAHEDRON * torch.tensor([1.0, 1, 1, 1, 1, 0.3])
+
+
+def ended(models: list[Tensor], loss: list[float]) -> SimpleNamespace:
+    """Runs that end as these models, at these losses, from a start that they share."""
+    W = torch.stack(models)[:, None].expand(-1, 3, 3, 6).clone()
+    W[:, 0] = 0.1 * OCTAHEDRON
+    return SimpleNamespace(W=W, loss=torch.tensor(loss)[:, None].expand(-1, 3))
+
+
+def test_runs_that_end_as_octahedra_show_the_claim():
+    found = judged("dyn-octahedron", ended([OCTAHEDRON] * 20, [1.0] * 20))
+    assert found.shown.all()
+    assert found.weaker.tolist() == [True, True]
+
+
+def test_the_best_of_ten_may_be_an_octahedron_where_most_are_not():
+    models, losses = [LOST] * 20, [1.0] * 20
+    models[7], losses[7] = OCTAHEDRON, 0.5
+    models[12], losses[12] = OCTAHEDRON, 1.5
+    found = judged("dyn-octahedron", ended(models, losses))
+    assert found.shown.nonzero().flatten().tolist() == [7, 12]
+    assert found.weaker.tolist() == [True, False]
+    assert (
+        found.measured["Of the others"] == "18 have lost a feature, 0 are not yet at right angles"
+    )
+
+
+def test_an_octahedron_is_one_whichever_way_it_is_turned_and_paired():
+    rotation, _ = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1)))
+    models = [OCTAHEDRON, rotation @ OCTAHEDRON, 0.8 * OCTAHEDRON]
+    assert judged("dyn-octahedron", ended(models * 4, [1.0] * 12)).shown.all()
+
+
+@pytest.mark.parametrize("order", [[0, 3, 1, 4, 2, 5], [0, 1, 2, 3, 4, 4]])
+def test_pairs_within_a_set_and_doubled_partners_are_no_octahedron(order):
+    W = torch.cat([AXES, -AXES], 1)[:, order]
+    assert not judged("dyn-octahedron", ended([W] * 10, [1.0] * 10)).shown.any()
+
+
+def test_short_or_twisted_features_are_no_octahedron():
+    twist = torch.tensor([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
+    twisted = torch.cat([AXES, -(twist @ AXES)], 1)
+    models = [0.7 * OCTAHEDRON, twisted] * 5
+    assert not judged("dyn-octahedron", ended(models, [1.0] * 10)).shown.any()
+
+
+# Plateaus
+
+COLLAPSED = torch.tensor([[1.0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0]])
+
+
+def resting(*levels: float, first: Tensor = COLLAPSED, seeds: int = 3) -> SimpleNamespace:
+    """Runs that rest at losses between 1 and 0, as long on each, and end in a steady fall to 0."""
+    part = 80 // len(levels)
+    loss = [1.0, *(level for level in levels for _ in range(part))]
+    loss = torch.cat([torch.tensor(loss), torch.linspace(levels[-1], 0, 101 - len(loss))])
+    W = OCTAHEDRON.expand(101, 3, 6).clone()
+    W[1 : part + 1] = first
+    return SimpleNamespace(W=W.expand(seeds, 101, 3, 6), loss=loss.expand(seeds, 101))
+
+
+def test_two_rests_the_first_of_them_linear_show_the_claim():
+    found = judged("dyn-plateaus", resting(0.6, 0.3))
+    assert found.shown.all()
+    assert found.weaker.all()
+
+
+def test_two_rests_of_which_none_is_linear_are_the_weaker_reading():
+    found = judged("dyn-plateaus", resting(0.6, 0.3, first=OCTAHEDRON))
+    assert not found.shown.any()
+    assert found.weaker.all()
+
+
+@pytest.mark.parametrize("levels", [(0.6,), (0.6, 0.58), tuple(torch.linspace(0.99, 0.2, 80))])
+def test_one_rest_two_at_the_same_loss_and_a_steady_fall_show_nothing(levels):
+    found = judged("dyn-plateaus", resting(*map(float, levels)))
+    assert not found.shown.any()
+    assert not found.weaker.any()
+
+
+def test_the_rest_in_which_a_run_ends_is_told_but_not_counted():
+    runs = resting(0.6, 0.3)
+    runs.loss = (runs.loss - 0.3).clamp_min(0)  # the second is its end
+    found = judged("dyn-plateaus", runs)
+    assert not found.weaker.any()
+    assert found.measured["Two plateaus, one of them the last"].startswith("3 of 3")
