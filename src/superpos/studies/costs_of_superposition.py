@@ -1,0 +1,744 @@
+"""Costs of superposition: interference, capacity, levels, noise in layers, few bits, bits in all.
+
+Linsefors 2024, "Some costs of superposition", and the comments on it. The post calls features m and
+neurons n; here n features share m dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from superpos import PUBLISHED, IndependentFeatures, Procedure, codes, sweep, train
+from superpos.codes import capacity, layers, rounding
+from superpos.compute.executors import scheduler
+from superpos.compute.sweeps import tensors
+from superpos.studies.study import Outcome, Study, Way
+from superpos.training.procedures import published
+
+SIZES = ((64, 256), (128, 512), (256, 1024), (256, 4096))  # m and n of random codes
+READ = SIZES[1:]  # those that are read
+SHOWN = READ.index((256, 1024))  # the one told of in the text
+NUMBERS = (64, 68, 72, 76, 80, 96, 128, 192, 256, 512)  # of features in 64 dimensions
+ACTIVE = (1, 2, 4, 8, 16, 32, 64)  # features at once, for their noise
+SHARED = (2, 4, 8, 16)  # the same for levels
+ORTHOGONAL = (1, 2, 3, 10, 30, 60, 90, 100)  # the same for 100 features in 100 dimensions
+CROWDS = (1, 2, 3, 4)  # the same in layers
+OCCUPIED = (2, 4, 8, 16, 32, 64, 128, 256)  # the mean of the same, for bits
+LAYERS = 8
+ERROR = 0.01  # share of readings, or of inputs, that may be wrong
+ERRORS = (0.001, ERROR, 0.05)  # for comparison
+P = torch.tensor([0.1, 0.03, 0.01])  # of trained models
+BITS = tuple(range(2, 9))
+RESPONSES = (layers.unchanged, layers.relu, layers.saturating, layers.step)
+
+
+def ours(n: int, m: int, steps: int, **changes) -> Procedure:
+    """The procedure that finds good optima soon."""
+    return Procedure.fast(n, m, steps=steps, **changes)
+
+
+def theirs(n: int, m: int, steps: int) -> Procedure:
+    """The notebook of Elhage et al. 2022, with ten models in one array."""
+    return published(n, m, instances=10, steps=steps)
+
+
+study = Study(
+    "costs_of_superposition",
+    {
+        "ours": Way(
+            "Adam at a rate of at most 2/n, warmed up and lowered to 0 as a cosine, 64 inputs a "
+            "step, each output's own input integrated, features half as long at the start as at "
+            "the end",
+            ours,
+        ),
+        "published": Way(
+            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
+            "weights over an array of 10 models, biases 0 (the notebook of Elhage et al. 2022; the "
+            "post does not say how a network is trained)",
+            theirs,
+            settings={"steps": 10_000},
+            quick={"steps": 1000},
+        ),
+    },
+)
+
+
+def over(values: Sequence, seeds: Sequence[int], measure: Callable) -> SimpleNamespace:
+    """Measure every value with every seed, on all cores.
+
+    Parameters
+    ----------
+    values
+        Anything.
+    seeds
+        Whole numbers.
+    measure
+        From a value and a seed to numbers, or lists of them, by name.
+
+    Returns
+    -------
+    SimpleNamespace
+        Tensors ``(values, seeds, ...)`` by name.
+    """
+
+    def experiment(place, seed):
+        found = [[measure(values[int(k)], int(s)) for s in seed] for k in place]
+        return {
+            name: torch.tensor([[cell[name] for cell in row] for row in found])
+            for name in found[0][0]
+        }
+
+    grid = {"place": range(len(values)), "seed": seeds}
+    where = scheduler() or "processes"
+    return tensors(sweep(experiment, grid, cells_at_once=-(-len(seeds) // 4), executor=where))
+
+
+def each(seeds: Sequence[int], measure: Callable) -> SimpleNamespace:
+    """Measure something with every seed: tensors ``(seeds, ...)`` by name; see `over`."""
+    found = vars(over((None,), seeds, lambda _, seed: measure(seed)))
+    return SimpleNamespace(
+        **{name: values[0] for name, values in found.items() if name not in AXES}
+    )
+
+
+AXES = ("place", "seed")
+
+
+def bound(n: int, m: int) -> float:
+    """Return the post's number of features that can be active at once, m/(8 ln n).
+
+    Examples
+    --------
+    >>> round(bound(100, 100), 1)
+    2.7
+    """
+    return m / (8 * math.log(n))
+
+
+def within(values: Tensor, estimates: Sequence[float], factor: float) -> Tensor:
+    """Return whether values are within a factor of an estimate.
+
+    Parameters
+    ----------
+    values
+        ``(sizes, codes)``.
+    estimates
+        One for each size.
+    factor
+        Above 1.
+
+    Examples
+    --------
+    >>> within(torch.tensor([[1.0, 3.0], [3.0, 9.0]]), [1.0, 4.0], 2)
+    tensor([[ True, False],
+            [ True, False]])
+    """
+    ratio = values / torch.tensor(estimates, dtype=values.dtype)[:, None]
+    return (ratio < factor) & (ratio > 1 / factor)
+
+
+def exponent(values: Tensor, count: Sequence[int]) -> Tensor:
+    """Return the slope of the logarithm of ``values`` by that of ``count``, by least squares.
+
+    Examples
+    --------
+    >>> exponent(torch.tensor([[3.0, 6.0, 12.0]]), [1, 4, 16])
+    tensor([0.5000])
+    """
+    place = torch.tensor(count, dtype=values.dtype).log()
+    centred = place - place.mean()
+    return (values.log() * centred).sum(1) / centred.square().sum()
+
+
+def span(values: Tensor, digits: int = 2) -> str:
+    """Return the lowest and the highest of some values as text."""
+    return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
+
+
+# Signal and noise
+
+
+@study.experiment
+def interference(seeds_codes):
+    """The typical and the worst cosine of random codes: (sizes, codes)."""
+
+    def measure(size, seed):
+        m, n = size
+        W = codes.random_code(n, m, seed=seed)
+        return {"typical": codes.typical_cosine(W).item(), "worst": codes.coherence(W).item()}
+
+    return over(SIZES, seeds_codes, measure)
+
+
+@study.experiment
+def by_number(seeds_optimised, n_inputs, descent, first_seed):
+    """Codes of more and more features in 64 dimensions: cosines, and how many can be active.
+
+    Returns
+    -------
+    dict
+        ``"optimised"`` and ``"harmonic"``, one code each, and ``"random"``: ``worst``,
+        ``typical`` and ``most`` of each, ``(numbers, codes)``.
+    """
+
+    def measure(W):
+        return {
+            "worst": codes.coherence(W).item(),
+            "typical": codes.typical_cosine(W).item(),
+            "most": capacity.most_active(W, inputs=n_inputs, seed=first_seed),
+        }
+
+    def optimised(n, seed):
+        return measure(codes.optimised_code(n, 64, seed=seed, steps=descent))
+
+    def harmonic(n, seed):
+        # as many features as dimensions are no frame: there the optimised code is orthogonal
+        return measure(codes.harmonic_code(n, 64, seed=seed)) if n > 64 else optimised(n, seed)
+
+    def random(n, seed):
+        return measure(codes.random_code(n, 64, seed=seed + 2))
+
+    return {
+        "optimised": over(NUMBERS, [first_seed], optimised),
+        "harmonic": over(NUMBERS, [first_seed], harmonic),
+        "random": over(NUMBERS, seeds_optimised, random),
+    }
+
+
+@study.test("cost-noise")
+def noise(interference, *, factor):
+    """The typical cosine is near the lemma's estimate; weaker: the worst one is."""
+    lemma = [codes.lemma_noise(n, m) for m, n in SIZES]
+    estimate = torch.tensor(lemma)[:, None]
+    return Outcome(
+        within(interference.typical, lemma, factor).flatten(),
+        within(interference.worst, lemma, factor).flatten(),
+        {
+            "Estimate over the typical cosine": span(estimate / interference.typical, 1),
+            "Estimate over the worst cosine": span(estimate / interference.worst),
+        },
+    )
+
+
+@study.test("cost-noise-rms")
+def noise_rms(interference, *, share):
+    """The typical cosine is 1/√m."""
+    random_walk = [m**-0.5 for m, _ in SIZES]
+    times = interference.typical / torch.tensor(random_walk)[:, None]
+    return Outcome(
+        within(interference.typical, random_walk, 1 + share).flatten(),
+        measured={"Typical cosine times √m": span(times, 3)},
+    )
+
+
+@study.experiment
+def triangles():
+    """The largest |cos θ| of what was orthogonal, for errors ε of lengths."""
+    errors = torch.logspace(-3, -1, 50, dtype=torch.float64)
+    largest = [codes.largest_cosine(error) for error in errors.tolist()]
+    return {"error": errors, "cosine": torch.tensor(largest, dtype=torch.float64)}
+
+
+@study.test("cost-angle")
+def angle(triangles, *, second):
+    """The largest |cos θ| is (2 + √2)ε, up to a multiple of ε²."""
+    error, cosine = triangles["error"], triangles["cosine"]
+    first = 2 + 2**0.5
+    ratio = cosine / error
+    return Outcome(
+        (cosine - first * error).abs() <= second * error**2,
+        measured={
+            "Largest |cos θ| over ε": f"{ratio[0]:.3f} at ε = {error[0]:g}, "
+            f"{ratio[-1]:.3f} at ε = {error[-1]:g}; 2 + √2 = {first:.3f}"
+        },
+    )
+
+
+# Many active features
+
+
+@study.experiment
+def active_noise(seeds_codes, seeds_optimised, n_inputs, descent):
+    """The noise of silent features at each number of active ones, and the typical cosine.
+
+    Returns
+    -------
+    dict
+        ``"random"`` and ``"optimised"``: ``noise`` ``(codes, numbers)``, ``typical`` ``(codes,)``.
+    """
+
+    def measure(W, seed):
+        noise = [capacity.read(W, k, inputs=n_inputs, seed=seed).noise for k in ACTIVE]
+        return {"noise": noise, "typical": codes.typical_cosine(W).item()}
+
+    def random(seed):
+        return measure(codes.random_code(512, 128, seed=seed), seed)
+
+    def optimised(seed):
+        few = max(5, descent // 4)
+        return measure(codes.optimised_code(512, 128, seed=seed, steps=few), seed)
+
+    return {"random": each(seeds_codes, random), "optimised": each(seeds_optimised, optimised)}
+
+
+@study.test("cost-sqrt-l")
+def sqrt_l(active_noise, *, low, high, shallow, steep):
+    """The noise over √l and the typical cosine is 1 at every l; weaker: its exponent is 1/2."""
+    ratio, slope = {}, {}
+    for kind, found in active_noise.items():
+        root = torch.tensor(ACTIVE, dtype=found.noise.dtype).sqrt()
+        ratio[kind] = found.noise / root / found.typical[:, None]
+        slope[kind] = exponent(found.noise, ACTIVE)
+    ratios, slopes = torch.cat([*ratio.values()]), torch.cat([*slope.values()])
+    return Outcome(
+        ((ratios > low) & (ratios < high)).all(1),
+        (slopes > shallow) & (slopes < steep),
+        {
+            "Noise over √l times the typical cosine": ", ".join(
+                f"{span(values)} ({kind})" for kind, values in ratio.items()
+            ),
+            "Exponent of l": ", ".join(
+                f"{span(values, 3)} ({kind})" for kind, values in slope.items()
+            ),
+        },
+    )
+
+
+# How many at once
+
+
+@study.experiment
+def readings(seeds_codes, n_inputs):
+    """What can be read from random codes: features at once, noise, bits: (sizes, codes, ...)."""
+
+    def measure(size, seed):
+        m, n = size
+        W = codes.random_code(n, m, seed=seed)
+        few = {"inputs": n_inputs if n < 2000 else n_inputs // 2, "seed": seed}
+        alone = capacity.most_active(W, error=ERROR, **few)
+        bits = capacity.stored_bits(W, alone, **few)
+        return {
+            "alone": alone,
+            "together": capacity.most_active(W, error=ERROR, together=True, **few),
+            "noise_at_m": capacity.read(W, m, inputs=100, seed=seed).noise,
+            "read": (bits.read.value, *bits.read.interval, bits.read.bias),
+            "thresholded": (bits.thresholded.value, *bits.thresholded.interval),
+            "dedicated": bits.dedicated,
+            "written": bits.written,
+        }
+
+    return over(READ, seeds_codes, measure)
+
+
+@study.experiment
+def by_error(seeds_codes, n_inputs):
+    """How many features can be active at once, for other errors: (errors, codes)."""
+
+    def measure(error, seed):
+        W = codes.random_code(1024, 256, seed=seed)
+        return {"most": capacity.most_active(W, error=error, inputs=n_inputs, seed=seed)}
+
+    return over(ERRORS, seeds_codes[: max(2, len(seeds_codes) // 4)], measure)
+
+
+def for_sizes(texts: Sequence[str]) -> str:
+    """Join what was measured at each size that is read, with the size."""
+    cases = zip(READ, texts, strict=True)
+    return "; ".join(f"{text} (m = {m}, n = {n})" for (m, n), text in cases)
+
+
+@study.test("cost-capacity")
+def at_once(readings, *, factor):
+    """l* is near m/(8 ln n); weaker: the number for reading all features right is."""
+    bounds = [bound(n, m) for m, n in READ]
+    ratio = torch.tensor(bounds, dtype=readings.alone.dtype)[:, None]
+    return Outcome(
+        within(readings.alone, bounds, factor).flatten(),
+        within(readings.together, bounds, factor).flatten(),
+        {
+            "l* over m/(8 ln n)": for_sizes([span(row) for row in readings.alone / ratio]),
+            "All features right": "; ".join(span(row) for row in readings.together / ratio),
+        },
+    )
+
+
+@study.test("cost-capacity-rms")
+def at_once_rms(readings, *, factor, share):
+    """l* is near m; weaker: at l = m the noise is as large as the signal."""
+    sizes = [m for m, _ in READ]
+    noise = readings.noise_at_m
+    return Outcome(
+        within(readings.alone, sizes, factor).flatten(),
+        ((noise > 1 - share) & (noise < 1 + share)).flatten(),
+        {
+            "m over l*": span(torch.tensor(sizes)[:, None] / readings.alone, 1),
+            "Noise at l = m, against a signal of 1": span(noise, 3),
+        },
+    )
+
+
+@study.experiment
+def hundred(seeds_hundred):
+    """Codes of 100 features in 100 dimensions that descent finds: the inputs read right at each l.
+
+    Returns
+    -------
+    SimpleNamespace
+        ``right``, a share, ``(codes, numbers)``, and the ``worst`` cosine, ``(codes,)``.
+    """
+
+    def measure(seed):
+        W = codes.optimised_code(100, 100, seed=seed)
+        tested = [capacity.read(W, k, inputs=1000, seed=seed).all_right() for k in ORTHOGONAL]
+        return {"right": tested, "worst": codes.coherence(W).item()}
+
+    return each(seeds_hundred, measure)
+
+
+@study.experiment
+def random_hundred(first_seed):
+    """l* of five random codes of 100 features in 100 dimensions."""
+    seeds = range(first_seed, first_seed + 5)
+    return [
+        capacity.most_active(codes.random_code(100, 100, seed=seed), error=ERROR, seed=first_seed)
+        for seed in seeds
+    ]
+
+
+@study.test("cost-loose")
+def loose(hundred, random_hundred, *, post):
+    """The code that descent finds is read without error at every l, where the post allows few."""
+    allowed = bound(100, 100)
+    return Outcome(
+        (hundred.right == 1).all(1) & (round(allowed, 1) == post),
+        measured={
+            "Bound": f"{allowed:.1f}",
+            "Found codes": f"worst cosine {hundred.worst.max():.0e}",
+            "Random codes, 1 % of readings wrong": f"l* = {min(random_hundred):.1f} to "
+            f"{max(random_hundred):.1f}",
+        },
+    )
+
+
+@study.experiment
+def root_codes():
+    """The roots of D_m, from 2 to 64 dimensions, read with one feature active.
+
+    For any two roots a permutation of the coordinates with changes of sign takes one to the other
+    and the code to itself, so that it is enough to read one.
+
+    Returns
+    -------
+    dict
+        How many they are, the highest reading of a silent one, and that of the active one, by m.
+    """
+    found = {"m": torch.arange(2, 65), "number": [], "silent": [], "active": []}
+    for m in found["m"].tolist():
+        W = codes.roots(m)
+        reading = W.T @ W[:, 0]
+        found["number"].append(W.shape[1])
+        found["silent"].append(reading[1:].max().item())
+        found["active"].append(reading[0].item())
+    return {name: torch.as_tensor(values).double() for name, values in found.items()}
+
+
+_ROUNDING = 1e-9  # of a reading
+
+
+@study.test("cost-features")
+def features_in_all(root_codes, *, silent, active):
+    """More than exp(m/8) vectors cannot be read one at a time."""
+    more = root_codes["number"] > (root_codes["m"] / 8).exp()
+    low = root_codes["silent"] <= silent + _ROUNDING
+    high = root_codes["active"] >= active - _ROUNDING
+    growth = math.log(codes.chance_above(0.5, 200) / codes.chance_above(0.5, 400)) / 200
+    return Outcome(
+        ~(more & low & high),
+        measured={
+            "m = 24": f"exp(m/8) is {math.exp(3):.0f}, fewer than dimensions; there are "
+            f"{2 * 24 * 23} roots",
+            "Random directions": f"n grows as exp({growth:.3f} m) at a given error",
+        },
+    )
+
+
+# Levels
+
+
+@study.experiment
+def told_apart(seeds_codes, n_inputs):
+    """Levels of an active feature that can be told apart: ``levels`` (codes, numbers)."""
+
+    def measure(seed):
+        W = codes.random_code(4096, 1024, seed=seed)
+        return {
+            "levels": [
+                capacity.levels(W, k, error=ERROR, inputs=5 * n_inputs // k, seed=seed)
+                for k in SHARED
+            ]
+        }
+
+    return each(seeds_codes, measure)
+
+
+def post_levels() -> Tensor:
+    """Return the post's number of levels, √(m/(8 l ln n)), at each l: ``(numbers,)``."""
+    return (1024 / (8 * torch.tensor(SHARED, dtype=torch.float32) * math.log(4096))).sqrt()
+
+
+@study.test("cost-levels")
+def levels(told_apart, *, fewest, factor, shallow, steep):
+    """Levels are as many as the post says; weaker: they depend on l as it says."""
+    found = told_apart.levels
+    ratio = found / post_levels()
+    slope = exponent(found - 1, SHARED)
+    counted = [k for k, together in enumerate(SHARED) if together >= fewest]
+    judged = ratio[:, counted]
+    return Outcome(
+        ((judged < factor) & (judged > 1 / factor)).all(1),
+        (slope > steep) & (slope < shallow),
+        {
+            "Levels over the estimate": "; ".join(
+                f"{span(ratio[:, k])} at l = {SHARED[k]}" for k in counted
+            ),
+            "Slope of ln(K − 1) by ln l": span(slope),
+        },
+    )
+
+
+# Layer after layer
+
+
+def boolean(inputs: int, active: int, seed: int) -> Tensor:
+    """Return inputs in which some of 512 features are on: ``(inputs, 512)``."""
+    draws = torch.Generator().manual_seed(seed)
+    which = torch.rand(inputs, 512, generator=draws).topk(active).indices
+    return torch.zeros(inputs, 512).scatter_(1, which, 1.0)
+
+
+def own_codes(seed: int) -> list[Tensor]:
+    """Return a random code for each layer."""
+    return [codes.random_code(512, 128, seed=LAYERS * seed + k) for k in range(LAYERS)]
+
+
+@study.experiment
+def chains(seeds_chains, n_inputs, n_fitted):
+    """Two features through layers: Wᵀ with each response, then fitted without and with the step.
+
+    Returns
+    -------
+    SimpleNamespace
+        ``noise`` and ``wrong``, ``(chains, kinds, layers)``.
+    """
+
+    def measure(seed):
+        own = own_codes(seed)
+        x, examples = boolean(n_inputs, 2, 2 * seed), boolean(n_fitted, 2, 2 * seed + 1)
+        found = [layers.pass_through(own, x, response) for response in RESPONSES]
+        for response in (layers.unchanged, layers.step):
+            found.append(layers.pass_through(own, x, response, fitted=examples))
+        return {
+            "noise": [one.noise.tolist() for one in found],
+            "wrong": [one.wrong.tolist() for one in found],
+        }
+
+    return each(seeds_chains, measure)
+
+
+@study.experiment
+def crowds(seeds_chains, n_inputs):
+    """One to four features through layers with a threshold: errors and noise, (numbers, chains)."""
+
+    def measure(active, seed):
+        x = boolean(n_inputs, active, seed)
+        found = layers.pass_through(own_codes(seed), x, layers.step)
+        times = (found.noise[-1] / found.noise[0]).item()
+        return {"wrong": found.wrong.tolist(), "times": times}
+
+    return over(CROWDS, seeds_chains[: max(2, len(seeds_chains) // 2)], measure)
+
+
+@study.test("cost-compounding")
+def compounding(chains, crowds, *, grows, kept):
+    """Noise grows with Wᵀ alone; a threshold keeps it, and so does a fitted read-out."""
+    times = chains.noise[:, :, -1] / chains.noise[:, :, 0]
+    alone, relu, two, threshold, fitted, both = times.T
+    wrong = chains.wrong[:, 3].mean(0)
+    return Outcome(
+        (alone >= grows) & (threshold <= kept) & (fitted <= kept),
+        measured={
+            f"Noise at layer {LAYERS} over layer 1": f"Wᵀ alone at least {alone.min():.0f}; "
+            f"threshold {span(threshold)}; fitted alone {span(fitted, 3)}",
+            "ReLU": f"{span(relu, 1)}; two ReLUs {span(two, 1)} (median {two.median():.1f}); "
+            f"fitted with threshold {span(both)}",
+            "With another number of active features": f"threshold, l = 1: "
+            f"{span(crowds.times[0], 3)}; l = 3: {span(crowds.times[2], 1)}; "
+            f"l = 4: {span(crowds.times[3], 1)}",
+            "Inputs read wrong with a threshold": f"{wrong[0]:.1%} at layer 1, "
+            f"{wrong[-1]:.1%} at layer {LAYERS}",
+        },
+    )
+
+
+# Few bits
+
+
+def inputs_of(seed: int) -> Tensor:
+    """Return 2000 inputs of 100 features at each density: ``(densities, 2000, 100)``."""
+    features = IndependentFeatures(100, P[:, None])
+    draws = torch.Generator().manual_seed(seed)
+    return features.inputs(torch.rand(2000, features.uniforms, generator=draws))
+
+
+def rounded_models(procedure: Procedure, seeds: Sequence[int], *, first_seed: int, device="cpu"):
+    """Return losses of trained models over the signal Σ E[x²].
+
+    Returns
+    -------
+    SimpleNamespace
+        ``exact`` and ``apart``, with four bits over a range for each feature and dimension,
+        ``(seeds, densities)``; ``rounded`` ``(seeds, densities, kinds, bits)``: W and b, h, all.
+    """
+
+    def experiment(seed):
+        features = IndependentFeatures(100, P[:, None])
+        run = train(features, 20, seeds=seed, procedure=procedure, device=device)
+        W, b, x = run.W.cpu(), run.b.cpu(), inputs_of(first_seed + 1)
+        signal = x.square().sum(-1).mean(-1)
+        rows = [
+            rounding.rounded_loss(W, b, x, **{name: k for name in which}) / signal
+            for which in (["weights"], ["activations"], ["weights", "activations"])
+            for k in BITS
+        ]
+        rows = torch.stack(rows, -1).reshape(len(seed), len(P), 3, len(BITS))
+        apart = rounding.rounded_loss(W, b, x, weights=4, activations=4, axes=(-2,))
+        exact = rounding.rounded_loss(W, b, x)
+        return {"exact": exact / signal, "apart": apart / signal, "rounded": rows}
+
+    half, where = -(-len(seeds) // 2), scheduler() or "processes"
+    return tensors(sweep(experiment, {"seed": seeds}, cells_at_once=half, executor=where))
+
+
+@study.experiment
+def trained(steps, seeds_models, first_seed, procedure, device):
+    """Trained models in few bits; see `rounded_models`."""
+    at = {"first_seed": first_seed, "device": device}
+    return rounded_models(procedure(100, 20, steps), seeds_models, **at)
+
+
+@study.experiment
+def trained_variants(steps, seeds_models, first_seed, device):
+    """The same for other ways of training."""
+    usual = ours(100, 20, steps)
+    ways = {
+        "initial weights × 3": replace(usual, initial_scale=3 * usual.initial_scale),
+        "published rate and decay, 64 inputs": replace(PUBLISHED, steps=2 * steps, batch_size=64),
+    }
+    few = seeds_models[: max(2, len(seeds_models) // 5)]
+    at = {"first_seed": first_seed, "device": device}
+    return {name: rounded_models(way, few, **at) for name, way in ways.items()}
+
+
+@study.experiment
+def dedicated(first_seed):
+    """What rounding costs 20 features with a dimension each, over the signal: ``(bits,)``."""
+    x = inputs_of(first_seed + 2)[1, :, :20]
+    W, b = torch.eye(20), torch.zeros(20)
+    lost = [rounding.rounded_loss(W, b, x, weights=k, activations=k) for k in BITS]
+    return torch.stack(lost) / x.square().sum(-1).mean()
+
+
+def rise(trained) -> Tensor:
+    """Return by which share rounding raises the loss: ``(seeds, densities, kinds, bits)``."""
+    return trained.rounded / trained.exact[:, :, None, None] - 1
+
+
+@study.test("cost-precision")
+def precision(trained, *, bits, most):
+    """Few bits for everything raise the loss by little at every density."""
+    higher, own = rise(trained), trained.apart / trained.exact - 1
+    place = BITS.index(bits)
+    near = [BITS.index(k) for k in (3, 4, 5)]
+
+    def told(shares):
+        return "{:.0%}, {:.0%}, {:.1%} with 3, 4, 5 bits".format(*shares.mean(0).tolist())
+
+    rises = {
+        f"Rise at p = {p:g}": "; ".join(
+            f"{name} {told(higher[:, k, kind, near])}"
+            for kind, name in enumerate(("weights", "activations", "both"))
+        )
+        for k, p in enumerate(P)
+    }
+    by_p = ", ".join(f"{share:.0%} at p = {p:g}" for share, p in zip(own.mean(0), P, strict=True))
+    few = int((own <= most).all(1).sum())
+    return Outcome(
+        (higher[:, :, 2, place] <= most).all(1),
+        measured={
+            **rises,
+            "A range for each feature and each dimension": f"{by_p} with 4 bits for both; at most "
+            f"{100 * most:g} % at every p in {few} of {len(own)} models",
+        },
+    )
+
+
+# Bits in all
+
+
+@study.experiment
+def by_load(first_seed, n_inputs):
+    """Bits per dimension of 1024 features in 256 dimensions: ``(loads, codes)`` by name."""
+
+    def measure(active, seed):
+        W = codes.random_code(1024, 256, seed=seed)
+        found = capacity.stored_bits(W, float(active), inputs=n_inputs, seed=seed)
+        return {
+            "read": found.read.value,
+            "thresholded": found.thresholded.value,
+            "dedicated": found.dedicated,
+            "written": found.written,
+        }
+
+    return over(OCCUPIED, range(first_seed, first_seed + 2), measure)
+
+
+def told_bits(estimates: Tensor) -> str:
+    """Return the mean estimate at each size, with the mean ends of its interval."""
+    means = estimates[..., :3].mean(1).tolist()
+    return for_sizes([f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in means])
+
+
+@study.test("cost-bits")
+def bits(readings, *, dense):
+    """Readings tell less than dense boolean features do."""
+    return Outcome(
+        (readings.read[..., 2] < dense).flatten(),
+        measured={
+            "Bits per dimension, read": told_bits(readings.read),
+            "After a threshold": told_bits(readings.thresholded),
+            "Bias taken off": f"at most {readings.read[..., 3].max():.1e}",
+            "Share of the entropy written that is read": span(
+                readings.read[..., 0] / readings.written
+            ),
+        },
+    )
+
+
+@study.test("cost-win")
+def win(readings):
+    """After a threshold they still tell more than m features with a dimension each."""
+    ratio = readings.thresholded[..., 0] / readings.dedicated
+    return Outcome(
+        (readings.thresholded[..., 1] > readings.dedicated).flatten(),
+        measured={
+            "Times the bits of m features with a dimension each": for_sizes(
+                [span(row, 1) for row in ratio]
+            )
+        },
+    )

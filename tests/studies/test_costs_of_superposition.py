@@ -1,0 +1,243 @@
+"""The tests of the claims on the costs of superposition, each on measurements made by hand."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from superpos import codes
+from superpos.claims.registry import load_registry
+from superpos.studies import costs_of_superposition as costs
+
+CLAIMS = load_registry()
+
+
+def judged(claim_id: str, *found):
+    """What the claim's test says, with the registry's thresholds."""
+    return costs.study.tests[claim_id](*found, **CLAIMS[claim_id].thresholds)
+
+
+def alike(values, trials: int = 3) -> Tensor:
+    """The same value for every trial: ``(sizes, trials)``."""
+    return torch.tensor(values)[:, None].expand(-1, trials).clone()
+
+
+LEMMA = alike([codes.lemma_noise(n, m) for m, n in costs.SIZES])
+RANDOM_WALK = alike([m**-0.5 for m, _ in costs.SIZES])
+
+
+def cosines(typical: Tensor, worst: Tensor) -> SimpleNamespace:
+    return SimpleNamespace(typical=typical, worst=worst)
+
+
+def test_a_typical_cosine_like_the_lemmas_shows_the_estimate():
+    assert judged("cost-noise", cosines(1.9 * LEMMA, LEMMA)).shown.all()
+
+
+def test_the_lemma_may_hold_for_the_worst_pair_alone_or_for_none():
+    found = judged("cost-noise", cosines(RANDOM_WALK, 0.6 * LEMMA))
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("cost-noise", cosines(RANDOM_WALK, 0.4 * LEMMA)).weaker.any()
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"), [(1.0, True), (1.04, True), (1.06, False), (0.9, False)]
+)
+def test_a_random_walk_is_that_within_a_twentieth(times, shown):
+    found = judged("cost-noise-rms", cosines(times * RANDOM_WALK, LEMMA)).shown
+    assert found.tolist() == [shown] * 12
+
+
+def test_the_footnotes_angle_is_neither_exceeded_nor_undercut():
+    error = torch.logspace(-3, -1, 5, dtype=torch.float64)
+    first = (2 + 2**0.5) * error
+    for added, shown in (
+        (0, True),
+        (9 * error**2, True),
+        (11 * error**2, False),
+        (-0.5 * first, False),
+    ):
+        found = judged("cost-angle", {"error": error, "cosine": first + added}).shown
+        assert found.all() if shown else not found.any()
+
+
+def noise(exponent: float, times: float) -> dict[str, SimpleNamespace]:
+    """Noise that is a power of l, times the typical cosine."""
+    count = torch.tensor(costs.ACTIVE).float()
+    typical = torch.tensor([0.05, 0.1])
+    kind = SimpleNamespace(noise=times * typical[:, None] * count**exponent, typical=typical)
+    return {"random": kind, "optimised": kind}
+
+
+def test_noise_that_adds_up_like_a_random_walk_shows_the_root():
+    found = judged("cost-sqrt-l", noise(0.5, 1.0))
+    assert found.shown.all()
+    assert found.weaker.all()
+    assert found.measured["Exponent of l"].startswith("0.500 to 0.500 (random)")
+
+
+def test_larger_noise_may_still_grow_as_the_root():
+    found = judged("cost-sqrt-l", noise(0.5, 1.2))
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("cost-sqrt-l", noise(1.0, 1.0)).weaker.any()
+
+
+# How many at once
+
+BOUND = alike([costs.bound(n, m) for m, n in costs.READ])
+DIMENSIONS = alike([float(m) for m, _ in costs.READ])
+
+
+def read(**values) -> SimpleNamespace:
+    """Readings of codes of three sizes, with some values of them."""
+    usual = {"alone": 2.5 * BOUND, "together": BOUND, "noise_at_m": 1.0 + 0 * BOUND}
+    return SimpleNamespace(**{**usual, **values})
+
+
+def test_as_many_as_the_post_says_show_its_bound():
+    assert judged("cost-capacity", read(alone=1.5 * BOUND)).shown.all()
+
+
+def test_the_post_may_be_right_about_reading_everything_or_about_nothing():
+    found = judged("cost-capacity", read())
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("cost-capacity", read(together=BOUND / 3)).weaker.any()
+
+
+def test_as_many_as_dimensions_show_the_comments_bound():
+    assert judged("cost-capacity-rms", read(alone=0.6 * DIMENSIONS)).shown.all()
+
+
+def test_where_as_many_as_dimensions_are_active_the_noise_may_be_as_large_as_the_signal():
+    found = judged("cost-capacity-rms", read())
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("cost-capacity-rms", read(noise_at_m=0.8 + 0 * BOUND)).weaker.any()
+
+
+def test_one_input_read_wrong_at_one_number_spoils_a_code():
+    right = torch.ones(3, len(costs.ORTHOGONAL))
+    right[1, -1] = 0.999
+    hundred = SimpleNamespace(right=right, worst=torch.full((3,), 1e-9))
+    assert judged("cost-loose", hundred, [5.0, 5.2]).shown.tolist() == [True, False, True]
+
+
+def stored(number=1e9, silent=0.5, active=1.0) -> dict[str, Tensor]:
+    m = torch.arange(2, 65)
+    values = {"number": number, "silent": silent, "active": active}
+    made = {name: torch.full((63,), value).double() for name, value in values.items()}
+    return {"m": m, **made}
+
+
+def test_only_few_or_unreadable_vectors_leave_the_bound_on_features_standing():
+    assert not judged("cost-features", stored()).shown.any()
+    for kept in (stored(number=1.0), stored(silent=0.6), stored(active=0.9)):
+        assert judged("cost-features", kept).shown.all()
+
+
+def test_the_roots_can_be_read_and_are_more_than_the_bound():
+    found = costs.root_codes()
+    assert found["number"].tolist() == [2 * m * (m - 1) for m in range(2, 65)]
+    assert found["silent"][1:].allclose(torch.tensor(0.5).double())  # in the plane they are a cross
+    assert not judged("cost-features", found).shown.any()
+
+
+# Levels
+
+
+def levels(values: Tensor) -> SimpleNamespace:
+    return SimpleNamespace(levels=values.expand(3, -1))
+
+
+def test_levels_like_the_posts_show_its_estimate_whatever_they_are_for_two():
+    post = costs.post_levels()
+    far = post.clone()
+    far[0] *= 5
+    assert judged("cost-levels", levels(post)).shown.all()
+    assert judged("cost-levels", levels(far)).shown.all()
+
+
+def test_more_levels_may_still_fall_as_one_over_the_root():
+    root = torch.tensor(costs.SHARED).float().sqrt()
+    found = judged("cost-levels", levels(1 + 12 / root))
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("cost-levels", levels(torch.full((4,), 40.0))).weaker.any()
+
+
+# Layers
+
+
+def chain(alone: float, threshold: float, fitted: float) -> SimpleNamespace:
+    """Noise that grows evenly from the first layer to the last, by these factors."""
+    times = torch.tensor([alone, 5.0, 2.0, threshold, fitted, 1.0])
+    grown = times[:, None] ** torch.linspace(0, 1, costs.LAYERS)
+    return SimpleNamespace(
+        noise=0.1 * grown.expand(3, -1, -1), wrong=torch.zeros(3, 6, costs.LAYERS)
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        ((3, 1.1, 1.0), True),
+        ((1.5, 1.1, 1.0), False),
+        ((3, 1.3, 1.0), False),
+        ((3, 1.1, 2.0), False),
+    ],
+)
+def test_noise_grows_alone_and_is_kept_by_a_threshold_and_by_a_fit(times, shown):
+    crowds = SimpleNamespace(times=torch.ones(len(costs.CROWDS), 2))
+    found = judged("cost-compounding", chain(*map(float, times)), crowds).shown
+    assert found.tolist() == [shown] * 3
+
+
+# Few bits
+
+
+def models(four_bits: Tensor) -> SimpleNamespace:
+    """Losses of three models, raised by rounding everything to four bits by these shares."""
+    rounded = torch.ones(3, len(costs.P), 3, len(costs.BITS)) * 9
+    rounded[:, :, 2, costs.BITS.index(4)] = 1 + four_bits
+    return SimpleNamespace(exact=torch.ones(3, 3), apart=torch.ones(3, 3), rounded=rounded)
+
+
+def test_four_bits_are_enough_where_they_raise_the_loss_by_little_at_every_density():
+    rise = torch.full((3, 3), 0.05)
+    rise[1, 2] = 0.2
+    assert judged("cost-precision", models(rise)).shown.tolist() == [True, False, True]
+
+
+# Bits in all
+
+
+def information(value: float, low: float, high: float, dedicated: float) -> SimpleNamespace:
+    """Bits a dimension with their interval, the same for readings and after a threshold."""
+    estimate = torch.tensor([value, low, high, 0.001]).expand(len(costs.READ), 2, 4)
+    alone = torch.full((len(costs.READ), 2), dedicated)
+    return SimpleNamespace(
+        read=estimate, thresholded=estimate[..., :3], dedicated=alone, written=2 * alone
+    )
+
+
+def test_less_than_a_bit_a_dimension_must_be_known_to_be_less():
+    assert judged("cost-bits", information(0.3, 0.2, 0.4, 0.1)).shown.all()
+    assert not judged("cost-bits", information(0.9, 0.7, 1.1, 0.1)).shown.any()
+
+
+def test_superposition_wins_if_it_surely_tells_more_than_dedicated_dimensions():
+    assert judged("cost-win", information(0.3, 0.2, 0.4, 0.1)).shown.all()
+    assert not judged("cost-win", information(0.3, 0.2, 0.4, 0.25)).shown.any()
+
+
+def test_the_posts_bound_is_that_of_the_normal_law_for_many_features():
+    n = 10**9
+    z2 = 1 / (4 * costs.bound(n, 1))  # l = m/4z²
+    assert z2 == pytest.approx(2 * math.log(n))
