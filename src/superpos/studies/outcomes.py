@@ -5,7 +5,6 @@ Each takes an ensemble and returns one boolean for each model (or each seed), ne
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from superpos import geometry
