@@ -363,23 +363,24 @@ def test_a_gpu_trains_as_well(model):
     assert loss.isfinite().all()
 
 
-def test_training_on_examples_is_full_batch_descent_on_their_mean_loss():
+@pytest.mark.parametrize("model", [RELU_OUTPUT, Model("untied", tied=False)], ids=lambda m: m.name)
+def test_training_on_examples_is_full_batch_descent_on_their_mean_loss(model):
     features = Examples(torch.stack([torch.eye(4), 2 * torch.eye(4)]))
     plain = Procedure(steps=25, batch_size=1, warmup=0, cosine=False, integrate=False)
-    run = train(features, 2, seeds=2, procedure=plain)
-    start = RELU_OUTPUT.initial(4, 2, seeds=[0, 1], count=2)
+    run = train(features, 2, model=model, seeds=2, procedure=plain)
+    start = model.initial(4, 2, seeds=[0, 1], count=2)
     leaves = {name: value.clone().requires_grad_() for name, value in start.items()}
     adam = torch.optim.Adam(leaves.values(), lr=plain.learning_rate)
     for step in range(26):
-        recovered = RELU_OUTPUT.reconstruct(leaves, features.x)
+        recovered = model.reconstruct(leaves, features.x)
         loss = losses.batch_loss(features.x, recovered, torch.ones(4))
         if step == 25:
             break
         adam.zero_grad()
         loss.sum().backward()
         adam.step()
-    assert torch.allclose(run.W, leaves["W"], atol=1e-5)
-    assert torch.allclose(run.b, leaves["b"], atol=1e-5)
+    for name, value in leaves.items():
+        assert torch.allclose(run.parameters[name], value, atol=1e-5), name
     mean, error = run.expected_loss(samples=4)
     assert torch.allclose(mean, loss.detach().double(), rtol=1e-4)
     assert (error < 1e-6).all()

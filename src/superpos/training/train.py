@@ -326,7 +326,8 @@ class _Descent:
         """Take a step of AdamW (Loshchilov and Hutter 2019)."""
         adamw(
             list(self.parameters.values()),
-            [gradients[name] for name in self.parameters],
+            # the fused step reads memory in order, and autograd may give a gradient transposed
+            [gradients[name].contiguous() for name in self.parameters],
             list(self.mean.values()),
             list(self.square.values()),
             [],
