@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 from superpos import checks
 from superpos.compute import streams
 from superpos.compute.processes import in_parallel
 from superpos.errors import Diverged
 from superpos.models import RELU_OUTPUT
+from superpos.training.adam import Adam
 from superpos.training.procedures import Procedure
 
 _LOOK = 20  # steps between two looks for outputs that no example turns on
@@ -272,59 +272,60 @@ def descend(
     n = examples.n
     start = RELU_OUTPUT.initial(n, m, seeds=[seed], scale=procedure.initial_scale)
     whole = torch.cat([start["W"][0, 0], start["b"][0]])  # W, and below it b: (m + 1, n)
-    parts = _Adam(whole, torch.zeros_like(whole), torch.zeros_like(whole))
+    adam = Adam({"P": whole}, beta2=procedure.beta2, weight_decay=procedure.weight_decay)
     few = len(examples) <= procedure.batch_size
     g = streams.generator(seed, streams.INPUTS, 1)
-    steps, seen = torch.zeros(()), examples.seen()
-    now, batch, left_out, decayed = parts, examples, None, 1.0
+    seen = examples.seen()
+    now, batch, left_out, decayed = adam, examples, None, 1.0
     for step in range(procedure.steps):
         if few and step % _LOOK == 0:
             if left_out is not None:
-                parts.put(now, left_out, decayed)
-            left_out = ~seen & parts.at_rest() & ~_on(parts.value, examples)
-            now, batch, decayed = parts.without(left_out), _renumbered(examples, ~left_out), 1.0
+                _put_back(adam, now, left_out, decayed)
+            left_out = ~seen & _at_rest(adam) & ~_on(whole, examples)
+            now, decayed = _without(adam, left_out, step), 1.0
+            batch = _renumbered(examples, ~left_out)
         elif not few:
             chosen = torch.randint(len(examples), (procedure.batch_size,), generator=g)
             batch = examples[chosen]
         rate = procedure.rate(step)
-        gradient = _gradient(now.value, batch)
-        adamw(
-            [now.value], [gradient], [now.mean], [now.square], [], [steps],
-            lr=rate, beta1=0.9, beta2=procedure.beta2, eps=1e-8,
-            weight_decay=procedure.weight_decay, amsgrad=False, maximize=False, fused=True,
-        )  # fmt: skip
+        now.step({"P": _gradient(now.parameters["P"], batch)}, rate)
         decayed *= 1 - rate * procedure.weight_decay
     if left_out is not None:
-        parts.put(now, left_out, decayed)
-    if not torch.isfinite(parts.value).all():
+        _put_back(adam, now, left_out, decayed)
+    if not torch.isfinite(whole).all():
         raise Diverged(
             f"training on {len(examples)} examples diverged (seed {seed}): a parameter is not "
             "finite; a smaller learning_rate may help",
             last_good={"W": whole[:m], "b": whole[m]},
         )
-    return parts.value[:m], parts.value[m]
+    return whole[:m], whole[m]
 
 
-@dataclass(frozen=True, eq=False)
-class _Adam:
-    """Parameters ``(m + 1, n)``, and AdamW's memory of their gradient and its square."""
+def _at_rest(adam: Adam) -> Tensor:
+    """Return which columns Adam moves by less than a thousandth of its rate: booleans ``(n,)``."""
+    return (adam.mean["P"].abs() <= 1e-3 * adam.square["P"].sqrt()).all(0)
 
-    value: Tensor
-    mean: Tensor
-    square: Tensor
 
-    def at_rest(self) -> Tensor:
-        """Return which columns AdamW moves by less than a thousandth of its rate."""
-        return (self.mean.abs() <= 1e-3 * self.square.sqrt()).all(0)
+def _without(adam: Adam, left_out: Tensor, steps: int) -> Adam:
+    """Return the descent of the columns that are not left out, after so many steps."""
+    kept, mean, square = (
+        {"P": kind["P"][:, ~left_out]} for kind in (adam.parameters, adam.mean, adam.square)
+    )
+    return Adam(
+        kept,
+        beta2=adam.beta2,
+        weight_decay=adam.weight_decay,
+        mean=mean,
+        square=square,
+        steps=steps,
+    )
 
-    def without(self, left_out: Tensor) -> _Adam:
-        return _Adam(*(t[:, ~left_out] for t in (self.value, self.mean, self.square)))
 
-    def put(self, now: _Adam, left_out: Tensor, decayed: float) -> None:
-        """Put back what has been trained without some; the rest has only decayed."""
-        self.value.mul_(decayed)
-        for here, there in zip(vars(self).values(), vars(now).values(), strict=True):
-            here[:, ~left_out] = there
+def _put_back(adam: Adam, now: Adam, left_out: Tensor, decayed: float) -> None:
+    """Put back what has descended without some; those have only decayed."""
+    adam.parameters["P"].mul_(decayed)
+    for kind in ("parameters", "mean", "square"):
+        getattr(adam, kind)["P"][:, ~left_out] = getattr(now, kind)["P"]
 
 
 def _on(P: Tensor, examples: SparseExamples) -> Tensor:

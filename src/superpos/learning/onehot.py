@@ -15,11 +15,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 from superpos import checks
 from superpos.compute.processes import in_parallel
 from superpos.errors import InvalidArgument
+from superpos.training.adam import Adam
 
 _MODELS_AT_ONCE = 1024  # whose (n, n, models) arrays stay in a core's cache
 _FEW_STEPS = 100_000  # of single models: done before another process has begun
@@ -180,15 +180,10 @@ class AdamW:
     weight_decay: float = 0.0
 
     def begin(self, theta: Tensor, part: slice):
-        mean, square = torch.zeros_like(theta), torch.zeros_like(theta)
-        steps = torch.zeros(())
+        adam = Adam({"theta": theta}, weight_decay=self.weight_decay)
 
         def step(gradient: Tensor) -> None:
-            adamw(
-                [theta], [gradient], [mean], [square], [], [steps],
-                lr=self.rate, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=self.weight_decay,
-                amsgrad=False, maximize=False, fused=True,
-            )  # fmt: skip
+            adam.step({"theta": gradient}, self.rate)
 
         return step
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 from superpos import checks, geometry
 from superpos.compute import streams
 from superpos.compute.cutting import cut
 from superpos.compute.processes import in_parallel
 from superpos.errors import InvalidArgument
+from superpos.training.adam import Adam
 
 NAMES = ("encoder", "encoder_bias", "decoder", "decoder_bias")
 _BLOCK = 50  # steps whose inputs are drawn together
@@ -253,20 +253,13 @@ def train(state: State, data: Superposed, training: Training, steps: int) -> Sta
 def _train(state: State, data: Superposed, training: Training, steps: int) -> State:
     """Train a state that nobody else holds."""
     silent, end = state.silent, state.steps + steps
-    counter = [torch.tensor(float(state.steps)) for _ in NAMES]
-    values = [
-        [kind[name] for name in NAMES] for kind in (state.parameters, state.mean, state.square)
-    ]
+    adam = Adam(state.parameters, mean=state.mean, square=state.square, steps=state.steps)
     for first in range(state.steps, end, _BLOCK):
         number = min(_BLOCK, end - first)
         for h in data.inputs(first // _BLOCK, number, batch=training.batch):
             gradients, fired = _gradients(state.parameters, h, training, silent)
             silent.add_(1).masked_fill_(fired, 0)
-            adam(
-                values[0], [gradients[name] for name in NAMES], values[1], values[2], [], counter,
-                lr=training.rate, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
-                amsgrad=False, maximize=False, fused=True,
-            )  # fmt: skip
+            adam.step(gradients, training.rate)
             decoder = state.parameters["decoder"]
             decoder.div_(decoder.norm(dim=1, keepdim=True).clamp_min(1e-12))
     return replace(state, steps=end)

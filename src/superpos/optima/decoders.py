@@ -17,6 +17,7 @@ from superpos.compute.processes import in_parallel
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses import check_few_features, error_by_active_set
+from superpos.training.adam import Adam
 from superpos.training.procedures import Procedure
 
 _MODELS_AT_ONCE = 16
@@ -128,14 +129,15 @@ def descend(
     def piece(first: int) -> tuple[Tensor, ...]:
         some = slice(first, first + _MODELS_AT_ONCE)
         *places, chance = (value[some] for value in flat)
-        places = [place.clone().requires_grad_() for place in places]
-        adam = torch.optim.Adam(places, betas=(0.9, 0.99))
+        adam = Adam(
+            {name: place.clone() for name, place in zip("WVb", places, strict=True)}, beta2=0.99
+        )
         for step in range(steps):
-            adam.param_groups[0]["lr"] = schedule.rate(step)
-            adam.zero_grad()
-            free_loss(*places, chance).sum().backward()  # models share no parameter
-            adam.step()
-        ended = [place.detach() for place in places]
+            leaves = [place.detach().requires_grad_() for place in adam.parameters.values()]
+            total = free_loss(*leaves, chance).sum()  # models share no parameter
+            gradients = torch.autograd.grad(total, leaves)
+            adam.step(dict(zip(adam.parameters, gradients, strict=True)), schedule.rate(step))
+        ended = adam.parameters.values()
         return *ended, free_loss(*ended, chance)
 
     pieces = in_parallel(piece, range(0, len(flat[0]), _MODELS_AT_ONCE))

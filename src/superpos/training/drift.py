@@ -12,6 +12,7 @@ from superpos.compute import streams
 from superpos.errors import Diverged, InvalidArgument
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_OUTPUT
+from superpos.training.adam import Adam
 from superpos.training.objectives import objective
 
 
@@ -85,16 +86,14 @@ def drift(
         "W": W.float().expand(len(seeds), *shape, m, n).reshape(len(seeds), -1, m, n).clone(),
         "b": b.float().expand(len(seeds), *shape, n).reshape(len(seeds), -1, n).clone(),
     }
-    adam = torch.optim.Adam(parameters.values(), lr=learning_rate, fused=True)
+    adam = Adam(parameters)
     found = []
     for number, value in enumerate(at):
         p, I = (values.float().expand(*shape, n).reshape(-1, n) for values in settings(value))
         target = objective(RELU_OUTPUT, IndependentFeatures(n, p), I, integrate=True)
         draws = (steps, batch_size, 1 + n)
         for u in streams.uniforms(seeds, streams.INPUTS, number, draws).unbind(1):
-            for name, gradient in target.gradients(parameters, u).items():
-                parameters[name].grad = gradient
-            adam.step()
+            adam.step(target.gradients(parameters, u), learning_rate)
         if not all(torch.isfinite(values).all() for values in parameters.values()):
             raise Diverged(
                 f"training diverged at the value {value:g}, number {number}: a smaller "

@@ -13,6 +13,7 @@ from superpos import checks
 from superpos.compute import streams
 from superpos.features import FeatureDistribution
 from superpos.models import Model, identity
+from superpos.training.adam import Adam
 from superpos.training.procedures import Procedure
 
 _INPUTS_AT_ONCE, _MODELS_AT_ONCE = 128, 512  # whose arrays stay in a core's cache
@@ -206,14 +207,11 @@ def refine(
         name: value.reshape(-1, count, *value.shape[-own[name] :]).clone()
         for name, value in parameters.items()
     }
-    adam = torch.optim.Adam(flat.values(), betas=(0.9, procedure.beta2))
+    adam = Adam(flat, beta2=procedure.beta2)
     draws = (procedure.batch_size, features.uniforms)
     for step in range(procedure.steps):
-        adam.param_groups[0]["lr"] = procedure.rate(step)
         u = streams.uniforms([seed], streams.INPUTS, step, draws).to(flat["W"])
-        for name, gradient in target.gradients(flat, u).items():
-            flat[name].grad = gradient
-        adam.step()
+        adam.step(target.gradients(flat, u), procedure.rate(step))
     return {name: flat[name].reshape(value.shape) for name, value in parameters.items()}
 
 

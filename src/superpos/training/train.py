@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 from superpos import checks
 from superpos.compute import streams
@@ -23,6 +22,7 @@ from superpos.compute.store import Checkpoint
 from superpos.errors import Diverged, InvalidArgument
 from superpos.features import FeatureDistribution
 from superpos.models import RELU_OUTPUT, Model
+from superpos.training.adam import Adam
 from superpos.training.objectives import Objective, objective
 from superpos.training.procedures import Procedure
 from superpos.training.results import Trained
@@ -277,10 +277,7 @@ class _Descent:
             for name, value in parameters.items()
         }
         self.done = 0
-        device = parameters["W"].device
-        self.steps = [torch.zeros((), device=device) for _ in parameters]
-        self.mean = {name: torch.zeros_like(value) for name, value in parameters.items()}
-        self.square = {name: torch.zeros_like(value) for name, value in parameters.items()}
+        self.adam = Adam(parameters, beta2=procedure.beta2, weight_decay=procedure.weight_decay)
 
     def run(self, checkpoint: Checkpoint | None) -> Iterator[int]:
         """Go on from where the checkpoint left off, to the end; yield the steps done so far."""
@@ -308,7 +305,7 @@ class _Descent:
         good = {name: value.clone() for name, value in self.parameters.items()}
         for step in range(size):
             gradients = self.target.gradients(self.parameters, u[:, step])
-            self.update(gradients, self.procedure.rate(self.done + step))
+            self.adam.step(gradients, self.procedure.rate(self.done + step))
             self.keep(self.done + step + 1)
         loss = self.target.loss(self.parameters, u[:, -1])
         if not torch.isfinite(loss).all():
@@ -321,26 +318,6 @@ class _Descent:
         if (place := self.record.get(step)) is not None:
             for name, value in self.parameters.items():
                 self.kept[name][place] = value
-
-    def update(self, gradients: dict[str, Tensor], rate: float) -> None:
-        """Take a step of AdamW (Loshchilov and Hutter 2019)."""
-        adamw(
-            list(self.parameters.values()),
-            # the fused step reads memory in order, and autograd may give a gradient transposed
-            [gradients[name].contiguous() for name in self.parameters],
-            list(self.mean.values()),
-            list(self.square.values()),
-            [],
-            self.steps,
-            lr=rate,
-            beta1=0.9,
-            beta2=self.procedure.beta2,
-            eps=1e-8,
-            weight_decay=self.procedure.weight_decay,
-            amsgrad=False,
-            maximize=False,
-            fused=True,
-        )
 
     def diverged(self, loss: Tensor, size: int, good: dict[str, Tensor]) -> NoReturn:
         """Raise, naming the steps and the models, with the parameters from before."""
@@ -371,14 +348,13 @@ class _Descent:
             for name, value in values.items():
                 value.copy_(state[f"{kind}.{name}"])
         self.done, self.history = int(state["done"]), list(state["history"])
-        for steps in self.steps:
-            steps.fill_(self.done)
+        self.adam.resume(self.done)
 
     def kinds(self) -> dict[str, dict[str, Tensor]]:
         """Return what changes from step to step, by kind and parameter."""
         return {
             "parameter": self.parameters,
-            "mean": self.mean,
-            "square": self.square,
+            "mean": self.adam.mean,
+            "square": self.adam.square,
             "kept": self.kept,
         }
