@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pickle
 import shutil
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from safetensors import SafetensorError
+from tqdm import tqdm
 
 from superpos import (
     LINEAR,
@@ -23,6 +25,7 @@ from superpos import (
     train,
 )
 from superpos.compute.store import Checkpoint
+from superpos.training import descent
 from superpos.training import train as training
 
 SHORT = Procedure(steps=45, warmup=5, batch_size=4, weight_decay=0.1)
@@ -67,19 +70,19 @@ class Blocks:
     def __init__(self) -> None:
         self.trained, self.limit = [], None
 
-    def train(self, descent) -> int:
+    def train(self, piece) -> int:
         if self.limit is not None and len(self.trained) >= self.limit:
             raise Killed
-        self.trained.append(descent)
-        return self.plain(descent)
+        self.trained.append(piece)
+        return self.plain(piece)
 
-    plain = staticmethod(training._Descent.block)
+    plain = staticmethod(descent.Descent.block)
 
 
 @pytest.fixture
 def blocks(monkeypatch) -> Blocks:
     counted = Blocks()
-    monkeypatch.setattr(training._Descent, "block", lambda descent: counted.train(descent))
+    monkeypatch.setattr(descent.Descent, "block", lambda piece: counted.train(piece))
     return counted
 
 
@@ -136,7 +139,7 @@ def assert_holds(checkpoint, tensors):
 def test_a_killed_run_goes_on_to_the_last_bit_and_repeats_nothing(
     tmp_path, monkeypatch, blocks, changed
 ):
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1)
+    monkeypatch.setattr(descent, "_SECONDS_BETWEEN_CHECKPOINTS", -1)
     whole = short(**changed)
     assert len(blocks.trained) == BLOCKS * PIECES
     blocks.trained.clear()
@@ -164,18 +167,16 @@ def test_the_folder_is_made_and_holds_one_file_a_piece_and_nothing_else(tmp_path
 def test_the_bar_of_a_run_that_goes_on_begins_where_it_was(run, blocks, monkeypatch):
     _, folder = run
     (folder / "part-0000.safetensors").unlink()
-    steps = []
-    bar = SimpleNamespace(update=steps.append)
+    bar = tqdm(file=io.StringIO())
     monkeypatch.setattr(training, "progress_bar", lambda *_: contextlib.nullcontext(bar))
     short(checkpoint=folder)
     assert len(blocks.trained) == BLOCKS
-    assert sum(steps) == PIECES * SHORT.steps
+    assert bar.n == PIECES * SHORT.steps
 
 
 def test_checkpoints_are_about_a_minute_apart(tmp_path, monkeypatch):
     clock = iter(range(0, 10_000, 25))  # seconds from one look at it to the next
-    pretended = SimpleNamespace(monotonic=lambda: next(clock), perf_counter=lambda: 0)
-    monkeypatch.setattr(training, "time", pretended)
+    monkeypatch.setattr(descent, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     saves = []
     monkeypatch.setattr(Checkpoint, "save", lambda _, state: saves.append(int(state["done"])))
     alone = {"seeds": 1, "features": IndependentFeatures(4, 0.3)}

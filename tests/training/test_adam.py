@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from superpos.errors import InvalidArgument
 from superpos.training.adam import Adam
 
 SHAPES = {"W": (5, 2, 3), "b": (5, 3)}
@@ -48,6 +49,11 @@ def test_a_gradient_may_lie_in_memory_as_it_likes():
         plain.step(gradients, 0.1)
         transposed.step(gradients | {"W": gradients["W"].mT.contiguous().mT}, 0.1)
     assert torch.equal(transposed.parameters["W"], plain.parameters["W"])
+
+
+def test_parameters_that_are_not_contiguous_are_refused():
+    with pytest.raises(InvalidArgument, match=r"W has strides \(1, 2\): a contiguous tensor"):
+        Adam({"W": torch.zeros(3, 2).mT})
 
 
 def test_a_model_takes_the_same_steps_in_any_company():

@@ -65,7 +65,22 @@ def test_bad_input_is_told(change, told):
         drift(*PAIR, density, **good | change)
 
 
-def test_divergence_is_told_with_the_value():
+def test_the_start_may_lie_in_memory_as_it_likes():
+    W, at = torch.tensor([[1.0, -0.8], [0.3, 0.4]]), torch.tensor([0.1, 0.2])
+    plain = drift(W, PAIR[1], density, at, seeds=1, steps=5)
+    turned = drift(W.mT.contiguous().mT, PAIR[1], density, at, seeds=1, steps=5)
+    assert torch.equal(turned[0], plain[0])
+
+
+def test_adam_keeps_its_averages_from_one_value_to_the_next():
+    W, _ = drift(*PAIR, density, torch.full((4,), 0.2), seeds=1, steps=1)
+    steps = torch.cat([PAIR[0][None], W[:, 0]]).diff(dim=0).abs()
+    assert steps[0].flatten().tolist() == pytest.approx([1e-3] * 2, rel=0.01)  # the rate: a start
+    assert (steps[1:] < 0.99e-3).any()
+
+
+def test_divergence_is_told_with_the_value_and_the_state_before():
     at = torch.tensor([0.5])
-    with pytest.raises(Diverged, match="at the value 0"):
+    with pytest.raises(Diverged, match="at the value 0") as stopped:
         drift(*PAIR, density, at, seeds=1, steps=30, learning_rate=1e30)
+    assert torch.equal(stopped.value.last_good["W"][0, 0], PAIR[0])

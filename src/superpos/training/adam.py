@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from superpos.errors import InvalidArgument
+
 
 class Adam:
     """Parameters on their way down, and what Adam remembers of their gradients.
@@ -20,7 +22,7 @@ class Adam:
     Parameters
     ----------
     parameters
-        Tensors by name. Steps change them in place.
+        Tensors by name, contiguous in memory. Steps change them in place.
     beta2
         β₂, in [0, 1): the memory of the squared gradient; β₁ is 0.9.
     weight_decay
@@ -29,6 +31,11 @@ class Adam:
         The averages to go on with, by the same names, changed in place too; by default 0.
     steps
         How many steps have been taken, by which the averages' bias is known.
+
+    Raises
+    ------
+    InvalidArgument
+        If a tensor is not contiguous: the fused step walks through memory, whatever the strides.
 
     References
     ----------
@@ -58,6 +65,12 @@ class Adam:
         self.parameters, self.beta2, self.weight_decay = parameters, beta2, weight_decay
         self.mean = _zeros(parameters) if mean is None else mean
         self.square = _zeros(parameters) if square is None else square
+        for kind in (self.parameters, self.mean, self.square):
+            for name, value in kind.items():
+                if not value.is_contiguous():
+                    raise InvalidArgument(
+                        f"{name} has strides {value.stride()}: a contiguous tensor is needed"
+                    )
         # one for each tensor and on its device, as the fused step wants them
         self._counters = [
             torch.full((), steps, dtype=torch.float32, device=value.device)
@@ -69,7 +82,7 @@ class Adam:
         names = list(self.parameters)
         adamw(
             list(self.parameters.values()),
-            # the fused step reads memory in order, and autograd may give a gradient transposed
+            # automatic differentiation may give a gradient transposed
             [gradients[name].contiguous() for name in names],
             [self.mean[name] for name in names],
             [self.square[name] for name in names],

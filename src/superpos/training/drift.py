@@ -12,8 +12,9 @@ from superpos.compute import streams
 from superpos.errors import Diverged, InvalidArgument
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_OUTPUT
-from superpos.training.adam import Adam
-from superpos.training.objectives import objective
+from superpos.training.descent import Descent
+from superpos.training.objectives import Objective, objective
+from superpos.training.procedures import Procedure
 
 
 def drift(
@@ -55,7 +56,7 @@ def drift(
     Raises
     ------
     Diverged
-        If a parameter stops being finite; carries those at the end of the value before.
+        If a loss stops being finite; carries the parameters at the end of the value before.
 
     Examples
     --------
@@ -71,9 +72,13 @@ def drift(
     if at.ndim != 1 or not len(at):
         raise InvalidArgument(f"at has shape {tuple(at.shape)}: a list of values is needed")
     seeds = streams.seed_list(seeds)
-    checks.whole_number("steps", steps)
-    checks.whole_number("batch_size", batch_size)
-    checks.positive_number("learning_rate", learning_rate)
+    constant = Procedure(
+        steps=checks.whole_number("steps", steps) * len(at),
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup=0,
+        cosine=False,
+    )
     m, n = W.shape[-2:]
     probability, importance = (values.expand(*values.shape[:-1], n) for values in settings(at[0]))
     shape = checks.broadcast_shape(
@@ -82,24 +87,30 @@ def drift(
         probability=probability.shape[:-1],
         importance=importance.shape[:-1],
     )
-    parameters = {
-        "W": W.float().expand(len(seeds), *shape, m, n).reshape(len(seeds), -1, m, n).clone(),
-        "b": b.float().expand(len(seeds), *shape, n).reshape(len(seeds), -1, n).clone(),
+    start = {
+        "W": W.float().expand(len(seeds), *shape, m, n).reshape(len(seeds), -1, m, n),
+        "b": b.float().expand(len(seeds), *shape, n).reshape(len(seeds), -1, n),
     }
-    adam = Adam(parameters)
+    parameters = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in start.items()
+    }
+
+    def target(value: Tensor) -> Objective:
+        p, I = (values.float().expand(*shape, n).reshape(-1, n) for values in settings(value))
+        return objective(RELU_OUTPUT, IndependentFeatures(n, p), I, integrate=True)
+
+    descent = Descent(target(at[0]), parameters, constant, uniforms=1 + n, seeds=seeds, block=steps)
     found = []
     for number, value in enumerate(at):
-        p, I = (values.float().expand(*shape, n).reshape(-1, n) for values in settings(value))
-        target = objective(RELU_OUTPUT, IndependentFeatures(n, p), I, integrate=True)
-        draws = (steps, batch_size, 1 + n)
-        for u in streams.uniforms(seeds, streams.INPUTS, number, draws).unbind(1):
-            adam.step(target.gradients(parameters, u), learning_rate)
-        if not all(torch.isfinite(values).all() for values in parameters.values()):
+        descent.target = target(value)
+        try:
+            descent.block()
+        except Diverged as error:
             raise Diverged(
                 f"training diverged at the value {value:g}, number {number}: a smaller "
                 "learning_rate may help",
-                last_good=found[-1] if found else None,
-            )
+                last_good=error.last_good,
+            ) from None
         found.append({name: values.clone() for name, values in parameters.items()})
     W, b = (torch.stack([each[name] for each in found]) for name in ("W", "b"))
     return W.reshape(*W.shape[:2], *shape, m, n), b.reshape(*b.shape[:2], *shape, n)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -19,21 +19,19 @@ from superpos.compute.cutting import cut
 from superpos.compute.processes import in_parallel
 from superpos.compute.progress import progress_bar
 from superpos.compute.store import Checkpoint
-from superpos.errors import Diverged, InvalidArgument
+from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution
 from superpos.models import RELU_OUTPUT, Model
-from superpos.training.adam import Adam
-from superpos.training.objectives import Objective, objective
+from superpos.training.descent import BLOCK, Descent
+from superpos.training.objectives import objective
 from superpos.training.procedures import Procedure
 from superpos.training.results import Trained
 
-_BLOCK = 20  # steps whose inputs are drawn together, with one record of the loss at the end
 # Entries of a piece's (models, batch, n) arrays: two halves if each has so many that its calls
 # outlast their overhead, and more if they have too many for a core's cache.
 _FEWEST_ENTRIES, _MOST_ENTRIES = 50_000, 200_000
 _MOST_ENTRIES_ON_GPU = 40_000_000
 _FEW_ENTRIES = 50_000_000  # over all steps: done before another process has begun
-_SECONDS_BETWEEN_CHECKPOINTS = 60
 
 
 def train(
@@ -121,101 +119,195 @@ def train(
         "importance", importance, features.n, dtype=torch.get_default_dtype()
     ).to(device)
     shape = checks.broadcast_shape(features=features.shape, importance=weight.shape[:-1])
-    count = shape.numel()
-    entries = procedure.batch_size * features.n
-    pieces = _pieces(len(seeds), count, entries, device)
-    weight = weight.expand(*shape, features.n).reshape(count, features.n)
-    saved = None if checkpoint is None else Checkpoint(Path(checkpoint), {
-        "model": model, "features": features, "importance": weight, "m": n_hidden,
-        "seeds": seeds, "procedure": procedure, "snapshots": snapshots,
-    })  # fmt: skip
-    if saved is not None:
-        saved.prepare()
-    features = features.to(device)
-    parameters = model.initial(
-        features.n,
-        n_hidden,
+    ensemble = _Ensemble(
+        model=model,
+        features=features.to(device),
+        importance=weight.expand(*shape, features.n).reshape(-1, features.n),
+        n_hidden=n_hidden,
         seeds=seeds,
-        count=count,
-        scale=procedure.initial_scale,
-        device=device,
+        shape=shape,
+        procedure=procedure,
+        snapshots=snapshots,
     )
-    if procedure.centred:
-        mean = features.mean.expand(*shape, -1).reshape(count, -1)
-        parameters["b"] = model.centred(parameters, mean.to(parameters["b"]))
-    history = torch.zeros(-(-procedure.steps // _BLOCK), len(seeds), count, device=device)
-    trajectory = {
-        name: value.new_zeros(len(snapshots), *value.shape) for name, value in parameters.items()
-    }
-    done = torch.zeros(len(pieces), dtype=torch.long)
-    spread = device.type == "cpu" and count * len(seeds) * entries * procedure.steps > _FEW_ENTRIES
-    if spread:  # other processes fill them
-        for value in (*parameters.values(), *trajectory.values(), history, done):
+    saved = None
+    if checkpoint is not None:
+        saved = Checkpoint(Path(checkpoint), ensemble.described())
+        saved.prepare()
+    course = _descend(ensemble, saved, progress)
+    return course.trained(ensemble, time.perf_counter() - started)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ensemble:
+    """What is to be trained: models for seeds × settings, the settings on one axis."""
+
+    model: Model
+    features: FeatureDistribution
+    importance: Tensor  # (settings, n)
+    n_hidden: int
+    seeds: list[int]
+    shape: torch.Size  # the axes that the settings have outside
+    procedure: Procedure
+    snapshots: list[int]
+
+    @property
+    def entries(self) -> int:
+        """How many inputs' features a model sees in a step."""
+        return self.procedure.batch_size * self.features.n
+
+    @property
+    def spread(self) -> bool:
+        """Whether there is work for other processes."""
+        total = self.importance.shape[0] * len(self.seeds) * self.entries * self.procedure.steps
+        return self.importance.device.type == "cpu" and total > _FEW_ENTRIES
+
+    def described(self) -> dict[str, object]:
+        """Return what makes this run another one than others."""
+        return {
+            "model": self.model, "features": self.features, "importance": self.importance,
+            "m": self.n_hidden, "seeds": self.seeds, "procedure": self.procedure,
+            "snapshots": self.snapshots,
+        }  # fmt: skip
+
+    def pieces(self) -> list[tuple[slice, slice]]:
+        """Cut into pieces of some seeds and settings."""
+        return _pieces(len(self.seeds), len(self.importance), self.entries, self.importance.device)
+
+    def initial(self) -> dict[str, Tensor]:
+        """Return the parameters to start from, ``(seeds, settings, ...)`` each."""
+        device, count = self.importance.device, len(self.importance)
+        parameters = self.model.initial(
+            self.features.n,
+            self.n_hidden,
+            seeds=self.seeds,
+            count=count,
+            scale=self.procedure.initial_scale,
+            device=device,
+        )
+        if self.procedure.centred:
+            mean = self.features.mean.expand(*self.shape, -1).reshape(count, -1)
+            parameters["b"] = self.model.centred(parameters, mean.to(parameters["b"]))
+        return parameters
+
+    def descent(self, piece: tuple[slice, slice], parameters: dict[str, Tensor]) -> Descent:
+        """Return the descent of a piece, from and in its parameters."""
+        of_seeds, of_settings = piece
+        target = objective(
+            self.model,
+            self.features.settings(self.shape, of_settings.start, of_settings.stop),
+            self.importance[of_settings],
+            integrate=self.procedure.integrate,
+            skip_silent=self.procedure.skip_silent,
+        )
+        return Descent(
+            target,
+            parameters,
+            self.procedure,
+            uniforms=self.features.uniforms,
+            seeds=self.seeds[of_seeds],
+            settings=range(len(self.importance))[of_settings],
+            snapshots=self.snapshots,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """Where all models are and have been; pieces fill in their parts, in whatever process."""
+
+    parameters: dict[str, Tensor]  # (seeds, settings, ...)
+    trajectory: dict[str, Tensor]  # (snapshots, seeds, settings, ...)
+    history: Tensor  # (records, seeds, settings)
+    done: Tensor  # the steps of each piece
+
+    @staticmethod
+    def begun(ensemble: _Ensemble) -> _Course:
+        parameters = ensemble.initial()
+        records = -(-ensemble.procedure.steps // BLOCK)
+        b = parameters["b"]
+        return _Course(
+            parameters,
+            {
+                name: value.new_zeros(len(ensemble.snapshots), *value.shape)
+                for name, value in parameters.items()
+            },
+            torch.zeros(records, *b.shape[:2], device=b.device),
+            torch.zeros(len(ensemble.pieces()), dtype=torch.long),
+        )
+
+    def share(self) -> None:
+        """Put everything where other processes can write."""
+        for value in (*self.parameters.values(), *self.trajectory.values(), self.history):
             value.share_memory_()
+        self.done.share_memory_()
+
+    def taken_back(self) -> _Course:
+        """Return the same in memory of this process: shared memory is an open file each."""
+        return _Course(
+            {name: value.clone() for name, value in self.parameters.items()},
+            {name: value.clone() for name, value in self.trajectory.items()},
+            self.history.clone(),
+            self.done.clone(),
+        )
+
+    def part(self, piece: tuple[slice, slice]) -> dict[str, Tensor]:
+        """Return a copy of a piece's parameters."""
+        return {name: value[piece].clone() for name, value in self.parameters.items()}
+
+    def put(self, piece: tuple[slice, slice], descent: Descent) -> None:
+        """Fill in what a piece has come to."""
+        for name, value in self.parameters.items():
+            value[piece] = descent.parameters[name]
+            self.trajectory[name][:, *piece] = descent.kept[name]
+        self.history[:, *piece] = torch.stack(descent.history)
+
+    def trained(self, ensemble: _Ensemble, seconds: float) -> Trained:
+        """Return the trained ensemble, with the settings' own axes."""
+        seeds, shape, steps = len(ensemble.seeds), ensemble.shape, ensemble.procedure.steps
+        return Trained(
+            model=ensemble.model,
+            features=ensemble.features,
+            importance=ensemble.importance.reshape(*shape, ensemble.features.n),
+            parameters={
+                name: value.reshape(seeds, *shape, *value.shape[2:])
+                for name, value in self.parameters.items()
+            },
+            loss_history=self.history.reshape(len(self.history), seeds, *shape),
+            recorded_steps=torch.tensor(
+                [min(first + BLOCK, steps) for first in range(0, steps, BLOCK)]
+            ),
+            seeds=tuple(ensemble.seeds),
+            procedure=ensemble.procedure,
+            snapshots=torch.tensor(ensemble.snapshots, dtype=torch.long),
+            trajectory={
+                name: value.reshape(len(value), seeds, *shape, *value.shape[3:])
+                for name, value in self.trajectory.items()
+            },
+            seconds=seconds,
+        )
+
+
+def _descend(ensemble: _Ensemble, saved: Checkpoint | None, progress: bool | None) -> _Course:
+    """Train every piece, on as many cores as there are."""
+    course, pieces, spread = _Course.begun(ensemble), ensemble.pieces(), ensemble.spread
+    if spread:
+        course.share()
     here = os.getpid()
-    with progress_bar(len(pieces) * procedure.steps, "training", progress) as bar:
-        shown = 0
+    with progress_bar(len(pieces) * ensemble.procedure.steps, "training", progress) as bar:
 
         def show() -> None:
-            nonlocal shown
-            now = int(done.sum())
-            bar.update(now - shown)
-            shown = now
+            bar.update(int(course.done.sum()) - bar.n)
 
-        def descend(number: int) -> None:
-            of_seeds, of_settings = pieces[number]
-            part = {name: value[of_seeds, of_settings] for name, value in parameters.items()}
-            descent = _Descent(
-                objective(
-                    model,
-                    features.settings(shape, of_settings.start, of_settings.stop),
-                    weight[of_settings],
-                    integrate=procedure.integrate,
-                    skip_silent=procedure.skip_silent,
-                ),
-                seeds[of_seeds],
-                range(count)[of_settings],
-                (procedure.batch_size, features.uniforms),
-                procedure,
-                {name: value.clone() for name, value in part.items()},
-                snapshots,
-            )
-            place = None if saved is None else saved.part(number, pieces[number])
-            for steps in descent.run(place):
-                done[number] = steps
+        def work(number: int) -> None:
+            piece = pieces[number]
+            descent = ensemble.descent(piece, course.part(piece))
+            for steps in descent.run(None if saved is None else saved.part(number, piece)):
+                course.done[number] = steps
                 if os.getpid() == here:  # the bar is this process's
                     show()
-            for name, value in part.items():
-                value.copy_(descent.parameters[name])
-                trajectory[name][:, of_seeds, of_settings] = descent.kept[name]
-            history[:, of_seeds, of_settings] = torch.stack(descent.history)
+            course.put(piece, descent)
 
-        in_parallel(descend, range(len(pieces)), spread=spread, watch=show)
-    if spread:  # shared memory is an open file each
-        parameters = {name: value.clone() for name, value in parameters.items()}
-        trajectory = {name: value.clone() for name, value in trajectory.items()}
-        history = history.clone()
-    return Trained(
-        model=model,
-        features=features,
-        importance=weight.reshape(*shape, features.n),
-        parameters={
-            name: value.reshape(len(seeds), *shape, *value.shape[2:])
-            for name, value in parameters.items()
-        },
-        loss_history=history.reshape(len(history), len(seeds), *shape),
-        recorded_steps=torch.tensor(
-            [min(first + _BLOCK, procedure.steps) for first in range(0, procedure.steps, _BLOCK)]
-        ),
-        seeds=tuple(seeds),
-        procedure=procedure,
-        snapshots=torch.tensor(snapshots, dtype=torch.long),
-        trajectory={
-            name: value.reshape(len(snapshots), len(seeds), *shape, *value.shape[3:])
-            for name, value in trajectory.items()
-        },
-        seconds=time.perf_counter() - started,
-    )
+        in_parallel(work, range(len(pieces)), spread=spread, watch=show)
+    return course.taken_back() if spread else course
 
 
 def _pieces(
@@ -253,108 +345,3 @@ def _usable(device: str | torch.device) -> torch.device:
         raise InvalidArgument(
             f"device is {str(device)!r}, which cannot be used: {reason}"
         ) from None
-
-
-class _Descent:
-    """Gradient descent on one piece of an ensemble: the only state of training."""
-
-    def __init__(
-        self,
-        target: Objective,
-        seeds: Sequence[int],
-        settings: Sequence[int],
-        draws: tuple[int, int],
-        procedure: Procedure,
-        parameters: dict[str, Tensor],
-        snapshots: Sequence[int],
-    ) -> None:
-        self.target, self.seeds, self.settings, self.draws = target, seeds, settings, draws
-        self.procedure, self.parameters = procedure, parameters
-        self.history: list[Tensor] = []
-        self.record = {step: place for place, step in enumerate(snapshots)}
-        self.kept = {
-            name: value.new_zeros(len(snapshots), *value.shape)
-            for name, value in parameters.items()
-        }
-        self.done = 0
-        self.adam = Adam(parameters, beta2=procedure.beta2, weight_decay=procedure.weight_decay)
-
-    def run(self, checkpoint: Checkpoint | None) -> Iterator[int]:
-        """Go on from where the checkpoint left off, to the end; yield the steps done so far."""
-        if checkpoint is not None and (state := checkpoint.load()) is not None:
-            self.restore(state)
-        self.keep(self.done)
-        last_save = time.monotonic()
-        while self.done < self.procedure.steps:
-            yield self.done
-            self.block()
-            if checkpoint is None:
-                continue
-            finished = self.done == self.procedure.steps
-            if finished or time.monotonic() - last_save > _SECONDS_BETWEEN_CHECKPOINTS:
-                checkpoint.save(self.state())
-                last_save = time.monotonic()
-        yield self.done
-
-    def block(self) -> None:
-        """Take the next few steps, whose inputs are drawn together."""
-        size = min(_BLOCK, self.procedure.steps - self.done)
-        device = self.parameters["W"].device
-        number = self.done // _BLOCK
-        u = streams.uniforms(self.seeds, streams.INPUTS, number, (size, *self.draws), device=device)
-        good = {name: value.clone() for name, value in self.parameters.items()}
-        for step in range(size):
-            gradients = self.target.gradients(self.parameters, u[:, step])
-            self.adam.step(gradients, self.procedure.rate(self.done + step))
-            self.keep(self.done + step + 1)
-        loss = self.target.loss(self.parameters, u[:, -1])
-        if not torch.isfinite(loss).all():
-            self.diverged(loss, size, good)
-        self.history.append(loss)
-        self.done += size
-
-    def keep(self, step: int) -> None:
-        """Keep the parameters as they are after ``step`` steps, if asked to."""
-        if (place := self.record.get(step)) is not None:
-            for name, value in self.parameters.items():
-                self.kept[name][place] = value
-
-    def diverged(self, loss: Tensor, size: int, good: dict[str, Tensor]) -> NoReturn:
-        """Raise, naming the steps and the models, with the parameters from before."""
-        where = (~torch.isfinite(loss)).nonzero().tolist()
-        told = ", ".join(
-            f"seed {self.seeds[seed]} setting {self.settings[setting]}"
-            for seed, setting in where[:5]
-        )
-        more = f" and {len(where) - 5} more" if len(where) > 5 else ""
-        raise Diverged(
-            f"training diverged between steps {self.done} and {self.done + size}: the loss of "
-            f"{told}{more} is not finite; a smaller learning_rate may help",
-            last_good=good,
-        )
-
-    def state(self) -> dict[str, Tensor]:
-        """Return everything needed to go on, as one flat dictionary of tensors."""
-        state = {
-            f"{kind}.{name}": value
-            for kind, values in self.kinds().items()
-            for name, value in values.items()
-        }
-        return state | {"done": torch.tensor(self.done), "history": torch.stack(self.history)}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Put a saved state back."""
-        for kind, values in self.kinds().items():
-            for name, value in values.items():
-                value.copy_(state[f"{kind}.{name}"])
-        self.done, self.history = int(state["done"]), list(state["history"])
-        self.adam.resume(self.done)
-
-    def kinds(self) -> dict[str, dict[str, Tensor]]:
-        """Return what changes from step to step, by kind and parameter."""
-        return {
-            "parameter": self.parameters,
-            "mean": self.adam.mean,
-            "square": self.adam.square,
-            "kept": self.kept,
-        }
