@@ -61,6 +61,17 @@ class Model:
     target: Callable[[Tensor], Tensor] = identity
     start: Callable[[Tensor], Tensor] | None = None
 
+    def shapes(self, n: int, m: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of one model's parameters, by name.
+
+        Examples
+        --------
+        >>> RELU_OUTPUT.shapes(5, 2)
+        {'b': (5,), 'W': (2, 5)}
+        """
+        shapes = {"b": (n,)} | ({"c": (m,)} if self.hidden_bias else {})
+        return shapes | {"W": (m, n)} | ({} if self.tied else {"V": (m, n)})
+
     def initial(
         self,
         n: int,

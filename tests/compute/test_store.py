@@ -133,8 +133,9 @@ def assert_holds(checkpoint, tensors):
         {"procedure": replace(SHORT, integrate=False)},
         {"features": CorrelatedSets(2, 2, PROBABILITY)},
         {"snapshots": [0, 7, 20, 21, 45]},
+        {"start": {"W": torch.eye(2, 4), "b": torch.zeros(4)}},
     ],
-    ids=["ReLU", "linear", "untied", "sampled", "correlated", "course kept"],
+    ids=["ReLU", "linear", "untied", "sampled", "correlated", "course kept", "given start"],
 )
 def test_a_killed_run_goes_on_to_the_last_bit_and_repeats_nothing(
     tmp_path, monkeypatch, blocks, changed

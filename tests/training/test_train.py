@@ -177,6 +177,34 @@ def test_the_course_of_training_is_that_of_shorter_runs():
     assert torch.equal(run.trajectory["W"][-1], run.W)
 
 
+def test_models_start_where_they_are_told_and_what_was_given_stays():
+    first = brief()
+    given = {name: value.clone().requires_grad_() for name, value in first.parameters.items()}
+    run = brief(start=given, seeds=[5, 6, 7], snapshots=[0, 30])
+    for name, value in given.items():
+        assert torch.equal(value, first.parameters[name])
+        assert torch.equal(run.trajectory[name][0], value)
+        assert not torch.equal(run.parameters[name], value)
+
+
+def test_starting_from_a_model_s_own_initial_values_changes_nothing(monkeypatch):
+    initial = RELU_OUTPUT.initial(4, 2, seeds=range(3), count=3)
+    centred = {"procedure": replace(BRIEF, centred=True)}
+    plain, told = brief(), brief(start=initial, **centred)  # biases are given: none is centred
+    assert_close(told, plain)
+    turned = {name: value.mT.contiguous().mT for name, value in initial.items()}
+    assert_close(brief(start=turned), plain)  # however it lies in memory
+    cut_at(monkeypatch, 16 * 4)
+    assert_close(brief(start=initial), plain)
+
+
+def test_a_start_is_spread_over_seeds_and_settings():
+    W = torch.tensor([[1.0, -1, 0, 0], [0, 0, 1, -1]])
+    run = brief(start={"W": W, "b": 0.1 * PROBABILITY}, snapshots=[0])
+    assert torch.equal(run.trajectory["W"][0], W.expand(3, 3, 2, 4))
+    assert torch.equal(run.trajectory["b"][0], 0.1 * PROBABILITY.expand(3, 3, 4))
+
+
 def test_keeping_the_course_changes_nothing_and_none_is_kept_unasked():
     kept, plain = brief(snapshots=range(31)), brief()
     assert torch.equal(kept.W, plain.W)
@@ -275,6 +303,16 @@ def test_a_procedure_refuses_a_bad_setting_by_name_and_value(name, value):
         ({"snapshots": [5, 5]}, r"snapshots is \[5, 5\]: increasing"),
         ({"snapshots": [-1]}, "snapshots is -1"),
         ({"snapshots": [0.5]}, "snapshots is 0.5"),
+        ({"start": {"W": torch.eye(2, 4)}}, r"start names \['W'\]: a tensor for each of W, b"),
+        ({"start": torch.eye(2, 4)}, "start is a .*Tensor.*: a tensor for each of W, b, by name"),
+        (
+            {"start": {"W": torch.eye(3, 4), "b": torch.zeros(4)}},
+            r"start\['W'\] has shape \(3, 4\): it must broadcast to .* = \(10, 3, 2, 4\)",
+        ),
+        (
+            {"start": {"W": torch.eye(2, 4), "b": torch.full((4,), torch.inf)}},
+            r"start\['b'\] has an entry that is NaN or infinite",
+        ),
         ({"device": "gpu"}, "device is 'gpu', which cannot be used"),
         ({"device": "cuda:99"}, "device is 'cuda:99', which cannot be used"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +42,7 @@ def train(
     importance: Tensor | float | None = None,
     seeds: int | Sequence[int] = 10,
     procedure: Procedure | None = None,
+    start: Mapping[str, Tensor] | None = None,
     snapshots: Sequence[int] | Tensor = (),
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
@@ -67,6 +68,11 @@ def train(
         Whole numbers, or how many of them, counted from 0.
     procedure
         How gradient descent is run; ``Procedure()`` by default, ``PUBLISHED`` is the paper's.
+    start
+        Where to start instead of the model's initial values: all of its parameters by name (``W``
+        and ``b``; ``V`` where the decoder is free, ``c`` where hidden units have biases), finite,
+        each broadcasting to ``(seeds, *settings, ...)``, as `Trained.parameters` are. A seed then
+        selects batches only, and nothing is scaled or centred.
     snapshots
         After how many steps to keep the parameters, increasing, from 0 (the initial values) to
         ``procedure.steps``: the course of training, `Trained.trajectory`.
@@ -108,6 +114,15 @@ def train(
     ... )
     >>> run.trajectory["W"].shape
     torch.Size([3, 3, 2, 5])
+
+    Training on, with other inputs:
+
+    >>> on = train(
+    ...     IndependentFeatures(5, 0.1), 2, seeds=[7, 8, 9], procedure=Procedure(steps=10),
+    ...     start=run.parameters, snapshots=[0],
+    ... )
+    >>> torch.equal(on.trajectory["W"][0], run.W)
+    True
     """
     started = time.perf_counter()
     checks.whole_number("n_hidden", n_hidden)
@@ -127,6 +142,7 @@ def train(
         seeds=seeds,
         shape=shape,
         procedure=procedure,
+        start=_start(start, model.shapes(features.n, n_hidden), (len(seeds), *shape)),
         snapshots=snapshots,
     )
     saved = None
@@ -148,6 +164,7 @@ class _Ensemble:
     seeds: list[int]
     shape: torch.Size  # the axes that the settings have outside
     procedure: Procedure
+    start: dict[str, Tensor] | None  # (seeds, settings, ...) each
     snapshots: list[int]
 
     @property
@@ -166,7 +183,7 @@ class _Ensemble:
         return {
             "model": self.model, "features": self.features, "importance": self.importance,
             "m": self.n_hidden, "seeds": self.seeds, "procedure": self.procedure,
-            "snapshots": self.snapshots,
+            "start": self.start, "snapshots": self.snapshots,
         }  # fmt: skip
 
     def pieces(self) -> list[tuple[slice, slice]]:
@@ -176,6 +193,12 @@ class _Ensemble:
     def initial(self) -> dict[str, Tensor]:
         """Return the parameters to start from, ``(seeds, settings, ...)`` each."""
         device, count = self.importance.device, len(self.importance)
+        if self.start is not None:
+            whole = torch.contiguous_format
+            return {
+                name: value.to(device, copy=True, memory_format=whole)
+                for name, value in self.start.items()
+            }
         parameters = self.model.initial(
             self.features.n,
             self.n_hidden,
@@ -321,6 +344,33 @@ def _pieces(
         cuts *= 2
     # settings of a seed share their draws: they are the axis to keep whole
     return cut((seeds, settings), math.ceil(seeds * settings / cuts))
+
+
+def _start(
+    start: Mapping[str, Tensor] | None,
+    shapes: dict[str, tuple[int, ...]],
+    ensemble: tuple[int, ...],
+) -> dict[str, Tensor] | None:
+    """Return given initial parameters, checked, with one axis of seeds and one of settings."""
+    if start is None:
+        return None
+    if not isinstance(start, Mapping) or start.keys() != shapes.keys():
+        told = f"names {list(start)}" if isinstance(start, Mapping) else f"is a {type(start)}"
+        raise InvalidArgument(
+            f"start {told}: a tensor for each of {', '.join(sorted(shapes))}, by name, is needed"
+        )
+    given = {}
+    for name, own in shapes.items():
+        value = checks.finite(f"start[{name!r}]", start[name], dtype=torch.get_default_dtype())
+        try:
+            value = value.detach().expand(*ensemble, *own)
+        except RuntimeError:
+            raise InvalidArgument(
+                f"start[{name!r}] has shape {tuple(value.shape)}: it must broadcast to "
+                f"(seeds, *settings, ...) = {(*ensemble, *own)}"
+            ) from None
+        given[name] = value.reshape(ensemble[0], -1, *own)
+    return given
 
 
 def _snapshots(snapshots: Sequence[int] | Tensor, steps: int) -> list[int]:
