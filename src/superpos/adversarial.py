@@ -540,7 +540,7 @@ class Attacked:
 
     @property
     def shape(self) -> torch.Size:
-        return torch.broadcast_shapes(self.features.shape, self.size.shape)
+        return checks.broadcast_shape(features=self.features.shape, size=self.size.shape)
 
     @property
     def uniforms(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -108,8 +109,9 @@ def weights(W: Tensor, b: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
 def broadcast_shape(**shapes: Sequence[int]) -> torch.Size:
     """Return the shape that all of ``shapes`` broadcast to."""
     try:
-        return torch.broadcast_shapes(*shapes.values())
-    except RuntimeError:
+        # torch's own way imports SymPy, which changes the warnings of the whole process
+        return torch.Size(np.broadcast_shapes(*map(tuple, shapes.values())))
+    except ValueError:
         told = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
         raise InvalidArgument(
             f"leading axes do not broadcast: {told}; on each axis they must be equal or 1"

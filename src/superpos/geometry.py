@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import networkx as nx
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 def gram(W: Tensor) -> Tensor:
@@ -332,6 +336,8 @@ def feature_graph(W: Tensor, *, threshold: float = 0.15) -> nx.Graph:
     kept = represented(W)
     products = gram(W)
     joined = (products.abs() >= threshold) & kept[:, None] & kept & ~_diagonal(products)
+    import networkx as nx
+
     graph = nx.Graph()
     graph.add_nodes_from(kept.nonzero().flatten().tolist())
     rows, columns = joined.triu().nonzero(as_tuple=True)
@@ -348,6 +354,8 @@ def components(W: Tensor, *, threshold: float = 0.15) -> list[list[int]]:
     >>> components(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]))
     [[0, 1], [2]]
     """
+    import networkx as nx
+
     found = nx.connected_components(feature_graph(W, threshold=threshold))
     return sorted((sorted(part) for part in found), key=lambda part: (-len(part), part))
 

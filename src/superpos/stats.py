@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from superpos import checks
@@ -28,6 +27,8 @@ def rate_interval(outcomes: Tensor) -> tuple[float, float]:
     """
     if len(outcomes) == 0:
         raise InvalidArgument("outcomes is empty: a rate needs at least one trial")
+    from scipy import stats
+
     test = stats.binomtest(int(outcomes.sum()), len(outcomes))
     interval = test.proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
@@ -50,6 +51,8 @@ def mean_interval(values: Tensor) -> tuple[float, float, float]:
     if len(values) < 2:
         raise InvalidArgument(f"values has {len(values)} entries: an interval needs at least two")
     mean, error = values.mean().item(), (values.std() / len(values) ** 0.5).item()
+    from scipy import stats
+
     half = stats.t.ppf(0.975, len(values) - 1).item() * error
     return mean, mean - half, mean + half
 
@@ -98,6 +101,8 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     >>> rank_correlation(torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([1.0, 10.0, 100.0]))
     tensor([-1.], dtype=torch.float64)
     """
+    from scipy import stats
+
     return torch.tensor([stats.spearmanr(row, order).statistic for row in values])
 
 

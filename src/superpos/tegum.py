@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import stats
-from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
 from superpos import checks, geometry
@@ -113,13 +111,13 @@ class Bound:
                 return [(1.0, top)]
             if min(excess(low), excess(high)) > 0:
                 return []
-            edge = math.exp(brentq(excess, low, high, xtol=1e-15))
+            edge = math.exp(_root(excess, low, high))
             return [(1.0, edge)] if excess(low) <= 0 else [(edge, top)]
         found = []
         if excess(low) <= 0:
-            found.append((1.0, math.exp(brentq(excess, low, peak, xtol=1e-15))))
+            found.append((1.0, math.exp(_root(excess, low, peak))))
         if excess(high) <= 0:
-            found.append((math.exp(brentq(excess, peak, high, xtol=1e-15)), top))
+            found.append((math.exp(_root(excess, peak, high)), top))
         return found
 
 
@@ -205,6 +203,8 @@ def critical_alpha(n: float, d: float, C: float = 1.0, *, cubic: bool = True) ->
         raise InvalidArgument(
             f"n is {n:g}, d is {d:g} and C is {C:g}: one single space has no cosine of at most 1"
         )
+    from scipy.optimize import minimize_scalar
+
     first = bound.cosine(1.0)
     best = 0.0
     start = bound.slope(1.0, 1.0).item() + 1  # d ln ε/d ln k at k = 1
@@ -473,6 +473,8 @@ def effective_alpha(points: Tensor, losses: Tensor) -> tuple[Tensor, Tensor, Ten
             for alpha in ALPHAS.tolist()
         ]
     )
+    from scipy import stats
+
     both = np.concatenate([sums.numpy(), losses.T.numpy()])
     table = torch.from_numpy(stats.spearmanr(both, axis=1).statistic)
     table = table[len(sums) :, : len(sums)]
@@ -483,4 +485,10 @@ def effective_alpha(points: Tensor, losses: Tensor) -> tuple[Tensor, Tensor, Ten
 def _zero(slope, low: float, high: float) -> float:
     if not math.isfinite(slope(high)):  # the edge, where the cubic's slope is infinite
         high -= (high - low) * 1e-12
-    return math.exp(brentq(slope, low, high, xtol=1e-15))
+    return math.exp(_root(slope, low, high))
+
+
+def _root(function, low: float, high: float) -> float:
+    from scipy.optimize import brentq
+
+    return brentq(function, low, high, xtol=1e-15)

@@ -193,6 +193,7 @@ def test_sweeps_are_told_where_to_compute_and_to_store_and_are_noted(book, prete
     assert environment["SUPERPOS_SCHEDULER"] == "tcp://host:8786"
     assert environment["SUPERPOS_CORES"] == "3"
     assert environment["SUPERPOS_STORE"] == str(book / "_build" / "sweeps")
+    assert environment["MALLOC_TRIM_THRESHOLD_"] == str(2**28)
     record = building.read_executed(status.executed).metadata["superpos"]
     assert record["pieces"] == ["experiment/a.safetensors", "experiment/b.safetensors"]
     assert not list(book.rglob("*.pieces"))

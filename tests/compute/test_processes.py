@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -55,6 +56,42 @@ def test_without_much_to_do_no_process_is_begun():
     assert in_parallel(where, range(3), spread=False) == [(os.getpid(), 1)] * 3
     assert in_parallel(where, [0]) == [(os.getpid(), 1)]
     assert torch.get_num_threads() == before
+
+
+def in_a_new_thread(work):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("platform", [sys.platform, "darwin"])
+@pytest.mark.parametrize("spread", [True, False])
+def test_other_threads_keep_their_number_of_threads(monkeypatch, platform, spread):
+    monkeypatch.setattr(processes.sys, "platform", platform)
+
+    def fails(piece):
+        raise InvalidArgument(f"here {torch.get_num_threads()}")
+
+    seen = []
+    with ThreadPoolExecutor(1) as old:
+        assert old.submit(torch.get_num_threads).result() == 3
+        in_parallel(
+            lambda _: seen.append(in_a_new_thread(torch.get_num_threads)), range(2), spread=spread
+        )
+        with pytest.raises(InvalidArgument, match="here 1"):
+            in_parallel(fails, range(2), spread=spread)
+        assert old.submit(torch.get_num_threads).result() == 3
+    assert torch.get_num_threads() == in_a_new_thread(torch.get_num_threads) == 3
+    forked = spread and platform == "linux"
+    assert seen == ([] if forked else [3, 3])
 
 
 @linux

@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -139,6 +140,60 @@ def test_the_same_bytes_come_whatever_matplotlib_is_set_to_by_then():
     expected = plotting.svg(first)
     mpl.rcdefaults()  # as another library may, between drawing and showing
     assert plotting.svg(again) == expected
+
+
+def scene(projection: str | None = None):
+    """A figure drawn by calls on it and its axes, as in a notebook's cell."""
+    fig, axes = plotting.figure(1, 2, subplot_kw={"projection": projection})
+    axes[0].plot([0, 1], [0, 1], label="a line")
+    axes[0].set(title="title", xlabel="x")
+    axes[0].legend(title="lines")
+    drawn = axes[1].scatter([0, 1], [1, 0], c=[0, 1])
+    bar = fig.colorbar(drawn, ax=axes[1], label="bar")
+    bar.ax.plot([0, 1], [0, 1])
+    bar.ax.set_title("title")
+    axes[1].tick_params(labelsize=7)
+    axes[1].xaxis.set_major_locator(mpl.ticker.MaxNLocator(3))
+    fig.suptitle("above all")
+    fig.text(0.5, 0.5, "words")
+    later = fig.add_axes((0.8, 0.8, 0.1, 0.1))
+    later.annotate("words", (0, 0), arrowprops={})
+    if projection is None:
+        twin = axes[0].twinx()
+        twin.plot([0, 1], [1, 0])
+        twin.set_title("right", loc="right")
+    return fig
+
+
+@pytest.mark.parametrize("projection", [None, "polar", "3d"])
+def test_what_is_drawn_after_a_figure_is_made_has_the_style_too(projection):
+    with style.applied():
+        expected = plotting.svg(scene(projection))
+    found = plotting.svg(scene(projection))
+    assert found == expected
+    mpl.rcParams.update({"font.size": 30, "lines.linewidth": 9, "legend.frameon": True})
+    assert plotting.svg(scene(projection)) == expected
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "scene"])
+def test_drawing_leaves_matplotlib_set_as_it_was(kind):
+    mpl.rcParams.update({"font.size": 30, "svg.hashsalt": None})
+    before = dict(mpl.rcParams)
+    fig = scene() if kind == "scene" else draw(kind)
+    assert mpl.rcParams == before
+    plotting.svg(fig)
+    assert mpl.rcParams == before
+    with pytest.raises(AttributeError, match="nonsense"):
+        fig.axes[0].set_title("words", nonsense=1)
+    assert mpl.rcParams == before
+
+
+def test_threads_that_draw_leave_matplotlib_set_as_it_was():
+    before, expected = dict(mpl.rcParams), plotting.svg(scene())
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: plotting.svg(scene()), range(8)))
+    assert set(found) == {expected}
+    assert mpl.rcParams == before
 
 
 def test_another_process_draws_the_same_bytes():

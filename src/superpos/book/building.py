@@ -138,6 +138,7 @@ def execute_chapter(
         env.SCHEDULER: scheduler,
         env.STORE: str(stored.store(root).absolute()),
         env.USED: str(pieces),
+        **{variable: str(size) for variable, size in env.KEPT_MEMORY.values()},
     }
     if cores:
         environment[env.CORES] = str(cores)

@@ -12,7 +12,6 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from scipy.cluster.hierarchy import linkage
 from torch import Tensor
 
 from superpos import checks
@@ -227,6 +226,8 @@ def _split(unit: Tensor, part: list[int], tolerance: float) -> list[tuple[list[i
 
 def _joined(unit: Tensor, whole: int, tolerance: float, alike: Tensor) -> list[list[int]]:
     """Join features, most alike first, until the dimensions of the parts add up to ``whole``."""
+    from scipy.cluster.hierarchy import linkage
+
     n = unit.shape[1]
     parts, sizes, alive = [[i] for i in range(n)], [1] * n, set(range(n))
     apart = (1 - alike).numpy()[np.triu_indices(n, 1)]

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from IPython.display import display
 from torch import Tensor
 
 from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
+from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from scipy import stats
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
@@ -304,6 +303,8 @@ def gaussian_capacity(n: int, m: int, *, error: float = 0.01, together: bool = F
     >>> round(gaussian_capacity(1000, 100, together=True), 2)
     1.38
     """
+    from scipy import stats
+
     share = error if not together else -math.expm1(math.log1p(-error) / n)
     return m / (4 * float(stats.norm.isf(share)) ** 2)
 

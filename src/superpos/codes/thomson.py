@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from superpos import checks, geometry
@@ -345,6 +344,8 @@ def faces(points: Tensor) -> list[Face]:
     >>> [len(face.corners) for face in faces(torch.cat([axes, -axes], dim=-1))]
     [3, 3, 3, 3, 3, 3, 3, 3]
     """
+    from scipy.spatial import ConvexHull
+
     points = _on_sphere(points)
     if points.ndim != 2 or points.shape[0] != 3:
         raise InvalidArgument(f"points has shape {tuple(points.shape)}: (3, k) is needed")

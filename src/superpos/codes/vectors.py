@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy import special
 from torch import Tensor
 
 from superpos import checks, geometry
@@ -160,6 +159,8 @@ def chance_above(cosine: float, m: int) -> float:
     >>> round(chance_above(0.5, 2), 6)
     0.333333
     """
+    from scipy import special
+
     checks.whole_number("m", m, least=2)
     if not 0 <= cosine < 1:
         raise InvalidArgument(f"cosine is {cosine!r}: it must be at least 0 and below 1")

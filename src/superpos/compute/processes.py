@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import itertools
 import multiprocessing
 import os
 import pickle
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -20,7 +20,7 @@ from typing import TypeVar
 import torch
 
 from superpos.compute.orphans import end_with_parent
-from superpos.compute.settings import cores
+from superpos.compute.settings import KEPT_MEMORY, cores
 
 Piece, Result = TypeVar("Piece"), TypeVar("Result")
 
@@ -28,6 +28,7 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 _works: dict[int, Callable] = {}  # what forked processes are for: they find it where it was
 _numbers = itertools.count()
 _alone = ContextVar("_alone", default=False)
+_setting_threads = threading.Lock()
 
 
 def in_parallel(
@@ -64,7 +65,6 @@ def in_parallel(
     """
     watch = watch or (lambda: None)
     count = min(cores(), len(pieces))
-    _keep_memory()
     if not spread or count <= 1 or _alone.get() or multiprocessing.parent_process() is not None:
         with _one_thread():
             return [work(piece) for piece in pieces]
@@ -115,13 +115,13 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     On Linux they are forked, elsewhere begun anew.
     """
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with (
-        ProcessPoolExecutor(count, context, _begin, (os.getpid(),)) as pool,
-        warnings.catch_warnings(),
-    ):
-        # children need no lock that another thread could hold: they compute on one thread, and end
-        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+    with ProcessPoolExecutor(count, context, _begin, (os.getpid(),)) as pool:
         try:
+            with warnings.catch_warnings():
+                # children need no lock that a thread could hold: they compute on one, and end
+                told = "This process .* is multi-threaded"
+                warnings.filterwarnings("ignore", told, DeprecationWarning)
+                pool.submit(os.getpid)  # the first task forks them all
             yield pool
         except BaseException:
             for process in list((pool._processes or {}).values()):
@@ -131,7 +131,7 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(count, "piece", torch.set_num_threads, (1,)) as pool:
+    with ThreadPoolExecutor(count, "piece", _set_threads, (1,)) as pool:
         try:
             yield pool
         except BaseException:
@@ -142,23 +142,40 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def _begin(parent: int) -> None:
     """Make this process one that computes on one core and does not outlive its parent."""
     torch.set_num_threads(1)
+    _keep_memory()
     end_with_parent(parent)
 
 
-@functools.cache
 def _keep_memory() -> None:
-    """Keep freed memory (with the GNU library): fresh pages cost more than the arithmetic."""
+    """Keep freed memory (with the GNU library), in a process of our own: it is never undone."""
     if sys.platform == "linux" and hasattr(c := ctypes.CDLL(None), "mallopt"):
-        trim_threshold, mmap_threshold = -1, -3
-        c.mallopt(trim_threshold, 256 << 20)
-        c.mallopt(mmap_threshold, 32 << 20)
+        for option, (_, size) in KEPT_MEMORY.items():
+            c.mallopt(option, size)
 
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    if before == 1:
+        yield
+        return
     try:
+        _set_threads(1)
         yield
     finally:
-        torch.set_num_threads(before)
+        _set_threads(before)
+
+
+def _set_threads(number: int) -> None:
+    """Let this thread compute on so many cores, and leave every other thread as it is.
+
+    Each thread has its own number, but one that is new to torch takes the number that was set
+    last, in whatever thread: another sets that again.
+    """
+    with _setting_threads, ThreadPoolExecutor(1) as other:
+        usual = other.submit(torch.get_num_threads).result()
+        torch.get_num_threads()  # now this thread is not new any more
+        try:
+            torch.set_num_threads(number)
+        finally:
+            other.submit(torch.set_num_threads, usual).result()

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import Protocol
 
-from tqdm.auto import tqdm
+
+class Bar(Protocol):
+    """What tells how far some work is."""
+
+    def update(self, n: float | None = 1) -> object:
+        """Say that so many more steps are done."""
 
 
-def progress_bar(total: int, label: str, show: bool | None = None) -> tqdm:
+class _Quiet:
+    def update(self, n: float | None = 1) -> None: ...
+
+
+def progress_bar(
+    total: int, label: str, show: bool | None = None
+) -> contextlib.AbstractContextManager[Bar]:
     """Return a bar of ``total`` steps, drawn on a terminal or in a notebook being used.
 
     ``SUPERPOS_QUIET=1`` silences it: the pipeline sets this, so that no bar ends up in a page.
     """
     if show is None:
         show = os.environ.get("SUPERPOS_QUIET") != "1" and (sys.stderr.isatty() or _in_notebook())
-    return tqdm(total=total, desc=label, disable=not show, leave=False)
+    if not show:
+        return contextlib.nullcontext(_Quiet())
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc=label, leave=False)
 
 
 def _in_notebook() -> bool:

@@ -11,6 +11,14 @@ STORE = "SUPERPOS_STORE"  # where their pieces are stored
 USED = "SUPERPOS_PIECES"  # a file to which to add the names of the pieces that were used
 CORES = "SUPERPOS_CORES"  # how many cores to use
 
+# The GNU library's settings for memory that a process keeps rather than give back, by mallopt's
+# number: the variable of the environment, and bytes. Where arrays come and go, fresh pages cost up
+# to a fifth of the time. For processes of our own: forked ones, and the kernels of the book.
+KEPT_MEMORY = {
+    -1: ("MALLOC_TRIM_THRESHOLD_", 256 << 20),
+    -3: ("MALLOC_MMAP_THRESHOLD_", 32 << 20),
+}
+
 
 def cores() -> int:
     """Return how many cores this process may use: ``SUPERPOS_CORES``, or all that it is given."""

@@ -12,8 +12,6 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from superpos.compute.fingerprint import described, digest
@@ -82,6 +80,8 @@ class Checkpoint:
         InvalidArgument
             If the file belongs to a run with other settings.
         """
+        from safetensors import SafetensorError, safe_open
+
         if not self.path.exists():
             return None
         try:
@@ -106,6 +106,9 @@ class Checkpoint:
 
         The description is kept in the file's header, as JSON.
         """
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         text = json.dumps(description or {}, sort_keys=True)
         mine = f"{platform.node()}-{os.getpid()}"  # others may write it too, from anywhere

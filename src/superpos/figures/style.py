@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from types import MappingProxyType, MethodType
 from typing import Any
 
 import matplotlib as mpl
 import torch
-from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 
 IMPORTANCE = mpl.colormaps["viridis_r"]  # dark is important
@@ -67,6 +71,9 @@ _STYLE = {
     "svg.fonttype": "path",
 }
 
+_inside = ContextVar("_inside", default=False)  # a block of `applied`
+_one_at_a_time = threading.RLock()  # matplotlib's settings are those of every thread
+
 
 def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 3.2, **kinds):
     """Return a figure in the book's style and its axes, as ``matplotlib.pyplot.subplots`` does.
@@ -86,15 +93,74 @@ def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float
     >>> len(axes)
     2
     """
-    mpl.rcParams.update(_STYLE)  # texts look their size up when they are made, after this returns
-    fig = Figure(figsize=(width, height), layout="constrained")
-    return fig, fig.subplots(rows, columns, **kinds)
+    with applied():
+        fig = _styled(Figure)(figsize=(width, height), layout="constrained")
+        fig.add_axobserver(_style_axes)
+        return fig, fig.subplots(rows, columns, **kinds)
+
+
+@contextlib.contextmanager
+def applied() -> Iterator[None]:
+    """Draw in the book's style within the block; afterwards matplotlib is set as before.
+
+    What is called on a figure of `figure` or on its axes needs no such block: it is in one.
+
+    Examples
+    --------
+    >>> before = mpl.rcParams["font.size"]
+    >>> with applied():
+    ...     mpl.rcParams["font.size"]
+    9.0
+    >>> mpl.rcParams["font.size"] == before
+    True
+    """
+    if _inside.get():
+        yield
+        return
+    with _one_at_a_time, mpl.rc_context(_STYLE):
+        token = _inside.set(True)
+        try:
+            yield
+        finally:
+            _inside.reset(token)
+
+
+class _Styled:
+    """A figure or axes whose methods run in the book's style.
+
+    Lines and texts look their sizes up when they are made, long after `figure` has returned.
+    """
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str):
+        found = super().__getattribute__(name)
+        if name.startswith("_") or not isinstance(found, MethodType) or _inside.get():
+            return found
+
+        @functools.wraps(found)
+        def in_style(*arguments, **options):
+            with applied():
+                return found(*arguments, **options)
+
+        return in_style
+
+
+@functools.cache
+def _styled(kind: type) -> type:
+    return type(kind.__name__, (kind, _Styled), {})  # this order keeps the layout of objects
+
+
+def _style_axes(fig: Figure) -> None:
+    for axes in fig.axes:
+        if not isinstance(axes, _Styled):
+            axes.__class__ = _styled(type(axes))
 
 
 def svg(fig: Figure) -> str:
     """Return a figure as SVG: the same bytes for the same figure, at any time."""
     buffer = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    with applied():
         if fig.get_layout_engine() is not None:
             fig.draw_without_rendering()
             fig.set_layout_engine("none")  # laid out once: again would move everything a little

@@ -24,6 +24,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from superpos import checks
+
 
 @dataclass(frozen=True)
 class _Faces:
@@ -103,7 +105,7 @@ def ramp_integrals(c: Tensor, g: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
     (tensor([0.0000, 0.3333], dtype=torch.float64), tensor([0.0000, 0.3333], dtype=torch.float64))
     """
     n = g.shape[-1]
-    batch = torch.broadcast_shapes(c.shape, g.shape[:-1], e.shape[:-1])
+    batch = checks.broadcast_shape(c=c.shape, g=g.shape[:-1], e=e.shape[:-1])
     # coordinates, then faces, are the first axis: what is gathered are whole rows
     c = c.expand(batch).reshape(1, -1)
     g, e = (values.expand(*batch, n).reshape(-1, n).mT for values in (g, e))

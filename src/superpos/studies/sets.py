@@ -8,7 +8,6 @@ claim speaks of is decided in the study of the chapter.
 from __future__ import annotations
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from superpos import checks, geometry
@@ -261,6 +260,8 @@ def facing(W: Tensor, size: int) -> Tensor:
     tensor([[ 1.,  0., -1.,  0.],
             [ 0.,  1.,  0., -1.]])
     """
+    from scipy.optimize import linear_sum_assignment
+
     sets = _check_sets(W, size)
     products = geometry.gram(W)[:size]
     order = list(range(size))
