@@ -62,33 +62,6 @@ def test_antipodal_pairs_are_of_all_features_but_the_last(model, holds):
     assert told(outcomes.antipodal_pairs(model)) is holds
 
 
-def stretched(longest: float) -> Tensor:
-    """A regular pentagon whose first feature is longer than the mean by a share."""
-    W = evenly(0, 72, 144, 216, 288)
-    W[:, 0] *= (1 + longest) * 4 / (4 - longest)
-    return W
-
-
-REGULAR = {
-    "regular": (evenly(0, 72, 144, 216, 288), True),
-    "of any length": (3 * evenly(0, 72, 144, 216, 288), True),
-    "out of order": (evenly(144, 0, 288, 216, 72), True),
-    "just not too narrow": (evenly(0, 70 + JUST, 142, 214, 287), True),
-    "too narrow": (evenly(0, 70 - JUST, 142, 214, 287), False),
-    "just not too wide": (evenly(0, 74 - JUST, 146, 218, 289), True),
-    "too wide": (evenly(0, 74 + JUST, 146, 218, 289), False),
-    "just not too long": (stretched(0.02 - JUST), True),
-    "too long": (stretched(0.02 + JUST), False),
-    "nothing": (torch.zeros(2, 5, dtype=torch.float64), False),
-    "two pairs": (polar((1, 0), (1, 90), (1, 180), (1, 270), NOTHING), False),
-}
-
-
-@each(REGULAR)
-def test_a_regular_pentagon_has_even_angles_and_lengths(model, holds):
-    assert told(outcomes.regular_pentagon(model)) is holds
-
-
 each_picture = pytest.mark.parametrize(
     ("test", "cases"),
     [

@@ -9,14 +9,19 @@ from typing import Protocol
 
 
 class Bar(Protocol):
-    """What tells how far some work is."""
+    """What tells how far some work is: ``n`` steps are done."""
+
+    n: float
 
     def update(self, n: float | None = 1) -> object:
         """Say that so many more steps are done."""
 
 
 class _Quiet:
-    def update(self, n: float | None = 1) -> None: ...
+    n = 0.0
+
+    def update(self, n: float | None = 1) -> None:
+        self.n += n or 0
 
 
 def progress_bar(

@@ -52,31 +52,6 @@ def antipodal_pairs(
     return sizes_fit & paired & angles_fit
 
 
-def regular_pentagon(W: Tensor) -> Tensor:
-    """Return whether five features have 72° between neighbours within 2°, and lengths within 2 %.
-
-    Parameters
-    ----------
-    W
-        ``(..., 2, 5)``.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
-    >>> angle = torch.arange(5) * 2 * torch.pi / 5
-    >>> regular_pentagon(torch.stack([angle.cos(), angle.sin()]))
-    tensor(True)
-    """
-    length = geometry.squared_norms(W).sqrt()
-    mean = length.mean(-1, keepdim=True)
-    even = ((geometry.angular_gaps(W) - 72).abs() <= 2).all(-1)
-    return even & (mean[..., 0] > 0) & ((length - mean).abs() <= 0.02 * mean).all(-1)
-
-
 def two_circles(W: Tensor) -> Tensor:
     """Return whether features come in two lengths: one gap between sorted lengths towers.
 
