@@ -66,9 +66,8 @@ each_picture = pytest.mark.parametrize(
     ("test", "cases"),
     [
         (outcomes.antipodal_pairs, PAIRS),
-        (outcomes.regular_pentagon, REGULAR),
     ],
-    ids=["pairs", "regular pentagon"],
+    ids=["pairs"],
 )
 
 
