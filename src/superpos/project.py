@@ -9,6 +9,20 @@ from superpos.errors import InvalidArgument
 _MARKS = ("_toc.yml", "notebooks", "book")
 
 
+def registry_file() -> Path:
+    """Return where the registry of claims is: ``book/claims.yml``, its deviations beside it.
+
+    Outside of a checkout it is the copy that the installed package brings (see ``setup.py``).
+    """
+    packaged = Path(__file__).parent / "claims" / "claims.yml"
+    try:
+        return find_root() / "book" / "claims.yml"
+    except InvalidArgument:
+        if packaged.exists():
+            return packaged
+        raise
+
+
 def find_root(start: str | Path | None = None) -> Path:
     """Return the folder that holds the book: ``_toc.yml``, ``notebooks/`` and ``book/``.
 

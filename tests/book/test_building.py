@@ -160,6 +160,13 @@ def test_bad_input_that_only_the_notebook_can_see_leaves_no_file(book, pretend):
     assert list(book.glob("*.ipynb")) == [output]
 
 
+def test_a_run_leaves_a_notebook_that_works_anywhere(book, pretend):
+    output, _ = run(book, load_chapter(book, "alpha"), {}, output=book / "out.ipynb")
+    found = building.read_executed(output)
+    assert [cell.id for cell in found.cells][:2] == ["set-up", "cell-001"]
+    assert [path.name for path in book.glob("*.ipynb")] == ["out.ipynb"]
+
+
 def test_another_failure_keeps_what_ran_beside_the_output(book, pretend):
     pretend["failure"] = ("ValueError", "no")
     with pytest.raises(NotebookFailed):

@@ -68,6 +68,23 @@ def test_every_link_leads_somewhere(built_book):
                 assert f'id="{anchor}"' in target.read_text("utf-8"), f"{page} leads to {link}"
 
 
+def served(html: Path) -> nbformat.NotebookNode:
+    """The executed notebook of the first chapter, as a reader downloads it."""
+    path = html / "_sources" / "book" / "executed" / "alpha.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def test_the_address_of_the_package_reaches_what_is_downloaded_and_no_page(copied_book, edit):
+    edit(copied_book / "_config.yml", 'install: ""', 'install: "superpos @ git+https://host/name"')
+    assert main(["build"]) == 0
+    html = copied_book / "_build" / "html"
+    assert "'superpos @ git+https://host/name'" in served(html).cells[0].source
+    assert "git+https" not in (html / PAGES[1]).read_text("utf-8")
+    assert "git+https" not in (copied_book / "_build" / "source" / "_config.yml").read_text("utf-8")
+
+
 def test_the_ledger_and_the_executed_notebooks_are_in_the_site(built_book):
     html = built_book / "_build" / "html"
     rows = json.loads((html / "claims.json").read_text("utf-8"))
@@ -75,9 +92,14 @@ def test_the_ledger_and_the_executed_notebooks_are_in_the_site(built_book):
         ("alpha-rises", "reproduced"),
         ("beta-rests", "untested"),
     ]
-    served = html / "_sources" / "book" / "executed" / "alpha.ipynb"
-    assert served.read_bytes() == (built_book / "book/executed/alpha.ipynb").read_bytes()
-    nbformat.validate(nbformat.read(served, as_version=4))
+    set_up, *cells = served(html).cells
+    assert "pip install" in set_up.source
+    executed = nbformat.read(built_book / "book/executed/alpha.ipynb", as_version=4)
+    assert [cell.source for cell in cells] == [cell.source for cell in executed.cells]
+    assert [cell.get("outputs") for cell in cells] == [c.get("outputs") for c in executed.cells]
+    folded = [cell.source[:11] for cell in cells if "jupyter" in cell.metadata]
+    assert folded == ["from IPython"[:11]]  # it is tagged hide-input
+    assert "superpos is missing" not in (html / PAGES[1]).read_text("utf-8")
     source = html / "_sources" / "notebooks" / "alpha.md"
     assert source.read_text("utf-8") == (built_book / "notebooks/alpha.md").read_text("utf-8")
 

@@ -21,6 +21,7 @@ from superpos.book.execution import execute
 from superpos.book.failures import BuildFailed, NotebookFailed
 from superpos.book.filling import fill
 from superpos.book.ledger import registry
+from superpos.book.portable import install_from, portable
 from superpos.claims.registry import Claim
 from superpos.compute import settings as env
 from superpos.compute.orphans import end_with_parent
@@ -303,6 +304,9 @@ def run(
     NotebookFailed
         If the notebook fails otherwise.
     """
+    import nbformat
+
+    install = install_from(root)
     values = chapter.values(dict(given), quick=quick)
     if output is None:
         output = root / "runs" / f"{chapter.name}.ipynb"
@@ -318,7 +322,7 @@ def run(
             values,
             parts=freshness.key_parts(chapter, chapter.all_values(values), claims),
             partial=partial,
-            output=output,
+            output=partial,
             quick=quick,
             progress=progress,
             scheduler=scheduler,
@@ -328,6 +332,8 @@ def run(
             raise
         partial.unlink()
         raise InvalidArgument(problem.evalue) from None
+    nbformat.write(portable(read_executed(partial), install), partial)
+    os.replace(partial, output)
     return output, seconds
 
 

@@ -18,6 +18,7 @@ from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.pages import as_page
+from superpos.book.portable import CONFIG, install_from, portable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -74,12 +75,13 @@ def publish(
         If Sphinx warns, a figure has no alternative text, or a widget no still image.
     """
     site = site_folder(root, quick=quick)
+    install = install_from(root)
     staged = _staged_files(root, statuses, notebooks, ledger, quick=quick)
     beside = {
         "claims.json": _json(ledger),
         **{
-            f"_sources/{EXECUTED}/{status.chapter.name}.ipynb": status.executed.read_bytes()
-            for status in statuses
+            f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
+            for name, notebook in notebooks.items()
         },
         **{
             f"_sources/notebooks/{status.chapter.name}.md": status.chapter.source.encode()
@@ -119,6 +121,7 @@ def _staged_files(
     import yaml
 
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    config.pop(CONFIG, None)  # jupyter-book need not know it
     if quick:
         config.setdefault("html", {})["announcement"] = QUICK_BANNER
     files = {
@@ -143,6 +146,12 @@ def _staged_files(
     titles = {status.chapter.name: status.chapter.title for status in statuses}
     files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
     return files
+
+
+def _served(notebook: NotebookNode, install: str) -> bytes:
+    import nbformat
+
+    return nbformat.writes(portable(notebook, install)).encode()
 
 
 def _sphinx(source: Path, output: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from superpos.errors import InvalidArgument
-from superpos.project import find_root
+from superpos.project import registry_file
 
 VERDICTS = ("reproduced", "qualified", "contradicted", "new", "untested")
 MIME_TYPE = "application/vnd.superpos.verdict+json"  # of a verdict in a notebook's outputs
@@ -57,8 +57,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
     Parameters
     ----------
     path
-        A registry; by default the book's, ``book/claims.yml``. Deviations are looked up in
-        ``deviations.yml`` beside it.
+        A registry; by default the book's, see `superpos.project.registry_file`. Deviations are
+        looked up in ``deviations.yml`` beside it.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
         If an entry lacks a field, repeats an id, names an unknown verdict, deviation or threshold,
         or has a threshold that its words do not tell.
     """
-    path = find_root() / "book" / "claims.yml" if path is None else Path(path)
+    path = registry_file() if path is None else Path(path)
     deviations = yaml.safe_load(path.with_name("deviations.yml").read_text("utf-8")) or {}
     registry: dict[str, Claim] = {}
     for entry in yaml.safe_load(path.read_text("utf-8")) or []:

@@ -1,0 +1,115 @@
+"""What is handed to others: the source distribution, and the wheel that is built from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+BUILD = "import sys; from setuptools import build_meta; build_meta.build_{}(sys.argv[1])"
+
+
+def python(code: str, *arguments: object, folder: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=folder, env=os.environ | environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def tracked() -> list[str]:
+    """The checkout's files, but for those that git leaves out."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    found = subprocess.run(listing, cwd=CHECKOUT, capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip("this is no git checkout")
+    return [name for name in found.stdout.split("\0") if name and (CHECKOUT / name).exists()]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """An unpacked source distribution, built in a copy: building leaves things behind."""
+    folder = tmp_path_factory.mktemp("source")
+    for name in tracked():
+        (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CHECKOUT / name, folder / "checkout" / name)
+    python(BUILD.format("sdist"), folder, folder=folder / "checkout")
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(folder, filter="data")
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def installed(source, tmp_path_factory) -> Path:
+    """An unpacked wheel, built from the source distribution."""
+    folder = tmp_path_factory.mktemp("wheel")
+    python(BUILD.format("wheel"), folder, folder=source)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def test_the_source_distribution_is_the_whole_checkout(source):
+    there = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+    assert set(tracked()) - there == set()
+    assert not [name for name in there if name.endswith((".pyc", ".ipynb"))]
+
+
+def test_the_wheel_holds_the_package_and_the_registry_alone(installed):
+    assert {path.name.partition("-")[0] for path in installed.iterdir()} == {"superpos"}
+    for name in ("claims.yml", "deviations.yml"):
+        copy = installed / "superpos" / "claims" / name
+        assert copy.read_bytes() == (CHECKOUT / "book" / name).read_bytes()
+        assert not (CHECKOUT / "src" / "superpos" / "claims" / name).exists()  # one truth in git
+
+
+RECORD = """
+import pathlib, sys, torch, superpos
+from superpos import claims
+from superpos.claims.registry import load_registry
+
+assert pathlib.Path(superpos.__file__).is_relative_to(sys.argv[1]), superpos.__file__
+claims.show_claims("loss_anatomy")
+claims.show_deviations("loss_anatomy")
+registry = load_registry().values()
+sampled = next(claim.id for claim in registry if not claim.complete and not claim.new)
+verdict = claims.record(sampled, torch.ones(20, dtype=torch.bool))
+print(verdict.verdict, verdict.evidence)
+"""
+
+
+def test_outside_of_a_checkout_claims_are_shown_and_verdicts_recorded(installed, tmp_path):
+    told = python(RECORD, installed, folder=tmp_path, PYTHONPATH=str(installed))
+    assert "reproduced shown by 20 of 20 (100%" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inside_of_a_checkout_its_own_registry_counts(installed, book):
+    code = "from superpos.claims.registry import load_registry; print(*load_registry())"
+    told = python(code, folder=book / "notebooks", PYTHONPATH=str(installed))
+    assert told.split() == ["alpha-rises", "beta-rests"]
+
+
+def test_outside_of_a_checkout_the_command_line_says_so_in_a_sentence(installed, tmp_path):
+    code = "import sys; from superpos.cli import main; sys.exit(main(['list']) != 2)"
+    assert python(code, folder=tmp_path, PYTHONPATH=str(installed)) == ""
+
+
+def test_what_building_leaves_is_no_change_for_git():
+    left = ["build/lib/x.py", "dist/x.whl", "src/superpos.egg-info/SOURCES.txt"]
+    found = subprocess.run(
+        ["git", "check-ignore", *left], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    if found.returncode == 128:
+        pytest.skip("this is no git checkout")
+    assert found.stdout.split() == left
