@@ -7,22 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from shapes import JUST, evenly
 from torch import Tensor
 
 from superpos.studies import nonuniform_importance as nonuniform
-
-JUST = 1e-4  # a little to either side of a threshold
 
 
 def judged(claim_id: str, *found):
     """What the claim's test says, with the registry's thresholds."""
     return nonuniform.study.judge(claim_id, *found)
-
-
-def evenly(*angles: float, lengths=(1.0, 1.0, 1.0, 1.0, 1.0)) -> Tensor:
-    """Features of a plane by their angles from feature 0, in degrees."""
-    angle = torch.tensor(angles, dtype=torch.float64).deg2rad()
-    return torch.tensor(lengths, dtype=torch.float64) * torch.stack([angle.sin(), angle.cos()])
 
 
 def pentagon(beside: float = 72) -> Tensor:

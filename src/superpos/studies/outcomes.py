@@ -41,6 +41,7 @@ def antipodal_pairs(
 
     Examples
     --------
+    >>> import torch
     >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0, 0.0], [0.0, 1.0, 0.0, -1.0, 0.0]])
     >>> antipodal_pairs(W), antipodal_pairs(W.roll(1, -1))
     (tensor(True), tensor(False))
@@ -67,6 +68,7 @@ def two_circles(W: Tensor) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> two_circles(torch.diag(torch.tensor([1.0, 1.01, 2.0, 2.01])))
     tensor(True)
     >>> two_circles(torch.diag(torch.tensor([1.0, 1.5, 2.0, 2.5])))
