@@ -178,6 +178,58 @@ def test_a_tiny_feature_along_a_large_one_has_no_share_and_takes_none():
     assert D.tolist() == [0, 1]
 
 
+# Many features in few dimensions
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("m", [1, 2, 5])
+def test_measures_by_pairs_and_by_directions_agree(monkeypatch, m, dtype):
+    W = (draw(0, 2, m, 40) * torch.logspace(0, -3, 40, dtype=torch.float64)).to(dtype)
+    W[1, :, 7] = 0
+    for measure in (geometry.feature_dimensionality, geometry.interference):
+        monkeypatch.setattr(geometry, "_FEW", 1000)
+        pairs = measure(W)
+        monkeypatch.setattr(geometry, "_FEW", 0)
+        directions = measure(W)
+        assert directions.dtype == dtype
+        assert directions[1, 7] == 0
+        assert torch.allclose(directions, pairs, rtol=1e-6, atol=0)
+
+
+def test_many_features_share_the_dimensions_whatever_their_order_and_the_basis():
+    W = draw(0, 3, 5000)
+    W[:, 11] = 0
+    D = geometry.feature_dimensionality(W)
+    assert D[11] == 0
+    assert ((D >= 0) & (D <= 1)).all()
+    assert D.sum() <= 3 + 1e-9
+    assert torch.allclose(geometry.feature_dimensionality(rotation(1, 3) @ W), D)
+    assert torch.allclose(geometry.feature_dimensionality(W.flip(1)), D.flip(0))
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 1e30), (torch.float64, 1e200)])
+def test_twenty_thousand_vectors_are_measured_whatever_their_length(dtype, size):
+    W = polygon(5).repeat(1, 4000).to(dtype)
+    for scale in (size, 1 / size):
+        D = geometry.feature_dimensionality(scale * W)
+        assert D[[0, 7, -1]].tolist() == pytest.approx([1 / 10_000] * 3, rel=1e-6)
+
+
+def test_a_small_feature_keeps_its_own_dimension_beside_thousands_of_large_ones():
+    turn = rotation(2, 6)
+    W = torch.block_diag(draw(0, 5, 4000), torch.tensor([[1e-3]], dtype=torch.float64))
+    assert geometry.feature_dimensionality((turn @ W).float())[-1].item() == pytest.approx(1, 1e-4)
+    assert geometry.interference(turn @ W)[-1] < 1e-12
+
+
+def test_half_precision_is_measured_in_single():
+    W = torch.zeros(16, 65_536, dtype=torch.float16)
+    W[0] = 1
+    assert geometry.dimensions_per_feature(W).item() == 16 / 65_536
+    assert geometry.feature_dimensionality(W.bfloat16())[5].item() == pytest.approx(1 / 65_536)
+    assert geometry.squared_norms(torch.full((1, 2), 260.0).half()).tolist() == [67_600] * 2
+
+
 def test_interference_is_what_others_leave_along_a_feature():
     W = torch.tensor([[2.0, 0.5, 0.0], [0.0, 0.5, 3.0]])
     # along (1,0): 0.5²; along (1,1)/√2: 2²/2 + 3²/2; along (0,1): 0.5²

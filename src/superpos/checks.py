@@ -39,7 +39,10 @@ def fraction(name: str, value: float) -> float:
 
 
 def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor:
-    """Return ``value`` as a floating-point tensor without NaN or infinity."""
+    """Return ``value`` as a floating-point tensor without NaN or infinity.
+
+    Half precision becomes single: sums of squares have no place in it.
+    """
     try:
         tensor = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
@@ -52,6 +55,8 @@ def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor
         tensor = torch.as_tensor(value, dtype=dtype)  # a Python number in full precision
     elif not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
+    elif tensor.itemsize < 4:
+        tensor = tensor.float()
     if not torch.isfinite(tensor).all():
         raise InvalidArgument(
             f"{name} has an entry that is NaN or infinite: finite numbers are needed"

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
+_FEW = 1000  # features, of which all pairs of products are cheap
+
+
 def gram(W: Tensor) -> Tensor:
     """Return the inner products of all features, WᵀW, of shape ``(..., n, n)``.
 
@@ -75,13 +78,14 @@ def interference(W: Tensor) -> Tensor:
     tensor([1., 1.])
     """
     W, _ = checks.weights(W)
-    along = directions(W).mT @ W
-    # leave the diagonal out instead of subtracting it: nothing cancels
-    return along.square().masked_fill(_diagonal(along), 0.0).sum(-1)
+    return _others_along(_unit_and_length(W)[0], W)
 
 
 def feature_dimensionality(W: Tensor) -> Tensor:
     """Return D_i = ‖W_i‖² / Σ_j (Ŵ_i·W_j)², the share of a dimension each feature has.
+
+    Of thousands of vectors too (features, or the hidden vectors of as many examples): with far
+    more of them than dimensions it takes m × m numbers, not n × n.
 
     Parameters
     ----------
@@ -95,7 +99,8 @@ def feature_dimensionality(W: Tensor) -> Tensor:
 
     References
     ----------
-    Elhage et al. 2022, "Uniform Superposition", The Geometry of Superposition.
+    Elhage et al. 2022, "Uniform Superposition", The Geometry of Superposition. Henighan et al.
+    2023, "Results" (of training examples).
 
     Examples
     --------
@@ -106,9 +111,8 @@ def feature_dimensionality(W: Tensor) -> Tensor:
     """
     W, _ = checks.weights(W)
     unit, length = _unit_and_length(W)
-    # D_i = 1 / (1 + Σ_{j≠i} (Ŵ_i·W_j / ‖W_i‖)²): nothing cancels, and no square of ‖W_i‖ underflows
-    others = (unit.mT @ W) / torch.where(length > 0, length, 1.0).mT
-    share = 1 / (1 + others.square().masked_fill(_diagonal(others), 0.0).sum(-1))
+    # D_i = 1 / (1 + Σ_{j≠i} (Ŵ_i·W_j / ‖W_i‖)²): no square of ‖W_i‖ underflows
+    share = 1 / (1 + _others_along(unit, W, torch.where(length > 0, length, 1.0)))
     return torch.where(length.squeeze(-2) > 0, share, 0.0)
 
 
@@ -392,6 +396,33 @@ def _unit_and_length(W: Tensor) -> tuple[Tensor, Tensor]:
     scaled = W / torch.where(scale > 0, scale, 1.0)
     norm = scaled.norm(dim=-2, keepdim=True)
     return scaled / torch.where(norm > 0, norm, 1.0), scale * norm
+
+
+def _others_along(unit: Tensor, W: Tensor, per: Tensor | None = None) -> Tensor:
+    """Return Σ_{j≠i} (Ŵ_i·W_j)² of each feature, ``(..., n)``, ``per_i``² where that is given."""
+    m, n = W.shape[-2:]
+    if n > max(_FEW, 4 * m):
+        return _others_by_directions(unit, W, per)
+    along = unit.mT @ W
+    if per is not None:
+        along = along / per.mT
+    # leave the diagonal out instead of subtracting it: nothing cancels
+    return along.square().masked_fill(_diagonal(along), 0.0).sum(-1)
+
+
+def _others_by_directions(unit: Tensor, W: Tensor, per: Tensor | None) -> Tensor:
+    """Return the same from WWᵀ, as Ŵᵀ (WWᵀ) Ŵ − ‖W_i‖²: for many features in few dimensions.
+
+    Much cancels where others leave little along a feature. In double precision no more is lost
+    than the entries of W themselves are known to, unless a feature is a millionth as long as
+    others and at right angles to all of them.
+    """
+    size = W.abs().amax((-2, -1), keepdim=True)
+    size = torch.where(size > 0, size, 1.0).double()
+    V, u = W / size, unit.double() * (1.0 if per is None else size / per)
+    along = (u * (V @ V.mT @ u)).sum(-2)
+    others = (along - (u * V).sum(-2).square()).clamp_min(0)
+    return (others if per is not None else others * size[..., 0].square()).to(W.dtype)
 
 
 def _diagonal(square: Tensor) -> Tensor:

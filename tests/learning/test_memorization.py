@@ -3,13 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from superpos import Procedure, geometry
+from superpos import Procedure
 from superpos.errors import Diverged, InvalidArgument
 from superpos.learning import memorization
 from superpos.learning.memorization import (
     SparseExamples,
     descend,
-    dimensionality,
     draw,
     loss,
     trained,
@@ -69,21 +68,6 @@ def test_hidden_vectors_and_loss_are_those_of_the_dense_inputs(monkeypatch):
 def test_seen_features_are_those_of_the_examples():
     examples = draw(40, 6, 0.1, seed=0)
     assert torch.equal(examples.seen(), (examples.dense() > 0).any(0))
-
-
-# Measures
-
-
-def test_dimensionality_is_that_of_features():
-    W, _ = parameters(30)
-    W[:, 4] = 0
-    assert torch.allclose(dimensionality(W), geometry.feature_dimensionality(W), atol=1e-6)
-
-
-@pytest.mark.parametrize("m", [1, 2, 3])
-def test_dimensionalities_of_many_vectors_add_up_to_at_most_the_dimensions(m):
-    W, _ = parameters(5000, m)
-    assert dimensionality(W).sum() <= m + 1e-3
 
 
 # Training

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from superpos import Procedure
+from superpos import Procedure, geometry
 from superpos.claims.registry import load_registry
 from superpos.figures.axes import band, plain_ticks
 from superpos.figures.explorers import Explorer, whole
@@ -107,7 +107,7 @@ def dimensionalities(full, full_hidden, batches, batches_hidden, largest) -> Pic
 
 def _spread(ax, T: Sequence[int], vectors: Sequence[Tensor], title: str) -> list[float]:
     """Draw the dimensionality of all vectors at each T; return the largest, over seeds."""
-    values = [memorization.dimensionality(each) for each in vectors]
+    values = [geometry.feature_dimensionality(each) for each in vectors]
     largest = [each.amax(-1).mean().item() for each in values]
     ax.plot(T, largest, color=ACCENT, label="largest, mean over seeds")
     for place, each in zip(T, values, strict=True):

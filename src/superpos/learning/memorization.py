@@ -142,37 +142,6 @@ def _cut(examples: SparseExamples) -> list[SparseExamples]:
     return [examples[first : first + size] for first in range(0, len(examples), size)]
 
 
-def dimensionality(vectors: Tensor) -> Tensor:
-    """Return D = ‖v‖² / Σ_j (v̂·v_j)² of each vector, the dimensions it has to itself.
-
-    What `geometry.feature_dimensionality` gives, without an array of all pairs, so that there
-    may be thousands of vectors: features W_i, or examples h_j.
-
-    Parameters
-    ----------
-    vectors
-        Columns ``(..., m, k)``.
-
-    Returns
-    -------
-    Tensor
-        ``(..., k)``; 0 for a zero column.
-
-    References
-    ----------
-    Henighan et al. 2023, "Results" (the dimensionality of features and of training examples).
-
-    Examples
-    --------
-    >>> dimensionality(torch.tensor([[1.0, -1.0]]))
-    tensor([0.5000, 0.5000])
-    """
-    length = vectors.norm(dim=-2)
-    unit = vectors / torch.where(length > 0, length, 1.0).unsqueeze(-2)
-    along = (unit * (vectors @ vectors.mT @ unit)).sum(-2)
-    return torch.where(length > 0, length.square() / torch.where(length > 0, along, 1.0), 0.0)
-
-
 def trained(
     n: int,
     m: int,

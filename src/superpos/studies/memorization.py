@@ -193,8 +193,8 @@ def regular_polygon(vectors: Tensor, *, within: float, narrow: float, wide: floa
 
 def largest_share(models, hidden_vectors: Sequence[Tensor]) -> Tensor:
     """The largest D_i of the features over the mean D of the examples: ``(T, seeds)``."""
-    of_features = memorization.dimensionality(models.W).amax(-1)
-    of_examples = [memorization.dimensionality(h).mean(-1) for h in hidden_vectors]
+    of_features = geometry.feature_dimensionality(models.W).amax(-1)
+    of_examples = [geometry.feature_dimensionality(h).mean(-1) for h in hidden_vectors]
     return of_features / torch.stack(of_examples)
 
 
@@ -240,7 +240,7 @@ def features(batches, *, fewest, most, long, within, narrow, wide, total):
         fewest <= count <= most and bool(regular_polygon(model[:, chosen], **marks))
         for count, model, chosen in zip(number.tolist(), W, kept, strict=True)
     ]
-    D = memorization.dimensionality(W)
+    D = geometry.feature_dimensionality(W)
     added = D.sum(-1)
     counted = {k: int((number == k).sum()) for k in sorted(set(number.tolist()))}
     return Outcome(
