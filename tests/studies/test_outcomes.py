@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from shapes import JUST, angle_of, columns, evenly, polar, rotation, told
@@ -84,57 +82,10 @@ def test_each_model_of_an_ensemble_is_judged_by_itself():
         assert outcomes.antipodal_pairs(models).tolist() == [[holds] * 3 for _, holds in flat]
 
 
-@pytest.mark.parametrize(
-    ("lengths", "two"),
-    [
-        ([1.0, 1.0, 1.5, 1.5], True),
-        ([1.0, 1.04, 1.5, 1.5], True),
-        ([1.0, 1.06, 1.5, 1.5], False),  # a gap above a tenth of the largest
-        ([1.0, 1.2, 1.4, 1.6], False),
-    ],
-)
-def test_two_circles_are_two_tight_groups_of_lengths(lengths, two):
-    W = polar(*((length**2, 70.0 * k) for k, length in enumerate(lengths)))
-    assert outcomes.two_circles(W).item() is two
-
-
 def failed(length: float, bias: float) -> tuple[Tensor, Tensor]:
     W, b = (value.clone() for value in onehot.failure(7))
     W[0, 6], b[6] = length, bias
     return W, b
-
-
-@pytest.mark.parametrize(
-    ("length", "bias", "missing"),
-    [
-        (0.0, 1 / 7, True),
-        (0.05 - JUST, 1 / 7, True),
-        (0.05 + JUST, 1 / 7, False),
-        (0.0, 1 / 7 + 0.02 - JUST, True),
-        (0.0, 1 / 7 - 0.02 - JUST, False),
-    ],
-)
-def test_a_missing_feature_is_short_and_its_output_the_mean(length, bias, missing):
-    W, b = failed(length, bias)
-    assert outcomes.one_missing(W, b).item() is missing
-    assert outcomes.symmetric_failure(W, b).item() is missing
-
-
-@pytest.mark.parametrize(
-    ("stretch", "turn", "symmetric"),
-    [(1.05, 0, True), (1.07, 0, False), (1.0, 4.9, True), (1.0, 5.1, False)],
-)
-def test_the_symmetric_failure_is_regular(stretch, turn, symmetric):
-    W, b = failed(0.0, 1 / 7)
-    angle = torch.tensor(math.radians(turn), dtype=W.dtype)
-    W[:, 0] = stretch * 2**0.5 * torch.stack([angle.cos(), angle.sin()])
-    W, b = W[:, torch.randperm(7, generator=torch.Generator().manual_seed(0))], b
-    order = W.norm(dim=0).argsort()
-    b = torch.full((7,), -1.0, dtype=W.dtype).scatter(0, order[:1], 1 / 7)
-    assert outcomes.symmetric_failure(W, b).item() is symmetric
-    assert outcomes.one_missing(W, b)
-    many = outcomes.symmetric_failure(W.expand(3, 4, 2, 7), b.expand(3, 4, 7))
-    assert many.shape == (3, 4)
 
 
 # Superposition is gone

@@ -19,7 +19,9 @@ MIME_TYPE = "application/vnd.superpos.verdict+json"  # of a verdict in a noteboo
 
 # A threshold in the words of the registry: {name}, or {name:FORM} with a form of `in_words`. What
 # follows a _ or a ^ is a formula's.
-_PLACE = re.compile(r"(?<![_^])\{([a-z][A-Za-z0-9_]*)(?::(%|word|times|tenths|fraction|power))?\}")
+_PLACE = re.compile(
+    r"(?<![_^])\{([a-z][A-Za-z0-9_]*)(?::(%|word|times|tenths|fraction|power|e))?\}"
+)
 _WORDS = {
     0.1: "a tenth", 0.25: "a quarter", 0.5: "half", 1: "one", 2: "two", 3: "three", 4: "four",
     5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve",
@@ -168,7 +170,7 @@ def in_words(value: float, form: str | None = None) -> str:
     form
         None for the number as it is, ``%`` for per cent, ``word`` for one to twelve and a few
         fractions, ``times`` for once, twice, three times, …, ``tenths`` for nine of ten,
-        ``fraction`` for 3/8, ``power`` for 10⁻⁹.
+        ``fraction`` for 3/8, ``power`` for 10⁻⁹, ``e`` for 1e-4, where the plain number is 0.0001.
 
     Examples
     --------
@@ -176,8 +178,8 @@ def in_words(value: float, form: str | None = None) -> str:
     ('−0.95', '90 %', 'ten', 'twice')
     >>> in_words(0.9, "tenths"), in_words(0.375, "fraction"), in_words(1e-9, "power")
     ('nine of ten', '3/8', '10⁻⁹')
-    >>> in_words(1e-9), in_words(1.5e-5)
-    ('1e-9', '1.5e-5')
+    >>> in_words(1e-9), in_words(1.5e-5), in_words(0.0001), in_words(0.0001, "e")
+    ('1e-9', '1.5e-5', '0.0001', '1e-4')
     """
     if form == "%":
         return f"{100 * value:g} %".replace("-", "−")
@@ -191,6 +193,8 @@ def in_words(value: float, form: str | None = None) -> str:
         return _WORDS[value]
     if form == "power":
         return "10" + str(round(math.log10(value))).translate(_RAISED)
+    if form == "e":
+        return f"1e{round(math.log10(value))}"
     plain = repr(value).replace("e-0", "e-")  # 1.0 where the registry says 1.0
     return plain if "e-" in plain else plain.replace("-", "−")
 
