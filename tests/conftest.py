@@ -63,7 +63,7 @@ if n_points == 13:
 
 
 def figure(name, *, height, alt, caption):
-    """Show a figure as superpos.figures.plotting does: an image that carries its texts."""
+    """Show a figure as superpos.figures.style does: an image that carries its texts."""
     points = " ".join(f"{10 * i},{height - slope * 10 * i:g}" for i in range(n_points))
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="120">'

@@ -93,12 +93,13 @@ def python(*parts: str) -> str:
 @pytest.mark.parametrize("spread", [False, True])
 def test_training_and_drawing_leave_the_host_as_it_was(spread):
     draw = """
-    from superpos.figures import plotting
+    from superpos.figures import style
+    from superpos.figures.plane import plane
 
-    fig, ax = plotting.figure()
-    plotting.plane(ax, run.W[0, 0])
+    fig, ax = style.figure()
+    plane(ax, run.W[0, 0])
     ax.set_title("a title")
-    plotting.svg(fig)
+    style.svg(fig)
     """
     assert python(HOST, f"spread = {spread}", TRAIN, draw, UNCHANGED) == "{}"
 

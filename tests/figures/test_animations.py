@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from superpos.errors import InvalidArgument
-from superpos.figures import plotting, style
+from superpos.figures import style
 from superpos.figures.animations import Animation
 
 LABELS = ["start", "middle", "end"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def animation(**style) -> Animation:
+def animation(**line) -> Animation:
     """A line of two points that goes from the left edge to the right one, in two steps."""
-    fig, ax = plotting.figure(width=4, height=4)
+    fig, ax = style.figure(width=4, height=4)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     made = Animation(fig, LABELS, seconds=3)
     x = torch.tensor([[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]])
-    made.add(ax, x, torch.tensor([0.0, 1.0]), **style)
+    made.add(ax, x, torch.tensor([0.0, 1.0]), **line)
     return made
 
 
@@ -50,7 +50,7 @@ def test_a_line_goes_through_every_frame():
 def test_places_are_those_of_the_still_figure():
     made = animation(marker="o", ls="")
     found = moves(made.html("fig", "alt"))
-    group = next(g for g in drawing(plotting.svg(made.figure)).iter() if g.get("id") == "moving-0")
+    group = next(g for g in drawing(style.svg(made.figure)).iter() if g.get("id") == "moving-0")
     still = list(group.iter(f"{SVG}use"))[-1]
     for axis in "xy":  # the last frame's, within what is rounded off
         assert float(found[axis][-1]) == pytest.approx(float(still.get(axis)), abs=0.06)
@@ -100,18 +100,18 @@ def test_it_is_shown_with_its_last_frame_for_print(monkeypatch):
 @pytest.mark.parametrize("labels", [[], ["only"]])
 def test_one_frame_is_no_animation(labels):
     with pytest.raises(InvalidArgument, match=f"labels has {len(labels)} entries"):
-        Animation(plotting.figure()[0], labels)
+        Animation(style.figure()[0], labels)
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (3,), (3, 0), (3, 1, 1)])
 def test_places_that_do_not_fit_the_frames_are_refused(shape):
-    fig, ax = plotting.figure()
+    fig, ax = style.figure()
     with pytest.raises(InvalidArgument, match=r"x and y have shape .*\(3, points\) is needed"):
         Animation(fig, LABELS).add(ax, torch.zeros(shape), torch.zeros(shape))
 
 
 def test_what_leaves_the_figure_is_refused_with_its_frame():
-    fig, ax = plotting.figure()
+    fig, ax = style.figure()
     ax.set(xlim=(0, 1), ylim=(0, 1))
     made = Animation(fig, LABELS)
     made.add(ax, torch.tensor([[0.0], [9.0], [0.0]]), torch.zeros(3, 1))

@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from superpos.book.pages import WIDGET_MIME, as_page
 from superpos.errors import Diverged, InvalidArgument
-from superpos.figures import plotting, style
+from superpos.figures import style
 from superpos.figures.explorers import Explorer, real, whole
 
 
@@ -18,7 +18,7 @@ def draw(n, slope):
         raise InvalidArgument("n is 7: <fewer> & other lines are needed")
     if n == 8:
         raise Diverged("training diverged between steps 0 and 20")
-    fig, ax = plotting.figure(width=2, height=2)
+    fig, ax = style.figure(width=2, height=2)
     for k in range(n):
         ax.plot([0, 1], [k, k + slope])
     return fig, f"{n} lines of slope <{slope:g}>"
@@ -51,7 +51,7 @@ def note(explorer) -> str:
 
 def test_an_explorer_begins_with_the_figure_of_its_first_setting(explorer):
     expected, alt = draw(2, 0.5)
-    assert picture(explorer) == plotting.svg(expected)
+    assert picture(explorer) == style.svg(expected)
     assert explorer.alt == alt
     assert note(explorer) == "<small>2 lines of slope &lt;0.5&gt;</small>"
 
@@ -60,7 +60,7 @@ def test_moving_any_slider_draws_anew_without_a_kernel(explorer):
     for name, value, expected in (("n", 4, (4, 0.5)), ("slope", 0.2, (4, 0.2))):
         explorer.controls[name].value = value
         figure, alt = draw(*expected)
-        assert picture(explorer) == plotting.svg(figure)
+        assert picture(explorer) == style.svg(figure)
         assert explorer.alt == alt
         assert f"{expected[0]} lines of slope &lt;{expected[1]:g}&gt;" in note(explorer)
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_drawn_is_told_to_the_reader_who_can_go_on(explorer, n, m
     assert note(explorer) == message
     assert picture(explorer) == before
     explorer.controls["n"].value = 3
-    assert picture(explorer) == plotting.svg(draw(3, 0.5)[0])
+    assert picture(explorer) == style.svg(draw(3, 0.5)[0])
     assert note(explorer) == "<small>3 lines of slope &lt;0.5&gt;</small>"
 
 
@@ -117,7 +117,7 @@ def test_showing_leaves_the_widget_and_the_still_figure_as_it_is_now(explorer, d
     explorer.show(name="lines", caption="The lines.")
     (bundle, metadata), _ = displayed
     assert bundle[WIDGET_MIME]["model_id"] == explorer.widget.model_id
-    assert bundle["image/svg+xml"].count("<path") == plotting.svg(draw(4, 0.5)[0]).count("<path")
+    assert bundle["image/svg+xml"].count("<path") == style.svg(draw(4, 0.5)[0]).count("<path")
     told = {"name": "lines", "alt": "4 lines of slope <0.5>", "caption": "The lines."}
     assert metadata == {"superpos": told}
     assert bundle["text/plain"] == told["alt"]
