@@ -15,6 +15,7 @@ from torch import Tensor
 
 from superpos import checks, geometry
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, IndependentFeatures
 from superpos.models import RELU_OUTPUT, Model
@@ -237,7 +238,7 @@ def random_analytic(
     shape = _shape(W, b, x)
     n = W.shape[-1]
     score = torch.rand(
-        *shape, x.shape[-2], n, generator=streams.generator(seed, streams.EVALUATION)
+        *shape, x.shape[-2], n, generator=streams.generator(seed, Purpose.EVALUATION)
     ).to(W)
     if among is not None:
         score = score + among[..., None, :]
@@ -317,7 +318,7 @@ def projected_gradient(
     """
     best = best_analytic(W, b, x, size)
     highest = attacked_loss(W, b, x, best)
-    draws = streams.generator(seed, streams.EVALUATION)
+    draws = streams.generator(seed, Purpose.EVALUATION)
     # random directions of the row space: all others change nothing
     others = [torch.randn(*best.shape[:-1], W.shape[-2], generator=draws) for _ in range(restarts)]
     for start in [best, *(other.to(W) @ W for other in others)]:
@@ -687,7 +688,7 @@ def arrangement_loss(
             f"points has shape {(d, k)}: copies must fill {n_hidden} dimensions with at most {n} "
             "features"
         )
-    draws = streams.generator(seed, streams.EVALUATION)
+    draws = streams.generator(seed, Purpose.EVALUATION)
     kept = torch.arange(n) < copies * k
     base = torch.zeros(n_hidden, n)
     base[:, : copies * k] = torch.block_diag(*[points] * copies)

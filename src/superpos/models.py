@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 
 
 def identity(z: Tensor) -> Tensor:
@@ -95,7 +96,7 @@ class Model:
         for number, name in enumerate(names):
             values = torch.empty(len(seeds), 1, m, n, device=device)
             for row, seed in zip(values, seeds, strict=True):
-                key = (seed, streams.INITIAL_VALUES, number)
+                key = (seed, Purpose.INITIAL_VALUES, number)
                 row.normal_(generator=streams.generator(*key, device=device))
             deviation = scale * (2 / (m * (n + m))) ** 0.5
             parameters[name] = (values * deviation).repeat(1, count, 1, 1)

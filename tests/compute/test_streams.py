@@ -5,6 +5,7 @@ import torch
 from scipy import stats
 
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 
 
@@ -23,19 +24,24 @@ def test_keys_that_differ_in_any_place_give_different_draws():
     assert len({tuple(draws(*key)) for key in keys}) == len(keys)
 
 
+def test_what_has_no_purpose_has_no_draws():
+    with pytest.raises(ValueError, match="7 is not a valid Purpose"):
+        streams.generator(0, 7)
+
+
 def test_a_seed_that_needs_two_words_shares_no_draws_with_a_small_one():
-    assert draws(2**32, streams.INPUTS, 0) != draws(0, streams.INPUTS, 1)
+    assert draws(2**32, Purpose.INPUTS, 0) != draws(0, Purpose.INPUTS, 1)
 
 
 def test_a_seed_has_the_same_draws_whichever_others_are_beside_it():
-    together = streams.uniforms([4, 7, 9], streams.INPUTS, 2, (5, 3))
-    alone = streams.uniforms([7], streams.INPUTS, 2, (5, 3))
+    together = streams.uniforms([4, 7, 9], Purpose.INPUTS, 2, (5, 3))
+    alone = streams.uniforms([7], Purpose.INPUTS, 2, (5, 3))
     assert together.shape == (3, 5, 3)
     assert torch.equal(together[1], alone[0])
 
 
 def test_draws_of_many_streams_are_uniform_together():
-    u = streams.uniforms(range(2000), streams.EVALUATION, 0, (3,)).flatten()
+    u = streams.uniforms(range(2000), Purpose.EVALUATION, 0, (3,)).flatten()
     assert u.min() >= 0
     assert u.max() < 1
     assert stats.kstest(u.numpy(), "uniform").pvalue > 1e-4
@@ -43,7 +49,7 @@ def test_draws_of_many_streams_are_uniform_together():
 
 def test_streams_leave_the_global_generator_alone():
     before = torch.get_rng_state()
-    streams.uniforms([1, 2], streams.INPUTS, 0, (10,))
+    streams.uniforms([1, 2], Purpose.INPUTS, 0, (10,))
     assert torch.equal(torch.get_rng_state(), before)
 
 

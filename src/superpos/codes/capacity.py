@@ -16,6 +16,7 @@ from torch.nn.functional import embedding_bag
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 
 _ENOUGH = 300_000  # readings of silent features, to know how high one in a hundred is
@@ -264,7 +265,7 @@ def stored_bits(
         raise InvalidArgument(f"active is {active}: the code has {n} features")
     checks.whole_number("inputs", inputs, least=_BLOCKS)
     checks.whole_number("bins", bins, least=2)
-    draws = streams.generator(seed, streams.INPUTS, n, 1)
+    draws = streams.generator(seed, Purpose.INPUTS, n, 1)
     x = (torch.rand(inputs, n, generator=draws) < p).float()
     f = x @ W.mT @ W
     some = f.flatten()[:: max(1, f.numel() // 100_000)]  # edges need not be exact
@@ -339,7 +340,7 @@ def _draw(
     if not 1 <= checks.whole_number("active", active) <= n:
         raise InvalidArgument(f"active is {active}: the code has {n} features")
     checks.whole_number("inputs", inputs)
-    draws = streams.generator(seed, streams.INPUTS, n)
+    draws = streams.generator(seed, Purpose.INPUTS, n)
     which = torch.rand(inputs, n, generator=draws).topk(active, sorted=True).indices
     if amplitudes:
         return which, 1 - torch.rand(inputs, active, generator=draws)  # above 0

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from superpos import checks, geometry
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 
 _RECENT = 10  # an accepted step must fall below the highest of so many energies before it
@@ -249,7 +250,7 @@ def minimise(
     checks.positive_number("tolerance", tolerance)
     checks.whole_number("max_steps", max_steps)
     if starts is None:
-        draws = streams.generator(seed, streams.INITIAL_VALUES)
+        draws = streams.generator(seed, Purpose.INITIAL_VALUES)
         points = _unit(torch.randn(tries, m, n, generator=draws, dtype=torch.float64))
     else:
         points = _on_sphere(starts)

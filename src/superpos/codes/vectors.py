@@ -14,6 +14,7 @@ from torch import Tensor
 from superpos import checks, geometry
 from superpos.codes import thomson
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 
 _POWERS = (2, 4, 8, 16, 32, 64)  # of the cosine, in turn: the last ones see the worst pairs only
@@ -30,7 +31,7 @@ def random_code(n: int, m: int, *, seed: int = 0) -> Tensor:
     checks.whole_number("n", n)
     checks.whole_number("m", m)
     draws = streams.generator(
-        checks.whole_number("seed", seed, least=0), streams.INITIAL_VALUES, n, m
+        checks.whole_number("seed", seed, least=0), Purpose.INITIAL_VALUES, n, m
     )
     drawn = torch.randn(m, n, generator=draws)
     return drawn / drawn.norm(dim=0)
@@ -117,7 +118,7 @@ def harmonic_code(n: int, m: int, *, seed: int = 0) -> Tensor:
     if m % 2 or checks.whole_number("n", n) <= m:
         raise InvalidArgument(f"m is {m} and n is {n}: an even m below n is needed")
     draws = streams.generator(
-        checks.whole_number("seed", seed, least=0), streams.INITIAL_VALUES, n, m
+        checks.whole_number("seed", seed, least=0), Purpose.INITIAL_VALUES, n, m
     )
     frequency = 1 + torch.randperm((n - 1) // 2, generator=draws)[: m // 2]
     angle = 2 * math.pi / n * (frequency[:, None] * torch.arange(n) % n).double()

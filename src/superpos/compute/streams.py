@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -11,22 +12,33 @@ from torch import Tensor
 from superpos import checks
 from superpos.errors import InvalidArgument
 
-# What a stream is for; part of its key, so that no two uses share draws.
-INITIAL_VALUES, INPUTS, EVALUATION = 0, 1, 2
+
+class Purpose(IntEnum):
+    """What a stream is for: part of its key, so that no two uses share draws by accident."""
+
+    INITIAL_VALUES = 0
+    INPUTS = 1  # that are trained on
+    EVALUATION = 2
+    TRUTH = 3  # what is to be found again, such as directions by an autoencoder
+    RESAMPLING = 4  # of latents that are dead
 
 
-def generator(*key: int, device: str | torch.device = "cpu") -> torch.Generator:
-    """Return a generator for ``key``, whole numbers from 0 to 2⁶⁴ − 1: (seed, purpose, block).
+def generator(
+    seed: int, purpose: Purpose, *block: int, device: str | torch.device = "cpu"
+) -> torch.Generator:
+    """Return a generator for a key of whole numbers from 0 to 2⁶⁴ − 1: (seed, purpose, block).
 
     No state is carried from one key to the next: a run may be cut, resumed or
     spread over machines without changing a draw.
 
     Examples
     --------
-    >>> first, again, other = (torch.rand(3, generator=generator(1, k)) for k in (2, 2, 3))
+    >>> purposes = Purpose.INPUTS, Purpose.INPUTS, Purpose.EVALUATION
+    >>> first, again, other = (torch.rand(3, generator=generator(1, use)) for use in purposes)
     >>> torch.equal(first, again), torch.equal(first, other)
     (True, False)
     """
+    key = seed, Purpose(purpose), *block
     # numpy joins the 32-bit words of all numbers and ignores zeros at the end: equal lengths only
     words = [len(key)] + [word for number in key for word in (number % 2**32, number >> 32)]
     state = np.random.SeedSequence(words).generate_state(1, dtype=np.uint64)[0]
@@ -34,7 +46,7 @@ def generator(*key: int, device: str | torch.device = "cpu") -> torch.Generator:
 
 
 def uniforms(
-    seeds: Sequence[int], purpose: int, block: int, shape: Sequence[int], *, device="cpu"
+    seeds: Sequence[int], purpose: Purpose, block: int, shape: Sequence[int], *, device="cpu"
 ) -> Tensor:
     """Return draws from [0, 1) of shape ``(len(seeds), *shape)``, one stream per seed."""
     out = torch.empty((len(seeds), *shape), device=device)

@@ -16,6 +16,7 @@ from torch import Tensor
 from superpos import checks
 from superpos.compute import streams
 from superpos.compute.processes import in_parallel
+from superpos.compute.streams import Purpose
 from superpos.errors import Diverged
 from superpos.models import RELU_OUTPUT
 from superpos.training.adam import Adam
@@ -102,7 +103,7 @@ def draw(
     checks.whole_number("n", n)
     checks.whole_number("count", count)
     checks.positive_number("probability", checks.fraction("probability", probability))
-    g = streams.generator(seed, streams.EVALUATION if test else streams.INPUTS, 0)
+    g = streams.generator(seed, Purpose.EVALUATION if test else Purpose.INPUTS, 0)
     total, p = torch.full((count,), float(n)), torch.tensor(float(probability))
     number = torch.binomial(total, p, generator=g)
     while (silent := number == 0).any():
@@ -243,7 +244,7 @@ def descend(
     whole = torch.cat([start["W"][0, 0], start["b"][0]])  # W, and below it b: (m + 1, n)
     adam = Adam({"P": whole}, beta2=procedure.beta2, weight_decay=procedure.weight_decay)
     few = len(examples) <= procedure.batch_size
-    g = streams.generator(seed, streams.INPUTS, 1)
+    g = streams.generator(seed, Purpose.INPUTS, 1)
     seen = examples.seen()
     now, batch, left_out, decayed = adam, examples, None, 1.0
     for step in range(procedure.steps):

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.learning import sae
 
 _SAMPLES = 2000  # inputs by whose loss new directions are drawn
-_DRAWS = 4  # a purpose of streams, beside those of `streams` and `sae`
 
 
 def published(
@@ -60,14 +60,14 @@ def published(
     checks.positive_number("norm", norm)
     state = state.copy()
     number = state.steps
-    h = data.inputs(number, 1, batch=_SAMPLES, purpose=_DRAWS)[0]
+    h = data.inputs(number, 1, batch=_SAMPLES, purpose=Purpose.RESAMPLING)[0]
     chance = sae.example_losses(state, h, sparsity=sparsity).square()
     lengths = mean_length(state.parameters["encoder"], ~dead)
     for model, seed in enumerate(data.seeds):
         latents = dead[model].nonzero()[:, 0]
         if not len(latents):
             continue
-        generator = streams.generator(seed, _DRAWS, number)
+        generator = streams.generator(seed, Purpose.RESAMPLING, number)
         chosen = torch.multinomial(chance[model], len(latents), generator=generator)
         x = h[model, chosen]
         unit = x / x.norm(dim=-1, keepdim=True).clamp_min(1e-12)
@@ -128,7 +128,10 @@ def attractor_repulsor(
     length = mean_length(encoder, ~dead)
     drawn = torch.stack(
         [
-            torch.randn(encoder.shape[1:], generator=streams.generator(seed, _DRAWS, state.steps))
+            torch.randn(
+                encoder.shape[1:],
+                generator=streams.generator(seed, Purpose.RESAMPLING, state.steps),
+            )
             for seed in data.seeds
         ]
     )

@@ -21,6 +21,7 @@ from superpos import checks, geometry
 from superpos.compute import streams
 from superpos.compute.cutting import cut
 from superpos.compute.processes import in_parallel
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.training.adam import Adam
 
@@ -28,7 +29,6 @@ NAMES = ("encoder", "encoder_bias", "decoder", "decoder_bias")
 _BLOCK = 50  # steps whose inputs are drawn together
 _MODELS_AT_ONCE = 16  # whose arrays stay in a core's cache
 _FEW_ENTRIES = 50_000_000  # over all steps: done before another process has begun
-_TRUTH = 3  # a purpose of streams, beside those of `superpos.compute.streams`
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +64,13 @@ class Superposed:
         checks.probabilities("probability", self.probability)
         streams.seed_list(self.seeds)
         drawn = [
-            torch.randn(self.m, self.n, generator=streams.generator(seed, _TRUTH))
+            torch.randn(self.m, self.n, generator=streams.generator(seed, Purpose.TRUTH))
             for seed in self.seeds
         ]
         object.__setattr__(self, "directions", geometry.directions(torch.stack(drawn)))
 
     def inputs(
-        self, number: int, steps: int, *, batch: int, purpose: int = streams.INPUTS
+        self, number: int, steps: int, *, batch: int, purpose: Purpose = Purpose.INPUTS
     ) -> Tensor:
         """Return inputs of some steps, ``number`` tells which: ``(steps, models, batch, m)``."""
         own = sorted(set(self.seeds))
@@ -150,7 +150,7 @@ def start(data: Superposed, latents: int, *, bias: float = 0.0) -> State:
     checks.whole_number("latents", latents)
     drawn = {
         seed: torch.randn(
-            data.m, latents, generator=streams.generator(seed, streams.INITIAL_VALUES)
+            data.m, latents, generator=streams.generator(seed, Purpose.INITIAL_VALUES)
         )
         for seed in set(data.seeds)
     }
@@ -330,7 +330,7 @@ def example_losses(state: State, h: Tensor, *, sparsity: float = 0.0) -> Tensor:
 
 def loss(state: State, data: Superposed, *, sparsity: float = 0.0, samples: int = 2000) -> Tensor:
     """Return the loss of each model on inputs held out, ``(models,)``."""
-    h = data.inputs(0, 1, batch=samples, purpose=streams.EVALUATION)[0]
+    h = data.inputs(0, 1, batch=samples, purpose=Purpose.EVALUATION)[0]
     return example_losses(state, h, sparsity=sparsity).mean(-1)
 
 

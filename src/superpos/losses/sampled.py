@@ -7,6 +7,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution
 
@@ -107,7 +108,7 @@ def expected_loss(
     total = torch.zeros(shape, dtype=torch.float64, device=W.device)
     squares = torch.zeros_like(total)
     first = None  # sums are taken about the first loss: the variance survives rounding
-    draws = streams.generator(seed, streams.EVALUATION)
+    draws = streams.generator(seed, Purpose.EVALUATION)
     for start in range(0, samples, chunk):
         u = torch.rand(min(chunk, samples - start), n, generator=draws).to(W.device)
         x = torch.where(u < p[..., None, :], u / p[..., None, :], 0.0).to(W.dtype)

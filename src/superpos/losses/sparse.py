@@ -9,6 +9,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.losses.exact import MOST_FEATURES, loss_by_active_set
 from superpos.losses.ramps import ramp_integrals
@@ -69,7 +70,7 @@ def k_sparse(
         mean = torch.stack([by_set[..., active == k].mean(-1) for k in sizes], dim=-1)
         return mean, torch.zeros_like(mean)
     found = [
-        _sampled_k_sparse(W, b, I, k, samples, streams.generator(seed, streams.EVALUATION, k))
+        _sampled_k_sparse(W, b, I, k, samples, streams.generator(seed, Purpose.EVALUATION, k))
         for k in sizes
     ]
     return tuple(torch.stack(values, dim=-1) for values in zip(*found, strict=True))

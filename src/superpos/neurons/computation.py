@@ -13,6 +13,7 @@ from torch import Tensor
 
 from superpos import checks, neurons
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import BooleanFeatures
 from superpos.models import Model
@@ -424,7 +425,7 @@ def shuffled(W: Tensor, V: Tensor, *, seed: int, least: float = SLOPE) -> Tensor
     (tensor([11., 10.,  9.]), tensor([1., 1., 1.]))
     """
     served = serving(W, V, least=least)
-    generator = streams.generator(seed, streams.EVALUATION, device=V.device)
+    generator = streams.generator(seed, Purpose.EVALUATION, device=V.device)
     keys = torch.rand(V.shape, generator=generator, device=V.device)
     # both orders have the neurons that serve at the end, in the same order
     here = served.int().argsort(dim=-2, stable=True)
@@ -465,7 +466,7 @@ def and_errors(
     error, batches = 0.0, samples // 1000
     for number in range(batches):
         shape = (1000, features.uniforms)
-        u = streams.uniforms([seed], streams.EVALUATION, number, shape)
+        u = streams.uniforms([seed], Purpose.EVALUATION, number, shape)
         x, share = features.strata(u)[0], features.shares(u)
         y = PAIRWISE_AND.reconstruct(parameters, x)
         square = (y - pairwise_and(x)).square()[..., ::2]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from superpos.compute import streams
 from superpos.compute.store import Checkpoint
+from superpos.compute.streams import Purpose
 from superpos.errors import Diverged
 from superpos.training.adam import Adam
 from superpos.training.objectives import Objective
@@ -95,7 +96,7 @@ class Descent:
         steps = min(self.size, self.procedure.steps - self.done)
         number, device = self.done // self.size, self.parameters["W"].device
         draws = (steps, *self.draws)
-        u = streams.uniforms(self.seeds, streams.INPUTS, number, draws, device=device)
+        u = streams.uniforms(self.seeds, Purpose.INPUTS, number, draws, device=device)
         good = {name: value.clone() for name, value in self.parameters.items()}
         for step in range(steps):
             gradients = self.target.gradients(self.parameters, u[:, step])

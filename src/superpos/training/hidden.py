@@ -11,6 +11,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.features import FeatureDistribution
 from superpos.models import Model, identity
 from superpos.training.adam import Adam
@@ -160,7 +161,7 @@ def expected_loss(
         losses = []
         for number in range(-(-samples // _INPUTS_AT_ONCE)):
             u = streams.uniforms(
-                [seed], streams.EVALUATION, number, (_INPUTS_AT_ONCE, features.uniforms)
+                [seed], Purpose.EVALUATION, number, (_INPUTS_AT_ONCE, features.uniforms)
             )
             losses.append(target.loss(some, u.to(some["W"])).double())
         losses = torch.stack(losses)
@@ -210,7 +211,7 @@ def refine(
     adam = Adam(flat, beta2=procedure.beta2)
     draws = (procedure.batch_size, features.uniforms)
     for step in range(procedure.steps):
-        u = streams.uniforms([seed], streams.INPUTS, step, draws).to(flat["W"])
+        u = streams.uniforms([seed], Purpose.INPUTS, step, draws).to(flat["W"])
         adam.step(target.gradients(flat, u), procedure.rate(step))
     return {name: flat[name].reshape(value.shape) for name, value in parameters.items()}
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.streams import Purpose
 from superpos.features import FeatureDistribution
 from superpos.models import Model
 from superpos.stats import best_of
@@ -189,5 +190,5 @@ class Trained:
         batch = min(most, max(1, samples // 20))
         for number in range(2 * -(-samples // (2 * batch))):
             shape = (batch, self.features.uniforms)
-            u = streams.uniforms([seed], streams.EVALUATION, number, shape, device=self.W.device)
+            u = streams.uniforms([seed], Purpose.EVALUATION, number, shape, device=self.W.device)
             yield u.expand(len(self.seeds), -1, -1)
