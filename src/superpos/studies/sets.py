@@ -154,10 +154,8 @@ def one_of_every_set(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor
     ----------
     W
         ``(..., m, n)``.
-    size
-        Features in a set, a divisor of n.
-    threshold
-        The least size of W_i·W_j that makes an edge.
+    size, threshold
+        As for `sets_of_parts`.
 
     Returns
     -------
@@ -182,10 +180,8 @@ def sets_apart(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
     ----------
     W
         ``(..., m, n)``.
-    size
-        Features in a set, a divisor of n.
-    threshold
-        The least size of W_i·W_j that makes an edge.
+    size, threshold
+        As for `sets_of_parts`.
 
     Returns
     -------
