@@ -121,7 +121,35 @@ class _Probable(_SilenceCounted):
 
 
 @dataclass(frozen=True, eq=False)
-class IndependentFeatures(_Probable):
+class _OneByOne(_Probable):
+    """Features that are active or not each for itself: one uniform for each, and one more."""
+
+    n: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        checks.whole_number("n_features", self.n)
+        _check_probability(self, self.n)
+
+    @property
+    def uniforms(self) -> int:
+        return 1 + self.n
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs: one uniform decides whether a feature is active and its value."""
+        return self._values(self._draws(u).values(u))
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active feature; the first uniform chooses the first."""
+        return self._values(self._draws(u).values_given_any(u))
+
+    def _values(self, drawn: Tensor) -> Tensor:
+        """Return the features' values; ``drawn`` is uniform on (0, 1] where they are active."""
+        return drawn
+
+
+@dataclass(frozen=True, eq=False)
+class IndependentFeatures(_OneByOne):
     """Each feature is 0 with probability S = 1 − p, else uniform on [0, 1].
 
     Parameters
@@ -144,29 +172,9 @@ class IndependentFeatures(_Probable):
     torch.Size([2, 64, 5])
     """
 
-    n: int
-    probability: Tensor | float
-
-    def __post_init__(self) -> None:
-        checks.whole_number("n_features", self.n)
-        p = checks.probabilities("probability", self.probability, dtype=torch.float64)
-        object.__setattr__(self, "probability", checks.per_feature("probability", p, self.n))
-
-    @property
-    def uniforms(self) -> int:
-        return 1 + self.n
-
     @property
     def mean(self) -> Tensor:
         return self.probability / 2
-
-    def inputs(self, u: Tensor) -> Tensor:
-        """Return inputs: one uniform decides whether a feature is active and its value."""
-        return self._draws(u).values(u)
-
-    def active_inputs(self, u: Tensor) -> Tensor:
-        """Return inputs with at least one active feature; the first uniform chooses the first."""
-        return self._draws(u).values_given_any(u)
 
     def _entries(self) -> Tensor:
         return torch.stack([1 - self.probability, self.probability], dim=-1)
@@ -181,7 +189,7 @@ class IndependentFeatures(_Probable):
 
 
 @dataclass(frozen=True, eq=False)
-class SignedFeatures(_Probable):
+class SignedFeatures(_OneByOne):
     """Each feature is 0 with probability S = 1 − p, else uniform on [−1, 1].
 
     Parameters
@@ -200,29 +208,13 @@ class SignedFeatures(_Probable):
     (True, True)
     """
 
-    n: int
-    probability: Tensor | float
-
-    def __post_init__(self) -> None:
-        checks.whole_number("n_features", self.n)
-        p = checks.probabilities("probability", self.probability, dtype=torch.float64)
-        object.__setattr__(self, "probability", checks.per_feature("probability", p, self.n))
-
-    @property
-    def uniforms(self) -> int:
-        return 1 + self.n
-
     @property
     def mean(self) -> Tensor:
         return torch.zeros_like(self.probability)
 
-    def inputs(self, u: Tensor) -> Tensor:
-        """Return inputs: one uniform decides whether a feature is active, its sign and size."""
-        return _signed(self._draws(u).values(u))
-
-    def active_inputs(self, u: Tensor) -> Tensor:
-        """Return inputs with at least one active feature; the first uniform chooses the first."""
-        return _signed(self._draws(u).values_given_any(u))
+    def _values(self, drawn: Tensor) -> Tensor:
+        # spread (0, 1] over [−1, 1], in place; 0 stays
+        return torch.sub(2 * drawn, drawn.sign(), out=drawn)
 
     def active_sets(self) -> Tensor:
         """Refuse: exact losses, which ask for this, are for features on [0, 1]."""
@@ -231,13 +223,8 @@ class SignedFeatures(_Probable):
         )
 
 
-def _signed(value: Tensor) -> Tensor:
-    """Spread values on (0, 1] over [−1, 1], in place; 0 stays."""
-    return torch.sub(2 * value, value.sign(), out=value)
-
-
 @dataclass(frozen=True, eq=False)
-class BooleanFeatures(_Probable):
+class BooleanFeatures(_OneByOne):
     """Each feature is 1 with probability p, else 0.
 
     With sparse inputs, functions of several features differ on the rare inputs where two of them
@@ -260,32 +247,18 @@ class BooleanFeatures(_Probable):
     (torch.Size([19, 4]), 1.0)
     """
 
-    n: int
-    probability: Tensor | float
-
     def __post_init__(self) -> None:
         checks.whole_number("n_features", self.n, least=3)
-        p = checks.probabilities("probability", self.probability, dtype=torch.float64)
-        p = checks.per_feature("probability", p, self.n)
-        if (p != p[..., :1]).any():
+        super().__post_init__()
+        if (self.probability != self.probability[..., :1]).any():
             raise InvalidArgument("probability differs between features: one for all is needed")
-        object.__setattr__(self, "probability", p)
-
-    @property
-    def uniforms(self) -> int:
-        return 1 + self.n
 
     @property
     def mean(self) -> Tensor:
         return self.probability
 
-    def inputs(self, u: Tensor) -> Tensor:
-        """Return inputs, one uniform a feature."""
-        return self._draws(u).values(u).sign()
-
-    def active_inputs(self, u: Tensor) -> Tensor:
-        """Return inputs with at least one active feature; the first uniform chooses the first."""
-        return self._draws(u).values_given_any(u).sign()
+    def _values(self, drawn: Tensor) -> Tensor:
+        return drawn.sign()
 
     def active_sets(self) -> Tensor:
         """Refuse: exact losses, which ask for this, are for features on [0, 1]."""
@@ -334,7 +307,42 @@ class BooleanFeatures(_Probable):
 
 
 @dataclass(frozen=True, eq=False)
-class CorrelatedSets(_Probable):
+class _Sets(_Probable):
+    """Features that come in sets: one uniform for each set and one more, then the members'."""
+
+    sets: int
+    size: int
+    probability: Tensor | float
+
+    def __post_init__(self) -> None:
+        checks.whole_number("sets", self.sets)
+        checks.whole_number("size", self.size)
+        _check_probability(self, self.sets)
+
+    @property
+    def n(self) -> int:
+        return self.sets * self.size
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs: one uniform per set decides whether it is active, others its members."""
+        of_sets, of_members = self._split(u)
+        return self._members(self._draws(u).values(of_sets), of_members)
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs with at least one active set; the first uniform chooses the first."""
+        of_sets, of_members = self._split(u)
+        return self._members(self._draws(u).values_given_any(of_sets), of_members)
+
+    def _split(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return u[..., : 1 + self.sets], u[..., 1 + self.sets :]
+
+    def _members(self, of_sets: Tensor, of_members: Tensor) -> Tensor:
+        """Return inputs, from the sets' values and the draws for their members."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelatedSets(_Sets):
     """Features come in sets; a whole set is active or not, each member with a value of its own.
 
     Parameters
@@ -356,17 +364,6 @@ class CorrelatedSets(_Probable):
     True
     """
 
-    sets: int
-    size: int
-    probability: Tensor | float
-
-    def __post_init__(self) -> None:
-        _check_sets(self)
-
-    @property
-    def n(self) -> int:
-        return self.sets * self.size
-
     @property
     def uniforms(self) -> int:
         return 1 + self.sets + self.n
@@ -375,40 +372,25 @@ class CorrelatedSets(_Probable):
     def mean(self) -> Tensor:
         return (self.probability / 2).repeat_interleave(self.size, dim=-1)
 
-    def inputs(self, u: Tensor) -> Tensor:
-        """Return inputs: one uniform per set decides activity, one per feature is its value."""
-        of_sets, of_members = self._split(u)
-        return self._members(self._draws(u).values(of_sets), of_members)
-
     def _entries(self) -> Tensor:
         p = self.probability[..., None]
         none_of_some = p.new_zeros(*p.shape[:-1], 2**self.size - 2)
         return torch.cat([1 - p, none_of_some, p], dim=-1)
 
-    def active_inputs(self, u: Tensor) -> Tensor:
-        """Return inputs with at least one active set; the first uniform chooses the first."""
-        of_sets, of_members = self._split(u)
-        return self._members(self._draws(u).values_given_any(of_sets), of_members)
-
-    def _split(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        return u.split([1 + self.sets, self.n], dim=-1)
-
     def _members(self, of_sets: Tensor, of_members: Tensor) -> Tensor:
+        # one uniform a feature, its value
         active = (of_sets > 0).repeat_interleave(self.size, dim=-1)
         return active * _spread(of_members, len(self.shape))
 
 
 @dataclass(frozen=True, eq=False)
-class AnticorrelatedSets(_Probable):
+class AnticorrelatedSets(_Sets):
     """Features come in sets; when a set is active, exactly one of its members is.
 
     Parameters
     ----------
-    sets, size
-        How many sets, and how many features in each; n = sets × size, set by set.
-    probability
-        Probability that a set is active, in [0, 1]: a number, or a tensor that broadcasts
-        to ``(..., sets)``; leading axes are settings.
+    sets, size, probability
+        As for `CorrelatedSets`.
 
     References
     ----------
@@ -421,17 +403,6 @@ class AnticorrelatedSets(_Probable):
     [1]
     """
 
-    sets: int
-    size: int
-    probability: Tensor | float
-
-    def __post_init__(self) -> None:
-        _check_sets(self)
-
-    @property
-    def n(self) -> int:
-        return self.sets * self.size
-
     @property
     def uniforms(self) -> int:
         return 1 + 2 * self.sets
@@ -440,26 +411,14 @@ class AnticorrelatedSets(_Probable):
     def mean(self) -> Tensor:
         return (self.probability / (2 * self.size)).repeat_interleave(self.size, dim=-1)
 
-    def inputs(self, u: Tensor) -> Tensor:
-        """Return inputs: one uniform per set for activity and value, one for the member."""
-        of_sets, of_members = self._split(u)
-        return self._members(self._draws(u).values(of_sets), of_members)
-
     def _entries(self) -> Tensor:
         p = self.probability[..., None]
         chance = (p / self.size).repeat_interleave(2**self.size, dim=-1)
         count = torch.tensor([subset.bit_count() for subset in range(2**self.size)])
         return torch.where(count == 1, chance, torch.where(count == 0, 1 - p, 0.0))
 
-    def active_inputs(self, u: Tensor) -> Tensor:
-        """Return inputs with at least one active set; the first uniform chooses the first."""
-        of_sets, of_members = self._split(u)
-        return self._members(self._draws(u).values_given_any(of_sets), of_members)
-
-    def _split(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        return u.split([1 + self.sets, self.sets], dim=-1)
-
     def _members(self, of_sets: Tensor, of_members: Tensor) -> Tensor:
+        # one uniform a set, for the member that has the set's value
         member = (_spread(of_members, len(self.shape)) * self.size).long().clamp_max(self.size - 1)
         chosen = torch.nn.functional.one_hot(member, self.size)
         return (of_sets[..., None] * chosen).flatten(-2)
@@ -581,11 +540,9 @@ def as_features(
     return probability
 
 
-def _check_sets(features: CorrelatedSets | AnticorrelatedSets) -> None:
-    checks.whole_number("sets", features.sets)
-    checks.whole_number("size", features.size)
+def _check_probability(features: _OneByOne | _Sets, entries: int) -> None:
     p = checks.probabilities("probability", features.probability, dtype=torch.float64)
-    object.__setattr__(features, "probability", checks.per_feature("probability", p, features.sets))
+    object.__setattr__(features, "probability", checks.per_feature("probability", p, entries))
 
 
 class _Draws:
