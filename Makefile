@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book test lab serve bench clean help
+.PHONY: book test retest lab serve bench clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -18,6 +18,9 @@ test: .venv/ready ## check style and formatting, run the tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -m pytest -n 2
+
+retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)
+	@$(BIN)/python -m pytest -m slow -n 2
 
 lab: .venv/ready-lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

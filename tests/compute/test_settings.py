@@ -253,9 +253,10 @@ def test_ci_runs_the_tests_then_the_book_then_the_claims(ci):
     code, told = run()
     assert code == 0, told
     order = ["make test, with a browser: 1", "make book, with a browser: 1", "checked the claims"]
+    order.append("make retest, with a browser: 1")
     assert sorted(order, key=told.index) == order
     assert "together 75 s" in told
-    assert re.search(r"^total +\d+ s of 2700 s$", told, re.MULTILINE)
+    assert re.search(r"^total +\d+ s of 3000 s$", told, re.MULTILINE)
     assert "!!!" not in told
     assert not (folder / ".venv" / "left over").exists()
 
@@ -312,7 +313,7 @@ def test_the_commands_of_the_readme_are_accepted():
         }
         for line in shell_lines()
     ]
-    assert sum(map(bool, given)) == 2  # superpos run, papermill
+    assert sum(map(bool, given)) == 3  # superpos retest, run, papermill
     for parameters in given:
         assert load_chapter(ROOT, "uniform_superposition").values(parameters) is not None
 
@@ -324,10 +325,10 @@ def test_the_table_of_the_command_line_is_complete(capsys):
     assert list(rows) == listed
     for command, shown in rows.items():
         assert cli.main([command, "--help"]) == 0
-        options = re.findall(r"^  (?:-\w.*, )?(--?\w+)", capsys.readouterr().out, re.MULTILINE)
+        options = re.findall(r"^  (?:-\w.*, )?(--?\w[\w-]*)", capsys.readouterr().out, re.MULTILINE)
         short = {"--output": "-o", "--parameter": "-p", "--help": None}
         expected = {short.get(option, option) for option in options} - {None}
-        assert set(re.findall(r"--?[a-z]+", shown)) == expected - {"-h"}
+        assert set(re.findall(r"(?<!\w)--?[a-z][a-z-]*", shown)) == expected - {"-h"}
 
 
 @pytest.mark.parametrize("name", PROSE)
