@@ -3,43 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-import superpos
 from superpos.book import freshness
 from superpos.book.chapters import load_chapter
 from superpos.book.ledger import registry
-from superpos.compute import fingerprint
-
-
-def needed(code: str, package: Path) -> set[str]:
-    return set(fingerprint.module_digests([code], package)) - {"superpos"}
-
-
-@pytest.mark.parametrize(
-    ("code", "modules"),
-    [
-        ("import numpy", set()),
-        ("from superpos.errors import Wrong", {"errors"}),
-        ("from superpos import losses", {"losses", "geometry", "errors"}),
-        ("import superpos.losses", {"losses", "geometry", "errors"}),
-        ("import superpos as sp\nsp.geometry.norm(1)", {"geometry", "errors"}),
-        ("import superpos\nf = superpos.geometry", {"geometry", "errors"}),
-        ("%matplotlib inline\nfrom superpos import geometry", {"geometry", "errors"}),
-        ("def later():\n    from superpos import errors", {"errors"}),
-        ("import superpos.lazy", {"lazy", "losses", "geometry", "errors"}),
-        ("%%bash\nfrom superpos import geometry", set()),
-    ],
-)
-def test_a_notebook_needs_what_it_imports_and_what_that_imports(code, modules, package):
-    assert needed(code, package) == {f"superpos.{name}" for name in modules}
-
-
-def test_relative_imports_and_data_files_count(package):
-    assert needed("from superpos.plotting import colours", package) == {
-        *("superpos.plotting", "superpos.plotting.colours", "superpos.geometry"),
-        *("superpos.errors", "superpos/plotting/style.mplstyle"),
-    }
 
 
 def parts(book: Path, package: Path, **values) -> dict:
@@ -104,15 +70,6 @@ def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
     with monkeypatch.context() as patch:
         patch.setattr(freshness, "versions", lambda: {**before["versions"], "torch": "9.9"})
         assert told() == [f"versions changed: torch {before['versions']['torch']} -> 9.9"]
-
-
-def test_the_real_package_depends_on_execution_and_not_on_the_command_line():
-    package = Path(superpos.__file__).parent
-    modules = fingerprint.module_digests(["import superpos", freshness.ALWAYS], package)
-    assert "superpos.book.execution" in modules
-    assert "superpos.errors" in modules
-    assert "superpos.cli" not in modules
-    assert "superpos.book.site" not in modules
 
 
 def test_the_chapter_is_compared_as_it_was_read(book, package):

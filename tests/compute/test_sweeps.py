@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -114,6 +115,24 @@ def test_the_environment_chooses_where_nobody_else_does(monkeypatch):
     assert os.getpid() not in sweep(place, {"seed": range(4)}, store=False).pid.values
 
 
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_the_default_type_is_the_same_elsewhere(start):
+    def real(a):
+        return {"x": torch.tensor([0.1 * value for value in a])}
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        context = multiprocessing.get_context(start)
+        with ProcessPoolExecutor(1, context) as pool:
+            here, there = (
+                sweep(real, {"a": [1, 2]}, store=False, executor=where) for where in (None, pool)
+            )
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_identical(here, there)
+    assert there.x.dtype == np.float64
+
+
 def test_progress_is_shown_with_the_time_left(capsys):
     sweep(partial(summed, pause=0.02), PLANE, store=False, progress=True)
     shown = capsys.readouterr().err
@@ -163,7 +182,9 @@ def test_another_experiment_is_computed_anew(tmp_path, monkeypatch, change):
     elif change == "values":
         grid = {"a": [2, 4]}
     else:
-        monkeypatch.setattr("superpos.compute.fingerprint.versions", lambda: {"torch": "another"})
+        monkeypatch.setattr(
+            "superpos.compute.fingerprint.versions", lambda *_: {"torch": "another"}
+        )
     before = len(pieces(tmp_path))
     found = sweep(experiment, grid, store=tmp_path)
     assert found.x.values.tolist() == experiment(**grid)["x"].tolist()
@@ -218,6 +239,51 @@ def test_a_damaged_file_is_found_told_and_computed_again(tmp_path, fault):
         warnings.simplefilter("error")
         sweep(count, PLANE, cells_at_once=3, store=tmp_path / "store")
     assert runs(log) == 9
+
+
+@pytest.mark.parametrize("fault", ["pipe", "device", "closed", "loop"])
+def test_what_is_no_file_is_told_and_computed_again(tmp_path, fault):
+    whole = sweep(summed, PLANE, cells_at_once=3, store=tmp_path)
+    victim = pieces(tmp_path)[3]
+    victim.unlink()
+    if fault == "pipe":
+        os.mkfifo(victim)
+    elif fault == "device":
+        victim.symlink_to("/dev/zero")
+    elif fault == "loop":
+        victim.symlink_to(victim)
+    else:
+        victim.touch(0)
+    told = "" if fault == "closed" and os.geteuid() == 0 else victim.name
+    with pytest.warns(UserWarning, match=f"stored piece .*{told}.* is damaged and is not used"):
+        again = sweep(summed, PLANE, cells_at_once=3, store=tmp_path)
+    assert_identical(whole, again)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sweep(summed, PLANE, cells_at_once=3, store=tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_piece_is_refused_before_any_work(tmp_path):
+    log = tmp_path / "log"
+    count = partial(summed, log=log)
+    sweep(count, PLANE, cells_at_once=3, store=tmp_path / "store")
+    victim = pieces(tmp_path)[3]
+    victim.unlink()
+    victim.mkdir()
+    told = rf"^stored piece .*{victim.name} cannot be written: a folder stands in its place$"
+    with pytest.raises(InvalidArgument, match=told):
+        sweep(count, PLANE, cells_at_once=3, store=tmp_path / "store")
+    assert runs(log) == 8
+
+
+@linux
+def test_pieces_have_the_mode_that_files_have_here(tmp_path):
+    before = os.umask(0o027)
+    try:
+        sweep(summed, PLANE, store=tmp_path)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in pieces(tmp_path)} == {0o640}
 
 
 def test_an_unwritable_store_is_refused_before_any_work(tmp_path):

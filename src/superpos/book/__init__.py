@@ -6,6 +6,7 @@
 `execution`        one notebook through papermill, in a kernel of this interpreter
 `provenance`       commit, versions, device, time: where a result comes from
 `freshness`        the key under which an executed notebook may be used again
+`reached`          which of the package's modules a notebook depends on
 `building`         which chapters are stale, and executing those
 `stored`           the stored pieces of sweeps, and which chapters need them
 `pages`            an executed notebook made into a page: figures, captions

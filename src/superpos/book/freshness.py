@@ -16,8 +16,9 @@ from typing import Any
 from superpos.book.chapters import Chapter, read_notebook
 from superpos.book.execution import THREADS
 from superpos.book.provenance import device
+from superpos.book.reached import module_digests
 from superpos.claims.registry import Claim
-from superpos.compute.fingerprint import PACKAGE, digest, module_digests, versions
+from superpos.compute.fingerprint import PACKAGE, digest, versions
 
 ALWAYS = "from superpos.book import execution, filling"  # run every notebook, fill its text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import itertools
 import multiprocessing
 import os
 import pickle
@@ -25,8 +24,7 @@ from superpos.compute.settings import KEPT_MEMORY, cores
 Piece, Result = TypeVar("Piece"), TypeVar("Result")
 
 _SECONDS_BETWEEN_LOOKS = 0.1
-_works: dict[int, Callable] = {}  # what forked processes are for: they find it where it was
-_numbers = itertools.count()
+_works: dict[int, Callable] = {}  # what each thread's forked processes are for: they find it here
 _alone = ContextVar("_alone", default=False)
 _setting_threads = threading.Lock()
 
@@ -68,7 +66,7 @@ def in_parallel(
     if not spread or count <= 1 or _alone.get() or multiprocessing.parent_process() is not None:
         with _one_thread():
             return [work(piece) for piece in pieces]
-    number = next(_numbers)
+    number = threading.get_ident()  # which waits for this work, and begins no other meanwhile
     _works[number] = work
     try:
         if sys.platform == "linux":
@@ -131,7 +129,13 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(count, "piece", _set_threads, (1,)) as pool:
+    all_begun = threading.Barrier(count)  # no piece begins threads while a number is being set
+
+    def begin() -> None:
+        _set_threads(1)
+        all_begun.wait()
+
+    with ThreadPoolExecutor(count, "piece", begin) as pool:
         try:
             yield pool
         except BaseException:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import platform
+import stat
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from superpos.compute.fingerprint import described, digest
+from superpos.compute.content import described
+from superpos.compute.fingerprint import digest
 from superpos.errors import InvalidArgument
 
 PARTIAL = ".partial"  # the end of a file's name while it is written
@@ -46,7 +49,13 @@ class Checkpoint:
         InvalidArgument
             If the folder cannot be written, or the run cannot be told from others.
         """
-        described(self.produced_by)
+        try:
+            described(self.produced_by)
+        except InvalidArgument as problem:
+            raise InvalidArgument(
+                f"{self.kind}: {problem}, so that its file could be taken for another's; "
+                f"train without a {self.kind}"
+            ) from None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
@@ -62,10 +71,10 @@ class Checkpoint:
             self.kind,
         )
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
-        """A digest of what the run is made of."""
-        return digest(described(self.produced_by))
+        """A digest of what the run is made of, in any order."""
+        return digest(described(dict(sorted(self.produced_by.items()))))
 
     def load(self) -> dict[str, Tensor] | None:
         """Return the saved tensors, or None where there are none to go on from."""
@@ -78,21 +87,29 @@ class Checkpoint:
         Raises
         ------
         InvalidArgument
-            If the file belongs to a run with other settings.
+            If the file belongs to a run with other settings, or a folder stands in its place.
         """
         from safetensors import SafetensorError, safe_open
 
-        if not self.path.exists():
+        try:
+            mode = self.path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise self._unwritable("a folder stands in its place")
+            if not stat.S_ISREG(mode):  # a pipe would be waited for
+                return self._damaged("it is not a file")
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            return self._damaged(error)
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
+        except (OSError, SafetensorError) as error:
             return self._damaged(error)
         if metadata.get("key") != self.key:
             raise InvalidArgument(
-                f"{self.kind} {self.path} was saved by a run with other settings: "
+                f"{self.kind} {self.path} was saved by a run with other settings or other code: "
                 "remove it or name another folder"
             )
         text = metadata.get("description", "")
@@ -107,7 +124,7 @@ class Checkpoint:
         The description is kept in the file's header, as JSON.
         """
         from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         text = json.dumps(description or {}, sort_keys=True)
@@ -116,7 +133,7 @@ class Checkpoint:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             header = {"key": self.key, "checksum": _checksum(tensors, text), "description": text}
-            save_file(tensors, aside, header)
+            aside.write_bytes(save(tensors, header))  # with the mode that files have here
             os.replace(aside, self.path)
         except (OSError, SafetensorError) as error:
             with contextlib.suppress(OSError):

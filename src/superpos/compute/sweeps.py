@@ -6,10 +6,10 @@ the pieces are computed changes nothing. Every finished piece is stored.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -23,7 +23,9 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.compute import executors, fingerprint, processes
+from superpos.compute.content import described
 from superpos.compute.cutting import cut
+from superpos.compute.installed import release
 from superpos.compute.progress import progress_bar
 from superpos.compute.settings import STORE, USED, cores
 from superpos.compute.store import Checkpoint
@@ -70,8 +72,9 @@ def sweep(
         `superpos.compute.executors.connected`); by default what ``SUPERPOS_SCHEDULER`` names, or
         else this process, piece by piece.
     store
-        The folder that keeps finished pieces, or whether they are kept where
-        `default_store` says. What is found there is not computed again.
+        The folder that keeps finished pieces, or whether they are kept where `default_store` says.
+        What is found there is not computed again: unless the experiment changed, anything that it
+        uses (see `superpos.compute.content`), a version, torch's default type or the machine.
     progress
         Whether to show a bar, with the time left; by default on a terminal and in a
         notebook being used.
@@ -84,8 +87,9 @@ def sweep(
     Raises
     ------
     InvalidArgument
-        If the grid is empty or not for this experiment, if results do not fit it, or the store
-        cannot be written. Before any work, where that can be known.
+        If the grid is empty or not for this experiment, if results do not fit it, if the store
+        cannot be written, or the experiment uses what cannot be told apart from others, say a lock:
+        then only ``store=False`` runs it. Before any work, where that can be known.
 
     Examples
     --------
@@ -198,23 +202,25 @@ def _places(
     folder = default_store() if store is True else store
     if folder is False or folder is None:
         return None
-    modules: set[str] = set()
-    made_by = {
-        "experiment": fingerprint.described(experiment, modules),
-        "modules": fingerprint.module_digests(
-            [f"import {name}" for name in modules], fingerprint.PACKAGE
-        ),
-        "versions": fingerprint.versions(),
-        "machine": fingerprint.machine(),
-    }
+    try:
+        made_by = {
+            "experiment": fingerprint.digest(described((experiment, _run))),
+            "versions": fingerprint.versions("torch", "numpy"),
+            "machine": fingerprint.machine(),
+            "defaults": fingerprint.defaults(),
+        }
+        keys = [fingerprint.digest(described(made_by | {"at": piece.at})) for piece in pieces]
+    except InvalidArgument as problem:
+        raise InvalidArgument(
+            f"the experiment cannot be stored, for a change of it could not be seen: {problem}; "
+            "sweep(..., store=False) runs it and keeps nothing"
+        ) from None
     name = "".join(c if c.isalnum() else "-" for c in getattr(experiment, "__name__", "sweep"))
     folder = Path(folder) / name.strip("-")
     Checkpoint(folder, {}, "store").prepare()
-    places = []
-    for piece in pieces:
-        own = made_by | {"at": piece.at}
-        key = fingerprint.digest(fingerprint.described(own))[:32]
-        places.append(Checkpoint(folder / f"{key}.safetensors", own, "stored piece"))
+    places = [
+        Checkpoint(folder / f"{key[:32]}.safetensors", {"key": key}, "stored piece") for key in keys
+    ]
     if used := os.environ.get(USED):
         with open(used, "a", encoding="utf-8") as file:
             file.writelines(f"{folder.name}/{place.path.name}\n" for place in places)
@@ -283,34 +289,51 @@ def _gather(
 
 @dataclass(frozen=True)
 class _Task:
-    """An experiment on its way to another process, as bytes: it may be defined in a notebook."""
+    """An experiment on its way to another process, as bytes: it may be defined in a notebook.
+
+    With it goes torch's default type: what is computed must not depend on where.
+    """
 
     pickled: bytes
+    dtype: torch.dtype
 
     @staticmethod
     def of(experiment: Callable) -> _Task:
         import cloudpickle
 
-        module = sys.modules.get(getattr(experiment, "__module__", "__main__"))
-        if (
-            module is None
-            or module.__name__ == "__main__"
-            or fingerprint.is_installed(module.__name__)
-        ):
-            return _Task(cloudpickle.dumps(experiment))
-        cloudpickle.register_pickle_by_value(module)  # the other process may not have this file
-        try:
-            return _Task(cloudpickle.dumps(experiment))
-        finally:
-            cloudpickle.unregister_pickle_by_value(module)
+        module = inspect.getmodule(experiment)
+        with contextlib.ExitStack() as stack:
+            if module is not None and not _is_everywhere(module.__name__):
+                cloudpickle.register_pickle_by_value(module)
+                stack.callback(cloudpickle.unregister_pickle_by_value, module)
+            return _Task(cloudpickle.dumps(experiment), torch.get_default_dtype())
 
     def __call__(self, at: dict[str, Any]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
         import cloudpickle
 
-        with processes.on_one_core():
+        with processes.on_one_core(), _default(self.dtype):
             found = _run(cloudpickle.loads(self.pickled), at)
         # arrays go back as bytes; tensors would go as open files
         return {name: (axes, values.numpy()) for name, (axes, values) in found.items()}
+
+
+def _is_everywhere(module: str) -> bool:
+    """Return whether another process has a module too; or none has, as with a notebook's."""
+    top = module.partition(".")[0]
+    return top in ("__main__", fingerprint.NAME) or release(module) is not None
+
+
+@contextlib.contextmanager
+def _default(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    if before == dtype:
+        yield
+        return
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _run(experiment: Callable, at: dict[str, Any]) -> Found:
