@@ -29,6 +29,7 @@ LAZY = {
 from importlib import import_module
 _HOME = {"norm": "superpos.geometry", "judge": "superpos.claims.verdicts"}
 _MODULES = ("superpos.losses", "superpos.cli")
+RATE = 0.1
 def __getattr__(name):
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
@@ -92,6 +93,8 @@ ALL = "all"
         ("import superpos", set()),
         ("import superpos\nsuperpos.norm(1)", GEOMETRY),
         ("from superpos import norm, errors", GEOMETRY),
+        ("import superpos\nsuperpos.__file__, superpos.RATE", set()),
+        ("import superpos\nsuperpos.unknown", ALL),
         ("from superpos import norm as f", GEOMETRY),
         ("from superpos import judge", CLAIMS),
         ("import superpos\nsuperpos.judge()", CLAIMS),

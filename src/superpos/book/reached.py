@@ -58,8 +58,8 @@ def _plain(cell: str) -> str:
     """Return the Python of a cell: magics give way to what they run."""
     first, _, rest = cell.lstrip().partition("\n")
     if first.startswith("%%"):
-        language = first[2:].split(None, 1)[:1]
-        return "" if language[0:1] == [] or language[0] in _NOT_PYTHON else _plain(rest)
+        words = first[2:].split()
+        return _plain(rest) if words and words[0] not in _NOT_PYTHON else ""
     return "\n".join(map(_plain_line, cell.splitlines()))
 
 
@@ -93,6 +93,8 @@ class _Source(ast.NodeVisitor):
         Texts in it: one may be the name of a module, to be imported while it runs.
     beginnings
         Of names of modules that are made up while it runs.
+    defined
+        Names that it defines itself.
     table
         Where names are that it finds when it is asked for them, by its ``__getattr__``.
     on_request
@@ -107,6 +109,7 @@ class _Source(ast.NodeVisitor):
         self.whole: set[str] = set()
         self.texts: set[str] = set()
         self.beginnings: set[str] = set()
+        self.defined: set[str] = set()
         self.table: dict[str, str] = {}
         self.on_request: _Source | None = None
 
@@ -120,6 +123,7 @@ class _Source(ast.NodeVisitor):
         if lazy:
             self.on_request = _Source(self.here)
         for node in tree.body:
+            self.defined |= _defined(node)
             if lazy and _is_table(node):
                 self.on_request.visit(node)
                 self.table |= _table(node)
@@ -202,6 +206,14 @@ def _name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _defined(node: ast.stmt) -> set[str]:
+    """Return the names that a statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
 def _is_table(node: ast.stmt) -> bool:
     """Return whether a statement says what a lazy module finds when it is asked."""
     if isinstance(node, ast.FunctionDef):
@@ -262,5 +274,6 @@ class _Reach:
             targets = targets | {f"{source.table[parts[0]]}.{parts[0]}"}
         for target in targets:  # a name that it has from elsewhere
             yield from self.along(".".join([target, *parts[1:]]), is_value=is_value)
-        if not targets and source.on_request is not None:
+        is_own = parts[0].startswith("__") or parts[0] in source.defined
+        if not targets and not is_own and source.on_request is not None:
             yield from self.of(source.on_request)
