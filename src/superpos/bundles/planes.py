@@ -52,16 +52,7 @@ def column_reduced(A: Tensor) -> Tensor:
     """Return RRᵀ, R being the reduced column-echelon form: a talk's representative of a span.
 
     It is the same for every basis of the span, and no projector. It jumps where a pivot vanishes.
-
-    Parameters
-    ----------
-    A
-        Independent columns, ``(..., m, k)``.
-
-    Returns
-    -------
-    Tensor
-        ``(..., m, m)``.
+    Of and in the shapes of `projector`.
 
     References
     ----------

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.compute.cutting import cut
 from superpos.compute.processes import in_parallel
 from superpos.errors import InvalidArgument
 from superpos.training.adam import Adam
@@ -279,8 +280,7 @@ def descend(
     spread = total * steps > _FEW_STEPS
     if spread and total >= 256:
         pieces = max(pieces, 2)
-    size = -(-total // pieces)
-    parts = [slice(start, min(start + size, total)) for start in range(0, total, size)]
+    parts = [part for (part,) in cut((total,), -(-total // pieces))]
     done = in_parallel(work, parts, spread=spread)
     end = torch.cat([last for last, _ in done], dim=-1)
     kept = torch.cat([records for _, records in done], dim=-1)

@@ -38,12 +38,8 @@ def free_loss(
     ----------
     W, V
         Encoder and decoder, ``(..., m, n)`` each, with n of at most 10.
-    b
-        ``(..., n)``.
-    probability
-        p of independent features, in [0, 1], broadcasts to ``(..., n)``; or a distribution.
-    importance
-        I ≥ 0, broadcasts to ``(..., n)``; all ones by default.
+    b, probability, importance
+        As there.
 
     Returns
     -------

@@ -203,9 +203,9 @@ def refine(
     I = checks.importances("importance", importance, features.n, dtype=parameters["b"].dtype)
     count = shape.numel()
     target = HiddenRelu(model, features.settings(shape, 0, count), I.expand(count, features.n))
-    own = {"W": 2, "V": 2, "b": 1, "c": 1}
+    shapes = model.shapes(features.n, parameters["W"].shape[-2])
     flat = {
-        name: value.reshape(-1, count, *value.shape[-own[name] :]).clone()
+        name: value.reshape(-1, count, *shapes[name]).clone(memory_format=torch.contiguous_format)
         for name, value in parameters.items()
     }
     adam = Adam(flat, beta2=procedure.beta2)

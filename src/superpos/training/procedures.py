@@ -135,12 +135,10 @@ def published(n: int, m: int, *, instances: int = 1, **changes) -> Procedure:
 
     Parameters
     ----------
-    n, m
-        Numbers of features and of hidden dimensions, at least 1.
+    n, m, changes
+        As for `Procedure.fast`.
     instances
         How many models the array holds, at least 1.
-    changes
-        Fields of the procedure that are to be otherwise, such as ``steps``.
 
     Raises
     ------

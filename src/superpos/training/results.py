@@ -175,9 +175,9 @@ class Trained:
 
     def _on_one_axis(self) -> dict[str, Tensor]:
         """Return the parameters with one axis of settings, ``(seeds, settings, ...)``."""
-        own = {"W": 2, "V": 2, "b": 1, "c": 1}
+        shapes = self.model.shapes(self.features.n, self.W.shape[-2])
         return {
-            name: value.reshape(len(self.seeds), -1, *value.shape[-own[name] :])
+            name: value.reshape(len(self.seeds), -1, *shapes[name])
             for name, value in self.parameters.items()
         }
 
