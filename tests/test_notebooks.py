@@ -12,7 +12,9 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from statistics import median
 
 import jupytext
 import pytest
@@ -445,3 +447,21 @@ def test_a_quick_run_is_a_smaller_one(chapter):
 @each_chapter
 def test_the_budget_is_stated_in_seconds(chapter):
     assert 0 < front_matter(chapter)["budget_seconds"] <= 600
+
+
+# Shape: prose carries the page
+
+
+def test_prose_carries_the_book(capsys):
+    spec = spec_from_file_location("chapters", ROOT / "benchmarks" / "chapters.py")
+    chapters = module_from_spec(spec)
+    sys.modules["chapters"] = chapters
+    spec.loader.exec_module(chapters)
+    chapters.main()
+    print(capsys.readouterr().out)
+    shapes = {name: chapters.shape(source) for name, source in SOURCES.items()}
+    assert {name: each.share for name, each in shapes.items() if each.share < 0.45} == {}
+    assert {name: max(each.cells) for name, each in shapes.items() if max(each.cells) > 40} == {}
+    assert median(lines for each in shapes.values() for lines in each.cells) <= 10
+    assert sum(each.code for each in shapes.values()) <= 8081 / 2  # half of the first edition's
+    assert sum(each.words for each in shapes.values()) <= 23_077  # the first edition's
