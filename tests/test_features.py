@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from superpos.features import (
     FeatureDistribution,
     IndependentFeatures,
     SignedFeatures,
+    as_features,
 )
 
 DRAWS = 100_000
@@ -325,3 +327,9 @@ def test_boolean_features_have_one_probability():
         BooleanFeatures(3, torch.tensor([0.1, 0.2, 0.1]))
     with pytest.raises(InvalidArgument, match="exact losses are for features on"):
         BooleanFeatures(3, 0.1).active_sets()
+
+
+@pytest.mark.parametrize("written", [list, tuple, np.array, torch.DoubleTensor])
+def test_probabilities_make_independent_features_however_they_are_written(written):
+    features = as_features(written([0.5, 0.25]), 2)
+    assert features.active_sets().tolist() == [0.375, 0.375, 0.125, 0.125]

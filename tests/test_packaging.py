@@ -71,6 +71,7 @@ def test_the_wheel_holds_the_package_and_the_registry_alone(installed):
         copy = installed / "superpos" / "claims" / name
         assert copy.read_bytes() == (CHECKOUT / "book" / name).read_bytes()
         assert not (CHECKOUT / "src" / "superpos" / "claims" / name).exists()  # one truth in git
+    assert (installed / "superpos" / "py.typed").exists()
 
 
 RECORD = """

@@ -70,6 +70,18 @@ def test_no_science_uses_what_judges_or_draws(upper):
             assert f"superpos.{upper}" not in set(map(room, found)), name
 
 
+def test_type_checkers_are_told_what_names_are_imported_when_they_are_used():
+    tree = ast.parse(MODULES["superpos"].read_text("utf-8"))
+    told = {
+        alias.asname: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("superpos")
+        for alias in node.names
+    }
+    assert told == superpos._HOME
+    assert (PACKAGE / "py.typed").exists()
+
+
 def test_the_root_is_a_table_of_contents():
     entries = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= 27

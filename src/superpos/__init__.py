@@ -12,6 +12,27 @@ Names are imported when they are first used, so that the command line need not w
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `__getattr__` gives, for those who read types
+    from superpos.compute.sweeps import sweep as sweep
+    from superpos.errors import Diverged as Diverged
+    from superpos.errors import InvalidArgument as InvalidArgument
+    from superpos.features import AnticorrelatedSets as AnticorrelatedSets
+    from superpos.features import BooleanFeatures as BooleanFeatures
+    from superpos.features import CorrelatedSets as CorrelatedSets
+    from superpos.features import Examples as Examples
+    from superpos.features import IndependentFeatures as IndependentFeatures
+    from superpos.features import SignedFeatures as SignedFeatures
+    from superpos.models import LINEAR as LINEAR
+    from superpos.models import RELU_HIDDEN as RELU_HIDDEN
+    from superpos.models import RELU_OUTPUT as RELU_OUTPUT
+    from superpos.models import Model as Model
+    from superpos.training.drift import drift as drift
+    from superpos.training.procedures import PUBLISHED as PUBLISHED
+    from superpos.training.procedures import Procedure as Procedure
+    from superpos.training.results import Trained as Trained
+    from superpos.training.train import train as train
 
 __version__ = "0.1.0"
 
@@ -58,7 +79,7 @@ _MODULES = (
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     if f"superpos.{name}" in _MODULES:

@@ -396,11 +396,10 @@ def vulnerability(
     >>> vulnerability(torch.tensor([[1.0, -1.0]]), torch.zeros(2), features).round(decimals=2)
     tensor(2.)
     """
-    return sum(
-        vulnerability_parts(
-            W, b, features, size=size, scale=scale, attack=attack, samples=samples, seed=seed
-        )
+    added, enlarged = vulnerability_parts(
+        W, b, features, size=size, scale=scale, attack=attack, samples=samples, seed=seed
     )
+    return added + enlarged
 
 
 def vulnerability_parts(
@@ -491,7 +490,8 @@ def feature_vulnerability(
     rise = (torch.maximum(up, down) - clean) / length.square()
     active = (x > 0) * weight[..., None]
     silent = weight[..., None] - active
-    return tuple((rise * share).sum(-2) / share.sum(-2) for share in (active, silent))
+    by_active, by_silent = ((rise * of).sum(-2) / of.sum(-2) for of in (active, silent))
+    return by_active, by_silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -565,6 +565,12 @@ class Attacked:
 
     def active_sets(self) -> Tensor:
         return self.features.active_sets()
+
+    def strata(self, u: Tensor) -> Tensor:
+        return self.features.strata(u[..., :-1])
+
+    def shares(self, u: Tensor) -> Tensor:
+        return self.features.shares(u[..., :-1])
 
     def settings(self, shape: Sequence[int], start: int, stop: int) -> Attacked:
         return Attacked(

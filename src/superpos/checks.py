@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from superpos.errors import InvalidArgument
+
+Numbers = Tensor | np.ndarray | float | Sequence  # what makes a tensor: one, or nested ones
 
 
 def whole_number(name: str, value: int, *, least: int = 1) -> int:
@@ -38,7 +41,7 @@ def fraction(name: str, value: float) -> float:
     return float(value)
 
 
-def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor:
+def finite(name: str, value: Numbers, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return ``value`` as a floating-point tensor without NaN or infinity.
 
     Half precision becomes single: sums of squares have no place in it.
@@ -64,7 +67,7 @@ def finite(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor
     return tensor
 
 
-def probabilities(name: str, value: Tensor | float | Sequence, *, dtype=None) -> Tensor:
+def probabilities(name: str, value: Numbers, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return ``value`` as a tensor whose entries lie in [0, 1]."""
     tensor = finite(name, value, dtype=dtype)
     outside = (tensor < 0) | (tensor > 1)
@@ -76,7 +79,7 @@ def probabilities(name: str, value: Tensor | float | Sequence, *, dtype=None) ->
 
 
 def importances(
-    name: str, value: Tensor | float | Sequence | None, n: int, *, dtype=None
+    name: str, value: Numbers | None, n: int, *, dtype: torch.dtype | None = None
 ) -> Tensor:
     """Return ``value`` (default: all ones) as non-negative weights of shape ``(..., n)``."""
     tensor = finite(name, 1.0 if value is None else value, dtype=dtype)
@@ -97,6 +100,10 @@ def per_feature(name: str, tensor: Tensor, n: int) -> Tensor:
     return tensor.expand(*tensor.shape[:-1], n)
 
 
+@overload
+def weights(W: Tensor, b: None = None) -> tuple[Tensor, None]: ...
+@overload
+def weights(W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]: ...
 def weights(W: Tensor, b: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
     """Return ``W`` as finite ``(..., m, n)`` and ``b``, if any, as finite ``(..., n)``."""
     W = finite("W", W)

@@ -36,13 +36,15 @@ A distribution has
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import Field, dataclass, replace
+from typing import ClassVar, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.errors import InvalidArgument
 
 
@@ -68,14 +70,24 @@ class FeatureDistribution(Protocol):
     def to(self, device: torch.device) -> FeatureDistribution: ...
 
 
+class _Held:
+    """The type of a field that is given numbers and holds a tensor."""
+
+    def __get__(self, owner: object, kind: type | None = None) -> Tensor:
+        raise NotImplementedError
+
+    def __set__(self, owner: object, value: Numbers) -> None:
+        raise NotImplementedError
+
+
 class _SilenceCounted:
     """A mean over inputs with an active feature, each as likely, and the silent one."""
 
-    def strata(self, u: Tensor) -> Tensor:
+    def strata(self: FeatureDistribution, u: Tensor) -> Tensor:
         """Return active inputs and, last, the silent one: ``(..., *shape, batch + 1, n)``."""
         return torch.nn.functional.pad(self.active_inputs(u), (0, 0, 0, 1))
 
-    def shares(self, u: Tensor) -> Tensor:
+    def shares(self: FeatureDistribution, u: Tensor) -> Tensor:
         """Return the share of each of the `strata` in a mean, ``(*shape, batch + 1)``."""
         silence, batch = self.silence[..., None], u.shape[-2]
         sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
@@ -85,7 +97,8 @@ class _SilenceCounted:
 class _Probable(_SilenceCounted):
     """What the distributions share: entries (features, or sets) with a probability each."""
 
-    probability: Tensor  # (..., entries)
+    __dataclass_fields__: ClassVar[dict[str, Field]]  # each of them is a dataclass
+    probability: _Held  # (..., entries)
     _made: _Draws | None = None
 
     @property
@@ -98,16 +111,22 @@ class _Probable(_SilenceCounted):
 
     def _draws(self, u: Tensor) -> _Draws:
         """Return what makes inputs of draws like ``u``, the same one at every step."""
-        if self._made is None or self._made.per_p.dtype != u.dtype:
-            object.__setattr__(self, "_made", _Draws(self.probability, u))
-        return self._made
+        made = self._made
+        if made is None or made.per_p.dtype != u.dtype:
+            made = _Draws(self.probability, u)
+            object.__setattr__(self, "_made", made)
+        return made
 
-    def settings(self, shape: Sequence[int], start: int, stop: int):
+    def settings(self, shape: Sequence[int], start: int, stop: int) -> Self:
         spread = self.probability.expand(*shape, -1)
         return replace(self, probability=spread.reshape(-1, spread.shape[-1])[start:stop])
 
-    def to(self, device: torch.device):
+    def to(self, device: torch.device) -> Self:
         return replace(self, probability=self.probability.to(device))
+
+    def _entries(self) -> Tensor:
+        """Return how probable each set of an entry's features is: ``(*shape, entries, sets)``."""
+        raise NotImplementedError
 
     def active_sets(self) -> Tensor:
         """Return how probable each set of active features is: ``(*shape, 2ⁿ)``, float64.
@@ -125,7 +144,7 @@ class _OneByOne(_Probable):
     """Features that are active or not each for itself: one uniform for each, and one more."""
 
     n: int
-    probability: Tensor | float
+    probability: _Held
 
     def __post_init__(self) -> None:
         checks.whole_number("n_features", self.n)
@@ -312,7 +331,7 @@ class _Sets(_Probable):
 
     sets: int
     size: int
-    probability: Tensor | float
+    probability: _Held
 
     def __post_init__(self) -> None:
         checks.whole_number("sets", self.sets)
@@ -518,9 +537,7 @@ class Examples(_SilenceCounted):
         return (self.x > 0).any(-1)
 
 
-def as_features(
-    probability: Tensor | float | Sequence | FeatureDistribution, n: int
-) -> FeatureDistribution:
+def as_features(probability: Numbers | FeatureDistribution, n: int) -> FeatureDistribution:
     """Return a distribution over n features: itself, or independent ones of given probability.
 
     Raises
@@ -533,7 +550,7 @@ def as_features(
     >>> as_features(0.5, 2).active_sets()
     tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
     """
-    if isinstance(probability, Tensor | float | int | list | tuple):
+    if isinstance(probability, Tensor | np.ndarray | float | int | Sequence):
         return IndependentFeatures(n, probability)
     if probability.n != n:
         raise InvalidArgument(f"the distribution has {probability.n} features: n = {n} is needed")

@@ -103,7 +103,7 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """
     from scipy import stats
 
-    return torch.tensor([stats.spearmanr(row, order).statistic for row in values])
+    return torch.tensor([stats.spearmanr(row, order)[0] for row in values])
 
 
 def best_of(loss: Tensor, values: Tensor) -> Tensor:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from superpos import checks, geometry
+from superpos.checks import Numbers
 from superpos.codes import thomson
 from superpos.errors import InvalidArgument
 from superpos.losses.ramps import ramp_integrals
@@ -62,12 +64,12 @@ class Bound:
         """The largest k of all, the smaller of n and d."""
         return float(min(self.n, self.d))
 
-    def right(self, k: Tensor) -> Tensor:
+    def right(self, k: Numbers) -> Tensor:
         """Return the bound's right-hand side C (k/d) ln(n/k)."""
         k = torch.as_tensor(k, dtype=torch.float64)
         return self.C * k / self.d * torch.log(self.n / k)
 
-    def cosine(self, k: Tensor) -> Tensor:
+    def cosine(self, k: Numbers) -> Tensor:
         """Return ε for each k; NaN where there is none between 0 and 1 (cubic) or at all.
 
         The cubic's root is by Vieta's cosines: ε = ½ + cos θ with cos 3θ = 1 − 12 y.
@@ -79,12 +81,12 @@ class Bound:
         turn = (6 * y).sqrt().asin() * 2 / 3  # written so that nothing cancels for small y
         return ((turn / 2).sin().square() + turn.sin() * 0.75**0.5).clamp_max(1)
 
-    def log_loss(self, k: Tensor, alpha: float) -> Tensor:
+    def log_loss(self, k: Numbers, alpha: float) -> Tensor:
         """Return ln(L/n²) = α ln ε − ln k."""
         k = torch.as_tensor(k, dtype=torch.float64)
         return alpha * self.cosine(k).log() - k.log()
 
-    def slope(self, k: Tensor, alpha: float) -> Tensor:
+    def slope(self, k: Numbers, alpha: float) -> Tensor:
         """Return d ln L/d ln k."""
         k = torch.as_tensor(k, dtype=torch.float64)
         growth = 1 - 1 / torch.log(self.n / k)  # d ln y/d ln k
@@ -228,7 +230,7 @@ def critical_alpha(n: float, d: float, C: float = 1.0, *, cubic: bool = True) ->
         best = max(best, ratios[top].item())
         if 0 < top < len(u) - 1:
             ends = (u[top - 1].item(), u[top + 1].item())
-            found = minimize_scalar(
+            found: Any = minimize_scalar(
                 lambda x: -ratio(x), bounds=ends, method="bounded", options={"xatol": 1e-12}
             )
             best = max(best, -found.fun)
@@ -271,17 +273,20 @@ def search(
     checks.positive_number("alpha", alpha)
     settings = {"tries": tries, "seed": seed, "max_steps": max_steps}
 
-    def descent(power: float, starts: Tensor | None = None) -> Tensor:
-        for rounding in [0.0] if power >= 2 else [0.3, 0.1, 0.03, 0.01]:
-            potential = thomson.power(power, rounding=rounding, one_sided=one_sided)
-            starts = thomson.minimise(n, d, potential, starts=starts, **settings).points
-        return starts
+    def lowest(power: float, rounding: float, starts: Tensor | None = None) -> Tensor:
+        potential = thomson.power(power, rounding=rounding, one_sided=one_sided)
+        return thomson.minimise(n, d, potential, starts=starts, **settings).points
+
+    def descent(power: float) -> Tensor:
+        first, *later = [0.0] if power >= 2 else [0.3, 0.1, 0.03, 0.01]
+        points = lowest(power, first)
+        for rounding in later:
+            points = lowest(power, rounding, points)
+        return points
 
     points = descent(alpha)
     if alpha < 2:  # what is rounded off resembles a larger α; so come from a smaller one as well
-        potential = thomson.power(alpha, rounding=0.01, one_sided=one_sided)
-        beside = thomson.minimise(n, d, potential, starts=descent(alpha / 2), **settings).points
-        points = torch.cat([points, beside])
+        points = torch.cat([points, lowest(alpha, 0.01, descent(alpha / 2))])
     potential = thomson.power(alpha, one_sided=one_sided)
     energy = thomson.energy(points, potential)
     order = energy.argsort(stable=True)
@@ -476,7 +481,7 @@ def effective_alpha(points: Tensor, losses: Tensor) -> tuple[Tensor, Tensor, Ten
     from scipy import stats
 
     both = np.concatenate([sums.numpy(), losses.T.numpy()])
-    table = torch.from_numpy(stats.spearmanr(both, axis=1).statistic)
+    table = torch.from_numpy(stats.spearmanr(both, axis=1)[0])
     table = table[len(sums) :, : len(sums)]
     highest, place = table.max(-1)
     return ALPHAS[place % len(ALPHAS)], highest, place >= len(ALPHAS)
@@ -491,4 +496,5 @@ def _zero(slope, low: float, high: float) -> float:
 def _root(function, low: float, high: float) -> float:
     from scipy.optimize import brentq
 
-    return brentq(function, low, high, xtol=1e-15)
+    root: Any = brentq(function, low, high, xtol=1e-15)
+    return root

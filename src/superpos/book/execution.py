@@ -94,13 +94,14 @@ def execute(
     partial = partial.absolute()
     nbformat.write(notebook, partial)
     trouble = None
+    bar: Any = {"desc": chapter, "leave": False} if progress else False
     try:
         papermill.execute_notebook(
             str(partial),
             str(partial),
             dict(parameters),
             cwd=str(folder),
-            progress_bar={"desc": chapter, "leave": False} if progress else False,
+            progress_bar=bar,
             record_timing=False,
             shutdown_kernel="immediate",
             kernel_manager_class=_kernel_manager(environment or {}),
@@ -117,8 +118,8 @@ def execute(
 
 def _kernel_manager(environment: Mapping[str, str]) -> type:
     """Return a kernel manager that starts this interpreter, whatever kernels are installed."""
-    from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
 
     class ThisInterpreter(AsyncKernelManager):
         @property

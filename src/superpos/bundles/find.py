@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -231,7 +232,8 @@ def _joined(unit: Tensor, whole: int, tolerance: float, alike: Tensor) -> list[l
     n = unit.shape[1]
     parts, sizes, alive = [[i] for i in range(n)], [1] * n, set(range(n))
     apart = (1 - alike).numpy()[np.triu_indices(n, 1)]
-    joins = iter(linkage(apart, "single") if n > 1 else ())
+    tree: Any = linkage(apart, "single") if n > 1 else ()
+    joins = iter(tree)
     while sum(sizes[k] for k in alive) != whole:
         a, b = (int(k) for k in next(joins)[:2])
         parts.append(sorted(parts[a] + parts[b]))

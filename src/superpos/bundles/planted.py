@@ -142,7 +142,7 @@ def draw(
     if parts[0] * min(sizes) > most:
         raise InvalidArgument(f"most is {most}: {parts[0]} summands do not fit")
     while True:
-        count = torch.randint(parts[0], parts[1] + 1, (), generator=generator).item()
-        chosen = torch.randint(len(kinds), (count,), generator=generator).tolist()
+        count = int(torch.randint(parts[0], parts[1] + 1, (), generator=generator))
+        chosen: list[int] = torch.randint(len(kinds), (count,), generator=generator).tolist()
         if sum(sizes[k] for k in chosen) <= most:
             return [kinds[k] for k in chosen]

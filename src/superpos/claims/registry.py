@@ -184,7 +184,7 @@ def in_words(value: float, form: str | None = None) -> str:
     if form == "%":
         return f"{100 * value:g} %".replace("-", "−")
     if form == "times":
-        return {1: "once", 2: "twice"}.get(value, f"{in_words(value, 'word')} times")
+        return {1.0: "once", 2.0: "twice"}.get(value, f"{in_words(value, 'word')} times")
     if form == "tenths":
         return f"{in_words(round(10 * value), 'word')} of ten"
     if form == "fraction":

@@ -236,7 +236,7 @@ def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
 def _card(claim: Claim, verdict: Verdict) -> str:
     label = verdict.verdict + (" (quick run: does not count)" if verdict.quick else "")
     rows = {"Claim": claim.statement, "What counts": claim.counts, "Evidence": verdict.evidence}
-    if verdict.verdict == "qualified":
+    if verdict.verdict == "qualified" and claim.qualified:
         rows["With this change"] = claim.qualified
     rows |= verdict.measured
     items = "".join(

@@ -109,7 +109,7 @@ def pass_through(
     noise, wrong = [], []
     for W in codes:
         h = given @ W.mT
-        if fitted is None:
+        if fitted is None or known is None:
             f = h @ W
         else:
             learnt = known @ W.mT

@@ -7,6 +7,7 @@ reading W_j·W_i of every other feature: the cosines of a code are its interfere
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -71,21 +72,13 @@ def optimised_code(n: int, m: int, *, tries: int = 1, seed: int = 0, steps: int 
     >>> round(best.item(), 4), round(welch_bound(6, 3), 4)
     (0.4472, 0.4472)
     """
-    points = None
-    for power in _POWERS:
-        scale = 1.0 if points is None else coherence(points).max().item()
+    minimise = partial(thomson.minimise, n, m, tries=tries, seed=seed, max_steps=steps)
+    points = minimise(_even_power(_POWERS[0], 1.0)).points
+    for power in _POWERS[1:]:
+        scale = coherence(points).max().item()
         if scale < 1e-6:  # orthogonal: nothing is left to improve
             break
-        ended = thomson.minimise(
-            n,
-            m,
-            _even_power(power, scale),
-            starts=points,
-            tries=tries,
-            seed=seed,
-            max_steps=steps,
-        )
-        points = ended.points
+        points = minimise(_even_power(power, scale), starts=points).points
     return points[coherence(points).argmin()]
 
 

@@ -21,7 +21,8 @@ import torch
 from superpos.compute.orphans import end_with_parent
 from superpos.compute.settings import KEPT_MEMORY, cores
 
-Piece, Result = TypeVar("Piece"), TypeVar("Result")
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _works: dict[int, Callable] = {}  # what each thread's forked processes are for: they find it here

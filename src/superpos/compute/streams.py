@@ -46,7 +46,12 @@ def generator(
 
 
 def uniforms(
-    seeds: Sequence[int], purpose: Purpose, block: int, shape: Sequence[int], *, device="cpu"
+    seeds: Sequence[int],
+    purpose: Purpose,
+    block: int,
+    shape: Sequence[int],
+    *,
+    device: str | torch.device = "cpu",
 ) -> Tensor:
     """Return draws from [0, 1) of shape ``(len(seeds), *shape)``, one stream per seed."""
     out = torch.empty((len(seeds), *shape), device=device)

@@ -9,7 +9,7 @@ is summed over outputs, is n times as large.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -141,10 +141,13 @@ def failure(n: int, *, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tens
     return torch.cat([W, W.new_zeros(2, 1)], dim=-1), torch.cat([b, b.new_full((1,), 1 / n)])
 
 
-class Optimiser(Protocol):
-    """How a step is taken: ``begin`` gives a function that moves parameters by their gradient."""
+Step = Callable[[Tensor], None]  # moves parameters by their gradient
 
-    def begin(self, theta: Tensor, part: slice): ...
+
+class Optimiser(Protocol):
+    """How a step is taken: ``begin`` gives what moves some models' parameters."""
+
+    def begin(self, theta: Tensor, part: slice) -> Step: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +162,7 @@ class GradientDescent:
 
     rate: Tensor | float
 
-    def begin(self, theta: Tensor, part: slice):
+    def begin(self, theta: Tensor, part: slice) -> Step:
         rate = self.rate[part] if isinstance(self.rate, Tensor) and self.rate.ndim else self.rate
 
         def step(gradient: Tensor) -> None:
@@ -181,7 +184,7 @@ class AdamW:
     rate: float
     weight_decay: float = 0.0
 
-    def begin(self, theta: Tensor, part: slice):
+    def begin(self, theta: Tensor, part: slice) -> Step:
         adam = Adam({"theta": theta}, weight_decay=self.weight_decay)
 
         def step(gradient: Tensor) -> None:

@@ -162,8 +162,8 @@ def start(data: Superposed, latents: int, *, bias: float = 0.0) -> State:
         "decoder": decoder.clone(),
         "decoder_bias": torch.zeros(models, data.m),
     }
-    zeros = [{name: torch.zeros_like(p) for name, p in parameters.items()} for _ in range(2)]
-    return State(parameters, *zeros, 0, torch.zeros(models, latents))
+    mean, square = ({name: torch.zeros_like(p) for name, p in parameters.items()} for _ in "12")
+    return State(parameters, mean, square, 0, torch.zeros(models, latents))
 
 
 def encode(parameters: dict[str, Tensor], h: Tensor) -> Tensor:
@@ -266,11 +266,12 @@ def _train(state: State, data: Superposed, training: Training, steps: int) -> St
 
 
 def _joined(states: Sequence[State]) -> State:
-    kinds = [
+    parameters, mean, square = (
         {name: torch.cat([getattr(state, kind)[name] for state in states]) for name in NAMES}
         for kind in ("parameters", "mean", "square")
-    ]
-    return State(*kinds, states[0].steps, torch.cat([state.silent for state in states]))
+    )
+    silent = torch.cat([state.silent for state in states])
+    return State(parameters, mean, square, states[0].steps, silent)
 
 
 def _gradients(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses.ramps import ramp_integrals
@@ -16,8 +17,8 @@ MOST_FEATURES = 10  # whose cost grows as 3ⁿ
 def exact_loss(
     W: Tensor,
     b: Tensor,
-    probability: Tensor | float | FeatureDistribution,
-    importance: Tensor | float | None = None,
+    probability: Numbers | FeatureDistribution,
+    importance: Numbers | None = None,
 ) -> Tensor:
     """Return the expected loss of tied ReLU-output models in closed form, in float64.
 

@@ -124,7 +124,8 @@ def ramp_integrals(c: Tensor, g: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
         seconds.append(second[origin])
         owns.append(own[origin])
     order = _order(n)
-    return tuple(torch.cat(values)[order].mT.reshape(*batch, 2**n) for values in (seconds, owns))
+    second, own = (torch.cat(values)[order].mT.reshape(*batch, 2**n) for values in (seconds, owns))
+    return second, own
 
 
 def _from_faces(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
@@ -45,8 +46,8 @@ def batch_loss(x: Tensor, reconstruction: Tensor, importance: Tensor) -> Tensor:
 def expected_loss(
     W: Tensor,
     b: Tensor,
-    probability: Tensor | float,
-    importance: Tensor | float | None = None,
+    probability: Numbers,
+    importance: Numbers | None = None,
     *,
     samples: int,
     seed: int,
@@ -107,13 +108,13 @@ def expected_loss(
     chunk = max(1, _ENTRIES_AT_ONCE // (max(1, shape.numel()) * n))
     total = torch.zeros(shape, dtype=torch.float64, device=W.device)
     squares = torch.zeros_like(total)
-    first = None  # sums are taken about the first loss: the variance survives rounding
+    first = total[..., None]  # sums are about the first loss: the variance survives rounding
     draws = streams.generator(seed, Purpose.EVALUATION)
     for start in range(0, samples, chunk):
         u = torch.rand(min(chunk, samples - start), n, generator=draws).to(W.device)
         x = torch.where(u < p[..., None, :], u / p[..., None, :], 0.0).to(W.dtype)
         loss = own_input_loss(W, b, p, I, x).double()
-        if first is None:
+        if start == 0:
             first = loss[..., :1]
         total += (loss - first).sum(-1)
         squares += (loss - first).square().sum(-1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
@@ -18,7 +19,7 @@ from superpos.losses.ramps import ramp_integrals
 def k_sparse(
     W: Tensor,
     b: Tensor,
-    importance: Tensor | float | None = None,
+    importance: Numbers | None = None,
     *,
     sizes: Sequence[int] | None = None,
     samples: int = 1000,
@@ -73,7 +74,8 @@ def k_sparse(
         _sampled_k_sparse(W, b, I, k, samples, streams.generator(seed, Purpose.EVALUATION, k))
         for k in sizes
     ]
-    return tuple(torch.stack(values, dim=-1) for values in zip(*found, strict=True))
+    mean, error = (torch.stack(values, dim=-1) for values in zip(*found, strict=True))
+    return mean, error
 
 
 def _sampled_k_sparse(

@@ -463,7 +463,7 @@ def and_errors(
     True
     """
     checks.whole_number("samples", samples, least=1000)
-    error, batches = 0.0, samples // 1000
+    error, batches = torch.zeros(()), samples // 1000
     for number in range(batches):
         shape = (1000, features.uniforms)
         u = streams.uniforms([seed], Purpose.EVALUATION, number, shape)

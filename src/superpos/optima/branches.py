@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.errors import InvalidArgument
 from superpos.losses import exact_loss
 from superpos.optima import Optimum, least_curvature, minimise
@@ -135,8 +136,8 @@ def crossing(
     one: tuple[Tensor, Tensor],
     other: tuple[Tensor, Tensor],
     settings: Settings,
-    low: Tensor | float,
-    high: Tensor | float,
+    low: Numbers,
+    high: Numbers,
     *,
     accuracy: float = 1e-9,
 ) -> Crossing:
@@ -222,8 +223,8 @@ def end(
     W: Tensor,
     b: Tensor,
     settings: Settings,
-    low: Tensor | float,
-    high: Tensor | float,
+    low: Numbers,
+    high: Numbers,
     there: Callable[[Tensor], Tensor],
     *,
     accuracy: float = 1e-3,
@@ -260,25 +261,26 @@ def end(
     W, b = checks.weights(W, b)
     low = checks.finite("low", low, dtype=torch.float64)
     high = checks.finite("high", high, dtype=torch.float64)
-    low, high = (value.clone() for value in torch.broadcast_tensors(low, high))
+    shape = checks.broadcast_shape(low=low.shape, high=high.shape)
+    first, tried = low.expand(shape).clone(), high.expand(shape).clone()
 
     def reached(at: Tensor, W: Tensor, b: Tensor) -> tuple[Tensor, Optimum]:
         found = minimise(W, b, *settings(at))
         least = least_curvature(found.W, found.b, *settings(at))
         return there(found.W) & (least > 0), found
 
-    good, found = reached(low, W, b)
+    good, found = reached(first, W, b)
     if not good.all():
         raise InvalidArgument("W and b lead to no minimum of the branch at low")
-    W, b, tried = found.W, found.b, high
+    W, b, last, beyond = found.W, found.b, first, tried
     while True:
         good, found = reached(tried, W, b)
-        low, high = torch.where(good, tried, low), torch.where(good, high, tried)
+        last, beyond = torch.where(good, tried, last), torch.where(good, beyond, tried)
         W = torch.where(good[..., None, None], found.W, W)
         b = torch.where(good[..., None], found.b, b)
-        if ((high - low).abs() <= accuracy).all():
-            return low
-        tried = (low + high) / 2
+        if ((beyond - last).abs() <= accuracy).all():
+            return last
+        tried = (last + beyond) / 2
 
 
 def _lead(found: Optimum, W: Tensor) -> tuple[Tensor, Tensor]:

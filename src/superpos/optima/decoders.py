@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.compute.processes import in_parallel
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, as_features
@@ -27,8 +28,8 @@ def free_loss(
     W: Tensor,
     V: Tensor,
     b: Tensor,
-    probability: Tensor | float | FeatureDistribution,
-    importance: Tensor | float | None = None,
+    probability: Numbers | FeatureDistribution,
+    importance: Numbers | None = None,
 ) -> Tensor:
     """Return the expected loss of ReLU-output models with a free decoder, in closed form.
 
@@ -87,7 +88,7 @@ def descend(
     W: Tensor,
     V: Tensor,
     b: Tensor,
-    probability: Tensor | float,
+    probability: Numbers,
     *,
     steps: int = 1500,
     learning_rate: float = 0.02,
@@ -124,17 +125,15 @@ def descend(
 
     def piece(first: int) -> tuple[Tensor, ...]:
         some = slice(first, first + _MODELS_AT_ONCE)
-        *places, chance = (value[some] for value in flat)
-        adam = Adam(
-            {name: place.clone() for name, place in zip("WVb", places, strict=True)}, beta2=0.99
-        )
+        W, V, b, chance = (value[some] for value in flat)
+        adam = Adam({"W": W.clone(), "V": V.clone(), "b": b.clone()}, beta2=0.99)
         for step in range(steps):
-            leaves = [place.detach().requires_grad_() for place in adam.parameters.values()]
-            total = free_loss(*leaves, chance).sum()  # models share no parameter
-            gradients = torch.autograd.grad(total, leaves)
-            adam.step(dict(zip(adam.parameters, gradients, strict=True)), schedule.rate(step))
-        ended = adam.parameters.values()
-        return *ended, free_loss(*ended, chance)
+            W, V, b = (place.detach().requires_grad_() for place in adam.parameters.values())
+            total = free_loss(W, V, b, chance).sum()  # models share no parameter
+            gradients = torch.autograd.grad(total, (W, V, b))
+            adam.step(dict(zip("WVb", gradients, strict=True)), schedule.rate(step))
+        W, V, b = adam.parameters.values()
+        return W, V, b, free_loss(W, V, b, chance)
 
     pieces = in_parallel(piece, range(0, len(flat[0]), _MODELS_AT_ONCE))
     W, V, b, loss = (torch.cat(values) for values in zip(*pieces, strict=True))

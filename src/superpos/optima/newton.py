@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.compute.processes import in_parallel
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses import check_few_features, loss_by_active_set
@@ -60,8 +61,8 @@ class Optimum:
 def minimise(
     W: Tensor,
     b: Tensor,
-    probability: Tensor | float | FeatureDistribution,
-    importance: Tensor | float | None = None,
+    probability: Numbers | FeatureDistribution,
+    importance: Numbers | None = None,
     *,
     tolerance: float = 1e-8,
     max_steps: int = 500,
@@ -125,8 +126,8 @@ def minimise(
 def hessian(
     W: Tensor,
     b: Tensor,
-    probability: Tensor | float | FeatureDistribution,
-    importance: Tensor | float | None = None,
+    probability: Numbers | FeatureDistribution,
+    importance: Numbers | None = None,
 ) -> Tensor:
     """Return the second derivatives of the exact loss by W (row by row) and b.
 
@@ -156,8 +157,8 @@ def hessian(
 def least_curvature(
     W: Tensor,
     b: Tensor,
-    probability: Tensor | float | FeatureDistribution,
-    importance: Tensor | float | None = None,
+    probability: Numbers | FeatureDistribution,
+    importance: Numbers | None = None,
 ) -> Tensor:
     """Return the least curvature of the exact loss, along anything but a rotation of W.
 
@@ -203,8 +204,8 @@ def least_curvature(
 def _flat(
     W: Tensor,
     b: Tensor,
-    probability: Tensor | float | FeatureDistribution,
-    importance: Tensor | float | None,
+    probability: Numbers | FeatureDistribution,
+    importance: Numbers | None,
 ) -> tuple[Tensor, Tensor, Tensor, torch.Size]:
     """Return models on one axis: W and b as a vector, chances of active sets, I; their shape."""
     W, b = checks.weights(W, b)
@@ -271,10 +272,8 @@ def _derivatives(place: Tensor, chance: Tensor, I: Tensor, m: int) -> tuple[Tens
     """Return each loss's gradient ``(models, mn + n)`` and matrix of curvatures."""
     n = I.shape[-1]
     chunk = max(1, _ENTRIES_IN_CACHE // (n * 3**n))
-    pieces = [
-        _derivatives_in_cache(*(values[first : first + chunk] for values in (place, chance, I)), m)
-        for first in range(0, len(place), chunk)
-    ]
+    parts = [slice(first, first + chunk) for first in range(0, len(place), chunk)]
+    pieces = [_derivatives_in_cache(place[some], chance[some], I[some], m) for some in parts]
     gradient, curvature = (torch.cat(values) for values in zip(*pieces, strict=True))
     return gradient, curvature
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.features import FeatureDistribution
@@ -105,7 +106,7 @@ def expected_loss(
     model: Model,
     parameters: dict[str, Tensor],
     features: FeatureDistribution,
-    importance: Tensor | float | None = None,
+    importance: Numbers | None = None,
     *,
     samples: int = 10_000,
     seed: int = 0,
@@ -174,7 +175,7 @@ def refine(
     model: Model,
     parameters: dict[str, Tensor],
     features: FeatureDistribution,
-    importance: Tensor | float | None,
+    importance: Numbers | None,
     procedure: Procedure,
     *,
     seed: int = 0,

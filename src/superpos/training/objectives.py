@@ -26,9 +26,11 @@ class Objective(Protocol):
 
     def loss(self, parameters: dict[str, Tensor], u: Tensor) -> Tensor:
         """Return the estimated loss of each model, ``(seeds, settings)``."""
+        ...
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
         """Return the gradient of each model's loss, shaped and named as its parameters."""
+        ...
 
 
 def objective(
@@ -53,8 +55,8 @@ def objective(
     skip_silent
         Whether then to sample only inputs with an active feature.
     """
-    if hasattr(features, "objective"):  # inputs that depend on the model bring their own
-        return features.objective(model, importance)
+    if own := getattr(features, "objective", None):  # of inputs that depend on the model
+        return own(model, importance)
     if integrate and isinstance(features, IndependentFeatures):
         if model == RELU_OUTPUT:
             return IntegratedRelu(features, importance)

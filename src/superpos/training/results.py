@@ -118,7 +118,7 @@ class Trained:
             ``(seeds, *settings)``.
         """
         target, parameters = self._target(), self._on_one_axis()
-        loss, halves = 0.0, [0.0, 0.0]
+        loss, halves = torch.zeros(()), [torch.zeros(()), torch.zeros(())]
         draws = list(self._held_out(samples, seed))
         for number, u in enumerate(draws):
             gradients = target.gradients(parameters, u)

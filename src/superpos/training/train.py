@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.cutting import cut
 from superpos.compute.processes import in_parallel
@@ -39,7 +40,7 @@ def train(
     n_hidden: int,
     *,
     model: Model = RELU_OUTPUT,
-    importance: Tensor | float | None = None,
+    importance: Numbers | None = None,
     seeds: int | Sequence[int] = 10,
     procedure: Procedure | None = None,
     start: Mapping[str, Tensor] | None = None,
@@ -186,7 +187,7 @@ class _Ensemble:
             "start": self.start, "snapshots": self.snapshots,
         }  # fmt: skip
 
-    def pieces(self) -> list[tuple[slice, slice]]:
+    def pieces(self) -> list[tuple[slice, ...]]:
         """Cut into pieces of some seeds and settings."""
         return _pieces(len(self.seeds), len(self.importance), self.entries, self.importance.device)
 
@@ -212,7 +213,7 @@ class _Ensemble:
             parameters["b"] = self.model.centred(parameters, mean.to(parameters["b"]))
         return parameters
 
-    def descent(self, piece: tuple[slice, slice], parameters: dict[str, Tensor]) -> Descent:
+    def descent(self, piece: tuple[slice, ...], parameters: dict[str, Tensor]) -> Descent:
         """Return the descent of a piece, from and in its parameters."""
         of_seeds, of_settings = piece
         target = objective(
@@ -272,11 +273,11 @@ class _Course:
             self.done.clone(),
         )
 
-    def part(self, piece: tuple[slice, slice]) -> dict[str, Tensor]:
+    def part(self, piece: tuple[slice, ...]) -> dict[str, Tensor]:
         """Return a copy of a piece's parameters."""
         return {name: value[piece].clone() for name, value in self.parameters.items()}
 
-    def put(self, piece: tuple[slice, slice], descent: Descent) -> None:
+    def put(self, piece: tuple[slice, ...], descent: Descent) -> None:
         """Fill in what a piece has come to."""
         for name, value in self.parameters.items():
             value[piece] = descent.parameters[name]
@@ -335,7 +336,7 @@ def _descend(ensemble: _Ensemble, saved: Checkpoint | None, progress: bool | Non
 
 def _pieces(
     seeds: int, settings: int, entries: int, device: torch.device
-) -> list[tuple[slice, slice]]:
+) -> list[tuple[slice, ...]]:
     """Cut an ensemble of seeds × settings into pieces, in the same way on every machine."""
     most = _MOST_ENTRIES if device.type == "cpu" else _MOST_ENTRIES_ON_GPU
     total = seeds * settings * entries
