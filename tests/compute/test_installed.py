@@ -51,3 +51,12 @@ def test_a_checkout_that_was_installed_to_be_edited_has_no_version(tmp_path, mon
     own.__file__ = str(tmp_path / "numpy" / "__init__.py")
     monkeypatch.setitem(sys.modules, "numpy", own)
     assert release("numpy") is None
+
+
+def test_what_building_a_wheel_leaves_beside_the_sources_installs_nothing(tmp_path, monkeypatch):
+    (tmp_path / "built_here.py").write_text("ONE = 1\n")
+    about = tmp_path / "built_here.egg-info"
+    about.mkdir()
+    (about / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: built_here\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert release("built_here") is None

@@ -11,6 +11,8 @@ import sysconfig
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
+_INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders that hold what is installed
+
 
 def release(module: str) -> str | None:
     """Return the name and version of what a module is installed with: a distribution, or Python.
@@ -41,7 +43,9 @@ def _release(top: str, file: str | None) -> str | None:
         return None
     for name in _distributions(top):
         found = distribution(name)
-        if place.is_relative_to(Path(str(found.locate_file(""))).resolve()):
+        home = Path(str(found.locate_file(""))).resolve()
+        # building a wheel leaves a distribution's description beside its sources for a while
+        if home.name in _INSTALLED and place.is_relative_to(home):
             return f"{name} {found.version}"
     return None
 
@@ -59,8 +63,8 @@ def _file(module: str) -> str | None:
 def _is_pythons(path: Path) -> bool:
     """Return whether a file lies in Python's own library, and not where others are installed."""
     folders = {Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib")}
-    others = {"site-packages", "dist-packages"}
-    return any(path.is_relative_to(folder) for folder in folders) and others.isdisjoint(path.parts)
+    inside = any(path.is_relative_to(folder) for folder in folders)
+    return inside and _INSTALLED.isdisjoint(path.parts)
 
 
 def _distributions(top: str) -> list[str]:
