@@ -149,9 +149,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _retest(arguments: argparse.Namespace) -> int:
+    from superpos.book.execution import THREAD_ENVIRONMENT, THREADS
+
+    os.environ.update(THREAD_ENVIRONMENT)  # as for the book, so that sums are rounded alike
     import torch
 
-    from superpos.book.execution import THREADS
     from superpos.compute import settings
     from superpos.compute.executors import check_scheduler
     from superpos.studies.retest import listed, retest
@@ -166,7 +168,7 @@ def _retest(arguments: argparse.Namespace) -> int:
         raise InvalidArgument(f"--seed-offset must be at least 0; got {arguments.seed_offset}")
     check_scheduler(arguments.scheduler)
     os.environ.setdefault(settings.SCHEDULER, arguments.scheduler)
-    torch.set_num_threads(THREADS)  # as for the book, so that sums are rounded alike
+    torch.set_num_threads(THREADS)
     found = retest(
         root,
         arguments.claim,

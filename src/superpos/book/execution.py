@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 # part of the key. Training uses every core all the same, one piece of an ensemble on each.
 THREADS = 1
 
+THREAD_ENVIRONMENT = {
+    f"{library}_NUM_THREADS": str(THREADS)
+    for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
+}
 KERNEL_ENVIRONMENT = {
-    **{
-        f"{library}_NUM_THREADS": str(THREADS)
-        for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
-    },
+    **THREAD_ENVIRONMENT,
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "0",  # no dates inside figures
     "SUPERPOS_QUIET": "1",  # bars would garble the page; progress is shown a cell at a time
