@@ -14,9 +14,10 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
 
-test: .venv/ready ## check style and formatting, run the tests
+test: .venv/ready ## check style, formatting and types, run the tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/python -m pytest -n 2
 
 retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)

@@ -120,12 +120,11 @@ class _Source(ast.NodeVisitor):
             self.beginnings.add("")
             return
         lazy = any(isinstance(n, ast.FunctionDef) and n.name == "__getattr__" for n in tree.body)
-        if lazy:
-            self.on_request = _Source(self.here)
+        on_request = self.on_request = _Source(self.here) if lazy else None
         for node in tree.body:
             self.defined |= _defined(node)
-            if lazy and _is_table(node):
-                self.on_request.visit(node)
+            if on_request and _is_table(node):
+                on_request.visit(node)
                 self.table |= _table(node)
             else:
                 self.visit(node)
@@ -181,7 +180,7 @@ class _Source(ast.NodeVisitor):
         elif name.rpartition(".")[2] in ("import_module", "__import__"):
             asked = node.args[0] if node.args else None
             if isinstance(asked, ast.JoinedStr) and isinstance(asked.values[0], ast.Constant):
-                self.beginnings.add(asked.values[0].value)
+                self.beginnings.add(str(asked.values[0].value))
             elif not isinstance(asked, ast.Constant) or str(asked.value).startswith("."):
                 self.beginnings.add("")
         self.generic_visit(node)
@@ -226,7 +225,7 @@ def _table(node: ast.stmt) -> dict[str, str]:
         return {}
     pairs = zip(node.value.keys, node.value.values, strict=True)
     return {
-        key.value: value.value
+        str(key.value): str(value.value)
         for key, value in pairs
         if isinstance(key, ast.Constant) and isinstance(value, ast.Constant)
     }

@@ -16,7 +16,6 @@ the global random generators), and what it has kept of earlier calls (`functools
 
 from __future__ import annotations
 
-import _abc
 import builtins
 import contextlib
 import copyreg
@@ -26,6 +25,7 @@ import gc
 import importlib.util
 import inspect
 import pkgutil
+import re
 import runpy
 import sys
 import threading
@@ -35,6 +35,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path, PurePath
 from reprlib import Repr
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,11 +80,12 @@ _NOT_OF_A_MODULE = {
 }  # fmt: skip
 _IS_PYTHONS = 1 << 9  # flag of classes: made while Python runs, as by a `class` statement
 _MISSING = object()
+_abc = importlib.import_module("_abc")  # knows which classes are registered with an abstract one
 _short = Repr()
 _short.maxother = _short.maxstring = 80
 
 
-def described(value: object) -> str:
+def described(value: Any) -> str:
     """Return a text that differs when the value does.
 
     Collections, arrays and objects are told by their content, functions and classes by what they
@@ -120,11 +122,11 @@ class _Description:
         self.sets = sets  # those inside of which this is made
         self.open: list[int] = []  # collections that are being told
         self.numbers: dict[int, int] = {}
-        self.met: list[tuple[object, tuple[str, ...]]] = []  # and kept, so that ids stay theirs
+        self.met: list[tuple[Any, tuple[str, ...]]] = []  # and kept, so that ids stay theirs
         self.trail = trail  # of names, to the value that is being told
         self.releases: set[str] = set()
 
-    def whole(self, value: object) -> str:
+    def whole(self, value: Any) -> str:
         told = [self.of(value)]
         for number, (met, trail) in enumerate(self.met):  # which grows meanwhile
             self.trail = trail
@@ -134,7 +136,7 @@ class _Description:
 
     # What a value is
 
-    def of(self, value: object) -> str:
+    def of(self, value: Any) -> str:
         kind = type(value)  # and not its __class__, which may be another's
         if kind in _PLAIN or kind in _OF_TORCH:
             return repr(value)
@@ -161,7 +163,7 @@ class _Description:
             return repr(value)
         return self.numbered(value)
 
-    def numbered(self, value: object) -> str:
+    def numbered(self, value: Any) -> str:
         if id(value) not in self.numbers:
             self.numbers[id(value)] = len(self.met)
             self.met.append((value, self.trail))
@@ -185,7 +187,7 @@ class _Description:
         finally:
             self.open.pop()
 
-    def at(self, name: object, value: object) -> str:
+    def at(self, name: Any, value: Any) -> str:
         """Tell what stands under a name, which is told too if it is refused."""
         before = self.trail
         if _is(name, str):
@@ -223,7 +225,7 @@ class _Description:
         self.releases.add(version)
         return f"{module}.{name}"
 
-    def name_of(self, value: types.FunctionType | type | types.ModuleType) -> str | None:
+    def name_of(self, value: Any) -> str | None:
         """Return the name of what is installed, if it is found under that name."""
         if _is(value, types.ModuleType):
             is_loaded = sys.modules.get(value.__name__) is value
@@ -253,7 +255,7 @@ class _Description:
 
     # What functions, classes, modules and objects hold
 
-    def inside(self, value: object) -> str:
+    def inside(self, value: Any) -> str:
         if _is(value, types.FunctionType):
             return self.function(value)
         if _is(value, type):
@@ -273,7 +275,7 @@ class _Description:
         around = self.used(value, cells) if name is None else name + self.of(cells)
         return f"{does}{given}{around}"
 
-    def used(self, function: types.FunctionType, cells: Mapping[str, object]) -> str:
+    def used(self, function: types.FunctionType, cells: Mapping[str, Any]) -> str:
         """Tell the values that a function uses from around it, by name."""
         reading = read(function.__code__)
         if through := sorted(_REACHED_THROUGH & reading.words):
@@ -314,7 +316,7 @@ class _Description:
         self.reached(told, module, (*found.attributes, *attributes), f"{name} imported")
 
     def reached(
-        self, told: dict[str, str], value: object, attributes: tuple[str, ...], name: str
+        self, told: dict[str, str], value: Any, attributes: tuple[str, ...], name: str
     ) -> None:
         """Tell what is reached from a value through attributes, as far as these are modules'."""
         while attributes and _is_module(value) and not self.name_of(value):
@@ -344,7 +346,7 @@ class _Description:
             own = {
                 name: what
                 for name, what in own.items()
-                if name not in members and (not enum._is_sunder(name) or callable(what))
+                if name not in members and (not _is_sunder(name) or callable(what))
             }
         known = {ref() for ref in _abc._get_dump(value)[0]} if _is(value, ABCMeta) else None
         parts = (type(value), value.__bases__, own, members, known)
@@ -362,7 +364,7 @@ class _Description:
             own = {}
         return f"module {value.__name__}{self.of((own, files))}"
 
-    def instance(self, value: object) -> str:
+    def instance(self, value: Any) -> str:
         kind = type(value)
         if kind is object:
             raise self.refusal(value)
@@ -380,7 +382,7 @@ class _Description:
             return made
         return self.of((kind, made, None if is_installed else _own(value)))
 
-    def reduced(self, value: object) -> tuple | str:
+    def reduced(self, value: Any) -> tuple | str:
         """Return what an object would be made of again in another process, or its name."""
         reducer = copyreg.dispatch_table.get(type(value))
         try:
@@ -392,7 +394,8 @@ class _Description:
             if name := next(filter(None, (self.installed(home, made) for home in homes)), None):
                 return name
             raise self.refusal(value)
-        function, arguments, state, items, pairs = (*made, None, None, None, None)[:5]
+        parts: tuple[Any, ...] = (*made, None, None, None, None)
+        function, arguments, state, items, pairs = parts[:5]
         if type(value) is np.vectorize:  # which notes what it made when it was called
             state = {name: what for name, what in state.items() if name != "_ufunc"}
         items, pairs = (None if each is None else list(each) for each in (items, pairs))
@@ -405,7 +408,7 @@ class _Description:
         return InvalidArgument(f"{where} ({what}) {why}" if where else f"{what} {why}")
 
 
-def _parts(value: object) -> tuple | None:
+def _parts(value: Any) -> tuple | None:
     """Return what makes a method, a property or a cached function, and would not be sent."""
     kind = type(value)
     if kind is types.MethodType:
@@ -423,14 +426,14 @@ def _parts(value: object) -> tuple | None:
     return None
 
 
-def _loaded(module: str) -> object:
+def _loaded(module: str) -> Any:
     try:
         return pkgutil.resolve_name(module)
     except Exception:  # whoever imports it will say so, or do without
         return _MISSING
 
 
-def _attribute(module: types.ModuleType, name: str) -> object:
+def _attribute(module: types.ModuleType, name: str) -> Any:
     """Return what a module has under a name, be it a part of a package that is not yet loaded."""
     try:
         return getattr(module, name)
@@ -438,7 +441,7 @@ def _attribute(module: types.ModuleType, name: str) -> object:
         return _loaded(f"{module.__name__}.{name}") if hasattr(module, "__path__") else _MISSING
 
 
-def _home(value: types.FunctionType | type) -> str | None:
+def _home(value: Any) -> str | None:
     """Return the module in which a function or class was written, if it says so truly."""
     if _is(value, type):
         return value.__module__
@@ -447,9 +450,9 @@ def _home(value: types.FunctionType | type) -> str | None:
     return name if module is not None and vars(module) is value.__globals__ else None
 
 
-def _found(module: str | None, name: str) -> object:
+def _found(module: str | None, name: str) -> Any:
     """Return what a module has under a dotted name, or None."""
-    value = sys.modules.get(module)
+    value = sys.modules.get(module or "")
     for part in name.split("."):
         value = inspect.getattr_static(value, part, None)
     return value
@@ -460,11 +463,16 @@ def _is(value: object, kind: type | types.UnionType) -> bool:
     return issubclass(type(value), kind)
 
 
+def _is_sunder(name: str) -> bool:
+    """Return whether a name is like ``_value_``, which enumerations keep for themselves."""
+    return re.fullmatch("_[^_](.*[^_])?_", name) is not None
+
+
 def _is_module(value: object) -> bool:
     return _is(value, types.ModuleType)
 
 
-def _held(cell: types.CellType) -> object:
+def _held(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
     except ValueError:  # not bound yet
@@ -491,6 +499,6 @@ def _own(value: object) -> dict[str, object]:
                 with contextlib.suppress(AttributeError):  # not set
                     found[name] = what.__get__(value)
     if _is(value, enum.Enum):
-        own = (name for name in found if not enum._is_sunder(name) and name != "__objclass__")
+        own = (name for name in found if not _is_sunder(name) and name != "__objclass__")
         return {name: found[name] for name in own}
     return found

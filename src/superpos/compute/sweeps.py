@@ -150,7 +150,9 @@ def tensors(found: xarray.Dataset) -> SimpleNamespace:
     >>> tensors(sweep(lambda a: {"square": a**2}, {"a": torch.arange(3)}, store=False)).square
     tensor([0, 1, 4])
     """
-    return SimpleNamespace(**{name: torch.tensor(found[name].values) for name in found.variables})
+    return SimpleNamespace(
+        **{str(name): torch.tensor(found[name].values) for name in found.variables}
+    )
 
 
 def default_store() -> Path | None:

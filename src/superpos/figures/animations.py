@@ -90,7 +90,7 @@ class Animation:
             del root.attrib[size]  # as wide as the column
         root.attrib |= {"role": "img", "aria-label": alt}
         for number, (axes, places) in enumerate(self._moving):
-            group = root.find(f".//{{{_SVG}}}g[@id='{name}-moving-{number}']")
+            (group,) = root.findall(f".//{{{_SVG}}}g[@id='{name}-moving-{number}']")
             self._move(group, self._on_paper(axes, places))
         return _PAGE.format(
             name=html.escape(name),

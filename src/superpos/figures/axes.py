@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
+from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from superpos.checks import Numbers
 from superpos.figures.style import FAINT, INK, POLYTOPES, THIN
 
 
 def scale_bar(fig: Figure, axes, colours, *, low: float, high: float, label: str) -> None:
     """Add a colour bar for one of the book's colour maps."""
-    mappable = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, high), colours)
+    mappable = ScalarMappable(Normalize(low, high), colours)
     bar = fig.colorbar(mappable, ax=axes, shrink=0.8, aspect=25, pad=0.02, label=label)
     bar.outline.set_visible(False)
 
@@ -39,18 +43,18 @@ def _fraction(value: float) -> str:
     )  # fmt: skip
 
 
-def plain_ticks(axis: mpl.axis.Axis) -> None:
+def plain_ticks(axis: Axis) -> None:
     """Write a logarithmic axis's ticks as 1, 2, 5, 10, … instead of powers."""
-    axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-    axis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def size_axis(axes: Axes, sizes: Sequence[int], name: str) -> None:
     """Make the x axis one of model sizes: logarithmic, with a tick for each."""
     axes.set_xscale("log")
     axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.set_xlabel(name)
 
 
@@ -76,7 +80,7 @@ def reference(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -
 
 
 def band(
-    axes: Axes, x: Tensor, trials: Tensor, *, label: str = "", color=FAINT, alpha: float = 0.5
+    axes: Axes, x: Numbers, trials: Tensor, *, label: str = "", color=FAINT, alpha: float = 0.5
 ) -> None:
     """Shade between the lowest and the highest of some trials.
 

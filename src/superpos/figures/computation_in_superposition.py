@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import torch
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from torch import Tensor
 
 from superpos import Procedure, SignedFeatures, neurons, train
@@ -87,7 +88,7 @@ def stacks(large, n_seeds) -> Picture:
         ax.set_ylabel("slope")
     axes[-1, 0].set_xlabel("neurons")
     axes[-1, 1].set_axis_off()
-    bar = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 40), IMPORTANCE.reversed())
+    bar = ScalarMappable(Normalize(0, 40), IMPORTANCE.reversed())
     fig.colorbar(
         bar, ax=axes[-1, 1], orientation="horizontal", fraction=0.3, aspect=14,
         label="feature (0 is the most important)",

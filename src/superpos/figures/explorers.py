@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -59,7 +60,8 @@ class Explorer:
     """
 
     def __init__(self, draw: Callable[..., tuple[Figure, str]], **controls: widgets.Widget) -> None:
-        self.draw, self.controls = draw, controls
+        self.draw = draw
+        self.controls: dict[str, Any] = controls
         self._picture = widgets.Image(format="svg+xml", layout=widgets.Layout(max_width="100%"))
         self._note = widgets.HTML()
         self.widget = widgets.VBox([*controls.values(), self._note, self._picture])
@@ -79,10 +81,10 @@ class Explorer:
         self._picture.value = svg(self.figure).encode()
         self._note.value = f"<small>{html.escape(self.alt)}</small>"
 
-    def forms(self, name: str, alt: str) -> dict:
+    def forms(self, name: str, alt: str) -> dict[str, Any]:
         """Return the sliders, by MIME type; see `superpos.figures.style.Picture`."""
         # ipywidgets offers its view through this method, under Jupyter's own MIME type
-        return self.widget._repr_mimebundle_()
+        return self.widget._repr_mimebundle_() or {}
 
     def picture(self, caption: str) -> Picture:
         """Return the explorer as a chapter shows it: sliders, or the figure as it is now."""

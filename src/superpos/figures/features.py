@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import networkx as nx
 import numpy as np
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from superpos import geometry
@@ -35,10 +36,12 @@ def feature_graph(
     for part, (x, y, box) in zip(parts, _packed([len(part) for part in parts]), strict=True):
         sub = graph.subgraph(part)
         # a fixed start and whole-number node order: the same picture every time
-        layout = nx.circular_layout(sorted(sub))
+        in_order = nx.Graph()
+        in_order.add_nodes_from(sorted(sub))
+        layout = nx.circular_layout(in_order)
         if len(part) > 5:
             layout = nx.spring_layout(sub, pos=layout, weight=None, seed=0, iterations=100)
-        spread = max(1e-9, *(np.hypot(*place) for place in layout.values())) if len(part) > 1 else 1
+        spread = max(1e-9, *(np.hypot(u, v) for u, v in layout.values())) if len(part) > 1 else 1
         where = {
             node: (x + box * 0.42 * place[0] / spread, y + box * 0.42 * place[1] / spread)
             if len(part) > 1
@@ -158,7 +161,7 @@ def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
     axes.set_yticklabels(groups)
     furthest = max((values.max().item() for values in groups.values() if len(values)), default=0)
     axes.set_xlim(-0.06 * max(furthest, 0.1), 1.06 * max(furthest, 0.1))
-    axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+    axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
 
 
 def polytope_legend(fig: Figure) -> None:
@@ -166,7 +169,7 @@ def polytope_legend(fig: Figure) -> None:
     marks = {"dimension of its own": INK}
     marks |= {name: colour for name, (_, colour) in POLYTOPES.items()}
     handles = [
-        mpl.lines.Line2D([], [], marker="o", ls="", color=colour, label=name)
+        Line2D([], [], marker="o", ls="", color=colour, label=name)
         for name, colour in marks.items()
     ]
     fig.legend(handles=handles, loc="outside lower center", ncols=3)

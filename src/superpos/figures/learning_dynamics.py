@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ SHOWN = 61  # records of the run that is animated
 
 
 @cache
-def marks(claim_id: str, *names: str) -> dict[str, float]:
+def marks(claim_id: str, *names: str) -> dict[str, Any]:
     """Thresholds of a claim, by name; all of them if none is named."""
     thresholds = load_registry()[claim_id].thresholds
     return {name: thresholds[name] for name in names or thresholds}

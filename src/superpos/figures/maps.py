@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
+from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from torch import Tensor
 
 from superpos.figures.axes import plain_ticks
@@ -39,7 +41,7 @@ def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[s
     names
         Keys of `KINDS`.
     """
-    colours = mpl.colors.ListedColormap([KINDS[name] for name in names])
+    colours = ListedColormap([KINDS[name] for name in names])
     axes.pcolormesh(
         p.numpy(), r.numpy(), kinds.T.numpy(), cmap=colours, vmin=-0.5, vmax=len(names) - 0.5,
         shading="nearest", rasterized=True,
@@ -49,8 +51,8 @@ def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[s
     axes.set_ylim(r.min().item(), r.max().item())
     plain_ticks(axes.xaxis)
     plain_ticks(axes.yaxis)
-    axes.xaxis.set_major_locator(mpl.ticker.LogLocator())
-    axes.yaxis.set_major_locator(mpl.ticker.LogLocator())
+    axes.xaxis.set_major_locator(ticker.LogLocator())
+    axes.yaxis.set_major_locator(ticker.LogLocator())
 
 
 def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
@@ -66,7 +68,7 @@ def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
         ``(rows, columns)``, above the lowest point, as a share of the value there.
     """
     levels = [0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
-    norm = mpl.colors.BoundaryNorm(levels, 256)
+    norm = BoundaryNorm(levels, 256)
     axes.contourf(
         x.numpy(), y.numpy(), height.numpy(), levels, cmap="bone", norm=norm, extend="max"
     )
@@ -97,5 +99,5 @@ def heat(axes: Axes, x: Tensor, y: Tensor, values: Tensor, *, label: str) -> Non
 
 def kind_legend(fig: Figure, names: Sequence[str]) -> None:
     """Add a legend of the kinds of solutions below a figure."""
-    patches = [mpl.patches.Patch(color=KINDS[name], label=name) for name in names]
+    patches = [Patch(color=KINDS[name], label=name) for name in names]
     fig.legend(handles=patches, loc="outside lower center", ncols=3)

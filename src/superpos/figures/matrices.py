@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from torch import Tensor
 
@@ -137,7 +137,7 @@ def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colour
         start += part
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+    axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
 
 
 def neuron_bars(axes: Axes, slopes: Tensor, served: Tensor, *, shades: int | None = None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import torch
+from matplotlib import ticker
+from matplotlib.colors import ListedColormap
 from torch import Tensor
 
 from superpos import RELU_OUTPUT
@@ -44,7 +45,7 @@ from superpos.studies.optimization_failure import (
 
 DRAWN = 60  # models whose features are drawn
 FLAT = 6 * 2**0.5  # Σ‖W_j‖ of the shortest hexagon
-OUTCOMES = mpl.colors.ListedColormap([DIGON, *(sequence(k, 7) for k in range(7)), FAINT])
+OUTCOMES = ListedColormap([DIGON, *(sequence(k, 7) for k in range(7)), FAINT])
 CELLS = {"vmin": -0.5, "vmax": 8.5, "origin": "lower", "interpolation": "nearest"}
 
 
@@ -153,7 +154,7 @@ def training(trained, phases, fit, n_seeds) -> Picture:
         axes[1].plot(step, length[:, feature], color=INK if place else ACCENT, lw=1.2)
     axes[1].set(xlabel="step", title=f"lengths $\\|W_i\\|$ of one model (seed {seed})")
     for ax in axes:
-        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(4))
     return Picture(
         fig,
         f"Left: the share of {n_seeds} models that miss a feature, against steps: "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.patches import Circle
 from torch import Tensor
 
 from superpos import geometry
@@ -79,8 +80,9 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
             axes.contourf(x, y, height[i], levels=[0, top], colors=[colour], alpha=0.14)
         if height[i].min() < 0 < height[i].max():
             axes.contour(x, y, height[i], levels=[0], colors=[colour], linewidths=0.8)
-        axes.plot([0, W[0, i]], [0, W[1, i]], color=colour, lw=2, solid_capstyle="round")
-        axes.plot(W[0, i], W[1, i], "o", color=colour, ms=6, mec="white", mew=0.8)
+        right, up = W[:, i].tolist()
+        axes.plot([0, right], [0, up], color=colour, lw=2, solid_capstyle="round")
+        axes.plot(right, up, "o", color=colour, ms=6, mec="white", mew=0.8)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
@@ -127,7 +129,7 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     axes.set(xlabel=names[0], ylabel=names[1], zlabel=names[2])
     axes.tick_params(labelsize=7, pad=-2)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_major_locator(mpl.ticker.MaxNLocator(3))
+        axis.set_major_locator(ticker.MaxNLocator(3))
     margin = 0.05 * (high - low)
     limits = zip(low - margin, high + margin, strict=True)
     axes.set(**dict(zip(("xlim", "ylim", "zlim"), limits, strict=True)))
@@ -187,7 +189,7 @@ def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
     where, counts = thomson.places(points)
     if len(where) == 2:
         flat = geometry.upright(where).numpy()
-        axes.add_patch(mpl.patches.Circle((0, 0), 1, fill=False, ec=FAINT, lw=0.7))
+        axes.add_patch(Circle((0, 0), 1, fill=False, ec=FAINT, lw=0.7))
         for x, y in flat.T:
             axes.plot([0, x], [0, y], color=INK, lw=1.6)
         near = np.ones(len(counts), dtype=bool)
@@ -217,9 +219,9 @@ def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _standing(points: Tensor) -> np.ndarray:
+def _standing(where: Tensor) -> np.ndarray:
     """Turn points in space so that their axis is nearly upright: x to the right, z to the eye."""
-    points = points.double().numpy()
+    points = where.double().numpy()
     values, vectors = np.linalg.eigh(points @ points.T)
     apart = np.abs(values - np.median(values))
     axis = vectors[:, apart.argmax()] if apart.max() > 1e-6 else points[:, 0]

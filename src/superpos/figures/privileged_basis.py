@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -35,7 +37,7 @@ SHOWN = (0, 4, 6, 7, 10, 13)  # densities whose models are drawn
 NAMED = (1, 4, 6, 7, 10, 13)  # one density for each of the source's codes
 
 
-def marks(claim_id: str, *names: str) -> dict[str, float]:
+def marks(claim_id: str, *names: str) -> dict[str, Any]:
     """Some thresholds of a claim, by name."""
     return {name: load_registry()[claim_id].thresholds[name] for name in names}
 

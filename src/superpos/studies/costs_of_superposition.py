@@ -612,8 +612,11 @@ def rounded_models(procedure: Procedure, seeds: Sequence[int], *, first_seed: in
         W, b, x = run.W.cpu(), run.b.cpu(), inputs_of(first_seed + 1)
         signal = x.square().sum(-1).mean(-1)
         rows = [
-            rounding.rounded_loss(W, b, x, **{name: k for name in which}) / signal
-            for which in (["weights"], ["activations"], ["weights", "activations"])
+            rounding.rounded_loss(
+                W, b, x, weights=k if of_weights else None, activations=k if of_hidden else None
+            )
+            / signal
+            for of_weights, of_hidden in ((True, False), (False, True), (True, True))
             for k in BITS
         ]
         rows = torch.stack(rows, -1).reshape(len(seed), len(P), 3, len(BITS))

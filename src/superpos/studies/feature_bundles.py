@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -171,7 +172,9 @@ def disturbed_whole(seeds_sums):
     }
 
 
-def at_radii(represent: Callable, sigma: float, seeds, sizes=(2,)) -> Tensor:
+def at_radii(
+    represent: Callable, sigma: float, seeds: Sequence[int], sizes: Sequence[int] = (2,)
+) -> Tensor:
     """Whether both of two disturbed polygons are clusters: booleans ``(radii, trials)``."""
     found = []
     for radius, seed in itertools.product(RADII, seeds):
@@ -330,7 +333,7 @@ def homology():
             if W.shape[1] > 12:
                 continue
             distances = torch.cdist(W.mT, W.mT).numpy()
-            tree = gudhi.RipsComplex(distance_matrix=distances, max_edge_length=2.1)
+            tree: Any = gudhi.RipsComplex(distance_matrix=distances, max_edge_length=2.1)
             tree = tree.create_simplex_tree(max_dimension=len(W))
             lives = tree.persistence(min_persistence=1e-6)
             found[kinds] = [(degree, *life) for degree, life in lives if degree > 0]

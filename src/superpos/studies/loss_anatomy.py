@@ -109,8 +109,8 @@ def random_model(seed: int, n: int | None = None, m: int | None = None) -> Given
     torch.Size([2, 5])
     """
     draw = torch.Generator().manual_seed(seed)
-    n = n or torch.randint(2, 9, (), generator=draw).item()
-    m = m or torch.randint(1, n, (), generator=draw).item()
+    n = n or int(torch.randint(2, 9, (), generator=draw))
+    m = m or int(torch.randint(1, n, (), generator=draw))
     W = torch.randn(m, n, generator=draw, dtype=torch.float64) / m**0.5
     b = 0.3 * torch.randn(n, generator=draw, dtype=torch.float64)
     I = torch.rand(n, generator=draw, dtype=torch.float64)
