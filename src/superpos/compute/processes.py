@@ -65,7 +65,7 @@ def in_parallel(
     watch = watch or (lambda: None)
     count = min(cores(), len(pieces))
     if not spread or count <= 1 or _alone.get() or multiprocessing.parent_process() is not None:
-        with _one_thread():
+        with one_thread():
             return [work(piece) for piece in pieces]
     number = threading.get_ident()  # which waits for this work, and begins no other meanwhile
     _works[number] = work
@@ -101,7 +101,7 @@ def on_one_core() -> Iterator[None]:
     """Make what is done in the block use one core: `in_parallel` does its pieces in turn."""
     token = _alone.set(True)
     try:
-        with _one_thread():
+        with one_thread():
             yield
     finally:
         _alone.reset(token)
@@ -159,7 +159,8 @@ def _keep_memory() -> None:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute in one thread meanwhile: for arrays that are too small to share."""
     before = torch.get_num_threads()
     if before == 1:
         yield

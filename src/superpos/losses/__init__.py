@@ -7,7 +7,13 @@ from superpos.losses.exact import (
     loss_by_active_set,
 )
 from superpos.losses.linear import active_moments, linear_errors, linear_loss
-from superpos.losses.sampled import batch_loss, common_loss, expected_loss, own_input_loss
+from superpos.losses.sampled import (
+    batch_loss,
+    common_loss,
+    even_loss,
+    expected_loss,
+    own_input_loss,
+)
 from superpos.losses.sparse import k_sparse
 
 __all__ = [
@@ -16,6 +22,7 @@ __all__ = [
     "check_few_features",
     "common_loss",
     "error_by_active_set",
+    "even_loss",
     "exact_loss",
     "expected_loss",
     "k_sparse",

@@ -13,6 +13,7 @@ from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution
 
 _TINY = 1e-30  # keeps a feature that is not represented from dividing by 0
+_SCRAMBLINGS = 8  # of Sobol's sequence, whose means tell the error of theirs
 _ENTRIES_AT_ONCE = 4_000_000  # of an (ensemble, samples, n) block: bounds the memory
 
 
@@ -94,17 +95,10 @@ def expected_loss(
     >>> round(mean.item(), 6), error.item()
     (0.1, 0.0)
     """
-    W, b = checks.weights(W, b)
-    n = W.shape[-1]
-    p = checks.per_feature(
-        "probability", checks.probabilities("probability", probability, dtype=W.dtype), n
-    )
-    I = checks.importances("importance", importance, n, dtype=W.dtype)
     checks.whole_number("samples", samples, least=2)
     checks.whole_number("seed", seed, least=0)
-    shape = checks.broadcast_shape(
-        W=W.shape[:-2], b=b.shape[:-1], probability=p.shape[:-1], importance=I.shape[:-1]
-    )
+    W, b, p, I, shape = _models(W, b, probability, importance)
+    n = W.shape[-1]
     chunk = max(1, _ENTRIES_AT_ONCE // (max(1, shape.numel()) * n))
     total = torch.zeros(shape, dtype=torch.float64, device=W.device)
     squares = torch.zeros_like(total)
@@ -122,6 +116,78 @@ def expected_loss(
     variance = (squares / samples - offset.square()).clamp_min(0) * samples / (samples - 1)
     mean = (offset + first[..., 0]).expand(shape)
     return mean.to(W.dtype), (variance / samples).sqrt().to(W.dtype)
+
+
+def even_loss(
+    W: Tensor,
+    b: Tensor,
+    probability: Numbers,
+    importance: Numbers | None = None,
+    *,
+    samples: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Estimate what `expected_loss` does from inputs that are spread evenly.
+
+    Eight sequences of Sobol's, scrambled independently; the standard error is from how their means
+    differ. It is several times smaller than that of as many independent inputs.
+
+    Parameters
+    ----------
+    W, b, probability, importance, seed
+        As for `expected_loss`.
+    samples
+        Number of inputs, at least 8; eight times a power of 2 is best.
+
+    Returns
+    -------
+    mean, standard_error
+        ``(...)`` each, in float64.
+
+    Raises
+    ------
+    InvalidArgument
+        As for `expected_loss`.
+
+    Examples
+    --------
+    >>> from superpos.losses import exact_loss
+    >>> angle = 2 * torch.pi * torch.arange(5) / 5
+    >>> W, b = torch.stack([angle.cos(), angle.sin()]), torch.zeros(5)
+    >>> mean, error = even_loss(W, b, 0.1, samples=8 * 512, seed=0)
+    >>> bool((mean - exact_loss(W, b, 0.1)).abs() < 4 * error), bool(error < 0.02 * mean)
+    (True, True)
+    """
+    checks.whole_number("samples", samples, least=_SCRAMBLINGS)
+    checks.whole_number("seed", seed, least=0)
+    W, b, p, I, shape = _models(W, b, probability, importance)
+    n = W.shape[-1]
+    chunk = max(1, _ENTRIES_AT_ONCE // (max(1, shape.numel()) * n))
+    means, each = [], samples // _SCRAMBLINGS
+    for number in range(_SCRAMBLINGS):
+        draws = torch.quasirandom.SobolEngine(n, scramble=True, seed=_SCRAMBLINGS * seed + number)
+        total = torch.zeros(shape, dtype=torch.float64, device=W.device)
+        for start in range(0, each, chunk):
+            u = draws.draw(min(chunk, each - start)).to(W)
+            x = torch.where(u < p[..., None, :], u / p[..., None, :], 0.0)
+            total += own_input_loss(W, b, p, I, x).double().sum(-1)
+        means.append(total / each)
+    means = torch.stack(means)
+    return means.mean(0), means.std(0) / _SCRAMBLINGS**0.5
+
+
+def _models(
+    W: Tensor, b: Tensor, probability: Numbers, importance: Numbers | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, torch.Size]:
+    """Return W, b, p and I ``(..., n)``, checked, and the shape that they broadcast to."""
+    W, b = checks.weights(W, b)
+    p = checks.probabilities("probability", probability, dtype=W.dtype)
+    p = checks.per_feature("probability", p, W.shape[-1])
+    I = checks.importances("importance", importance, W.shape[-1], dtype=W.dtype)
+    shape = checks.broadcast_shape(
+        W=W.shape[:-2], b=b.shape[:-1], probability=p.shape[:-1], importance=I.shape[:-1]
+    )
+    return W, b, p, I, shape
 
 
 def common_loss(
