@@ -1,23 +1,47 @@
-"""Trained ensembles: what training gives, how good it is, and whether it has come to an end."""
+"""Trained ensembles: what training gives, how good it is, and whether it has come to rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from superpos import checks
+from superpos import checks, geometry
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.features import FeatureDistribution
 from superpos.models import Model
 from superpos.stats import best_of
+from superpos.training.descent import Descent
 from superpos.training.objectives import Objective, objective
 from superpos.training.procedures import Procedure
 
 _ENTRIES_AT_ONCE = 4_000_000  # of a (models, batch, n) array: bounds the memory
+_OTHER_INPUTS = 1 << 40  # what is added to a seed that is to go on with other inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """Whether models have come to rest: what they gain by going on.
+
+    Attributes
+    ----------
+    fall, error
+        By what share going on lowers the expected loss, and its standard error; below 0 where the
+        loss rises.
+    move
+        By what share it changes D*.
+    holds
+        Whether the loss falls by less than the share that was asked for, known well enough to
+        tell, and D* moves by less. All are ``(seeds, *settings)``.
+    """
+
+    fall: Tensor
+    error: Tensor
+    move: Tensor
+    holds: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,57 +116,80 @@ class Trained:
         >>> mean.shape
         torch.Size([3])
         """
-        target, parameters = self._target(), self._on_one_axis()
-        losses = [target.loss(parameters, u).double() for u in self._held_out(samples, seed)]
-        losses = torch.stack(losses)
+        losses = self._losses(self._on_one_axis(), samples, seed)
         error = losses.std(0) / len(losses) ** 0.5
         shape = self.loss_history.shape[1:]
         return losses.mean(0).reshape(shape), error.reshape(shape)
 
-    def slope(self, *, samples: int = 10_000, seed: int = 0) -> Tensor:
-        """Return how far each model is from the end of its descent: ‖∇L‖ ‖θ‖ / L.
+    def rest(
+        self,
+        times: float = 9,
+        *,
+        samples: int = 200_000,
+        most_fall: float = 1e-3,
+        most_move: float = 1e-2,
+    ) -> Rest:
+        """Go on, and tell whether that lowers the loss or moves the features.
 
-        That is by what share the loss would fall, were it to go on falling as steeply as now
-        until the parameters θ (all of them, as one vector) have changed by their own length. It
-        is 0 at a stationary point. ‖∇L‖² is the product of the gradients on two independent
-        halves of the inputs, which is unbiased; where it comes out negative, it is taken for 0.
+        Each model goes on from where it is for ``times`` as many steps, with other inputs, with
+        what can be integrated, and a rate that falls to 0 in the end. It was at rest if the loss on
+        held-out inputs, the same for both, then falls by less than ``most_fall``, and if
+        D* = m/‖W‖² changes by less than ``most_move``. This tells what is to be had by going on
+        from there, not whether there is something better elsewhere: see
+        `superpos.optima.best_known` for that.
 
         Parameters
         ----------
-        samples, seed
-            As for `expected_loss`.
+        times
+            How long to go on, in parts of what training took, above 0; 9 makes it ten times.
+        samples
+            About how many inputs to judge by, at least 2.
+        most_fall, most_move
+            Shares, above 0.
 
         Returns
         -------
-        Tensor
-            ``(seeds, *settings)``.
-        """
-        target, parameters = self._target(), self._on_one_axis()
-        loss, halves = torch.zeros(()), [torch.zeros(()), torch.zeros(())]
-        draws = list(self._held_out(samples, seed))
-        for number, u in enumerate(draws):
-            gradients = target.gradients(parameters, u)
-            joined = torch.cat([gradients[name].flatten(2) for name in parameters], dim=-1)
-            halves[number % 2] = halves[number % 2] + joined.double()
-            loss = loss + target.loss(parameters, u).double()
-        half = len(draws) / 2
-        square = ((halves[0] / half) * (halves[1] / half)).sum(-1).clamp_min(0)
-        length = sum(value.flatten(2).double().square().sum(-1) for value in parameters.values())
-        return ((square * length).sqrt() / (loss / len(draws))).reshape(self.loss_history.shape[1:])
+        Rest
 
-    def converged(self, tolerance: float = 0.3, *, samples: int = 10_000) -> Tensor:
-        """Return whether each model's `slope` is at most ``tolerance``: ``(seeds, *settings)``.
+        Raises
+        ------
+        InvalidArgument
+            If one of these is not as above.
 
         Examples
         --------
         >>> from superpos import IndependentFeatures, Procedure, train
         >>> features = IndependentFeatures(3, 0.1)
-        >>> run = train(features, 2, seeds=1, procedure=Procedure.fast(3, 2, steps=10))
-        >>> run.converged().tolist()
-        [False]
+        >>> short = train(features, 2, seeds=1, procedure=Procedure.fast(3, 2, steps=20))
+        >>> long = train(features, 2, seeds=1, procedure=Procedure.fast(3, 2, steps=1000))
+        >>> short.rest().holds.tolist(), long.rest(1).holds.tolist()
+        ([False], [True])
         """
-        checks.positive_number("tolerance", tolerance)
-        return self.slope(samples=samples) <= tolerance
+        checks.positive_number("times", times)
+        checks.positive_number("most_fall", most_fall)
+        checks.positive_number("most_move", most_move)
+        before = self._on_one_axis()
+        procedure = replace(
+            self.procedure, steps=max(1, round(times * self.procedure.steps)), cosine=True
+        )
+        after = Descent(
+            self._target(),
+            {name: value.clone() for name, value in before.items()},
+            procedure,
+            uniforms=self.features.uniforms,
+            seeds=[seed + _OTHER_INPUTS for seed in self.seeds],
+        )
+        for _ in after.run():
+            pass
+        was, now = (self._losses(at, samples, 0) for at in (before, after.parameters))
+        mean = was.mean(0)
+        fall = (was - now).mean(0) / mean
+        error = (was - now).std(0) / len(was) ** 0.5 / mean
+        D_star = [geometry.dimensions_per_feature(at["W"]) for at in (before, after.parameters)]
+        move = (D_star[1] / D_star[0] - 1).abs()
+        holds = (fall + 2 * error < most_fall) & (move < most_move)
+        shape = self.loss_history.shape[1:]
+        return Rest(*(value.reshape(shape) for value in (fall, error, move, holds)))
 
     def best(self, *, samples: int = 2000) -> dict[str, Tensor]:
         """Return, for each setting, the parameters of the seed with the lowest expected loss.
@@ -171,6 +218,13 @@ class Trained:
             self.features.to(device).settings(shape, 0, count),
             self.importance.to(device).reshape(count, -1),
             integrate=True,
+        )
+
+    def _losses(self, parameters: dict[str, Tensor], samples: int, seed: int) -> Tensor:
+        """Return held-out losses of each model, ``(batches, seeds, settings)``."""
+        target = self._target()
+        return torch.stack(
+            [target.loss(parameters, u).double() for u in self._held_out(samples, seed)]
         )
 
     def _on_one_axis(self) -> dict[str, Tensor]:

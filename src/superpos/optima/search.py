@@ -1,0 +1,275 @@
+"""The best model known of many features: a crowd that is trained alone, or a stack of polytopes.
+
+Patience is not rest. Where features have the same probability, those that are left out add a
+constant to the loss, and noise to every gradient: without them the others find better places in a
+small part of the time. Who is left out is known. If a feature had a place and a more important
+one had none, to change them over would lower the loss, for a place costs less than v = p/3 − p²/4
+or it would not be taken. So the represented are the k most important ones, and only k is to be
+found. By the same argument the places that cost least belong to the most important.
+
+That holds for features of one probability, whatever their importance; where probabilities differ,
+places and features do not change over freely, and `best_known` refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from superpos import checks
+from superpos.checks import Numbers
+from superpos.compute import streams
+from superpos.compute.processes import in_parallel
+from superpos.errors import InvalidArgument
+from superpos.features import IndependentFeatures
+from superpos.losses import active_moments, even_loss
+from superpos.optima.ladder import stack
+from superpos.training.procedures import Procedure
+from superpos.training.train import train
+
+_WIDER = 1.25  # from one number of features to the next of the first look
+_NEAR = 1.07  # of the second
+_SHORT = 5  # how many times fewer steps the first look takes
+_HOPELESS = 0.97  # of what the stack saves: a crowd that short training leaves below is left there
+_DEAD = 1e-2  # ‖W_i‖² of a feature that has lost its place
+_LOOK, _JUDGE = 16_384, 65_536  # inputs by which to choose, and by which to tell
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """Features that were trained alone, as a model of all n.
+
+    Those that lost their place while they were trained are taken out.
+
+    Attributes
+    ----------
+    W, b
+        ``(m, n)`` and ``(n,)``; features left out come last.
+    represented
+        How many features have a place.
+    loss, error
+        Its expected loss, all features counted, and the standard error.
+    tried
+        What crowds of other k saved, as shares of Σ I v: by k, the best of the seeds.
+    """
+
+    W: Tensor
+    b: Tensor
+    represented: int
+    loss: float
+    error: float
+    tried: dict[int, float]
+
+
+@dataclass(frozen=True, eq=False)
+class BestKnown:
+    """The best models known, by setting.
+
+    Attributes
+    ----------
+    W, b
+        ``(*settings, m, n)`` and ``(*settings, n)``.
+    loss, error
+        ``(*settings,)``: expected, in float64, and its standard error; 0 where it is exact.
+    kind
+        What each is: "30 digon", "crowd of 43".
+    crowd_loss, stack_loss
+        ``(*settings,)``: of the best of each kind; NaN where a kind does not apply.
+    """
+
+    W: Tensor
+    b: Tensor
+    loss: Tensor
+    error: Tensor
+    kind: list[str]
+    crowd_loss: Tensor
+    stack_loss: Tensor
+
+
+def best_known(
+    n: int,
+    m: int,
+    probability: Numbers,
+    importance: Numbers | None = None,
+    *,
+    seeds: int | Sequence[int] = 2,
+    steps: int = 3000,
+) -> BestKnown:
+    """Return the best tied ReLU-output models that we know how to find, for each p.
+
+    Crowds of k features are trained for a series of k, first shortly, then near the best of these;
+    with equal importance they compete with the best stack of polytopes (`superpos.optima.ladder`).
+
+    Parameters
+    ----------
+    n, m
+        Numbers of features and of hidden dimensions, at least 1.
+    probability
+        p ``(*settings)``, in (0, 1], of all features.
+    importance
+        I ≥ 0, ``(n,)``, falling; all ones by default.
+    seeds
+        Whole numbers, or how many of them: each crowd is trained from so many starts.
+    steps
+        Of 128 inputs each, for a crowd of the second look; at least 5.
+
+    Returns
+    -------
+    BestKnown
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is not as above.
+
+    References
+    ----------
+    Elhage et al. 2022, "The Geometry of Superposition" (the models that these are the rest of).
+
+    Examples
+    --------
+    >>> found = best_known(40, 4, [0.4, 0.15], steps=300)
+    >>> found.kind, found.W.shape
+    (['4 digon', '1 rectified 5-cell'], torch.Size([2, 4, 40]))
+    """
+    checks.whole_number("n", n)
+    checks.whole_number("m", m)
+    checks.whole_number("steps", steps, least=_SHORT)
+    p = checks.probabilities("probability", probability, dtype=torch.float64)
+    if (p == 0).any():
+        raise InvalidArgument("probability has a 0: a feature that is never active has no place")
+    I = checks.importances("importance", importance, n, dtype=torch.float64).expand(n)
+    if (I.diff() > 0).any():
+        raise InvalidArgument("importance must fall from feature to feature: sort them first")
+    seeds = streams.seed_list(seeds)
+    settings = p.flatten().tolist()
+    equal = bool((I[0] == I).all())
+
+    def work(at: float) -> tuple:
+        stacked = stack(n, m, at) if equal else None
+        aim = math.inf if stacked is None else stacked.loss * I[0].item()
+        return crowd(m, at, I, seeds=seeds, steps=steps, aim=aim), stacked
+
+    found = in_parallel(work, settings)
+    models = [_better(one, stacked, I) for one, stacked in found]
+    return BestKnown(
+        *(torch.stack([model[k] for model in models]).reshape(*p.shape, *models[0][k].shape)
+          for k in range(2)),
+        *(torch.tensor([model[k] for model in models]).double().reshape(p.shape)
+          for k in range(2, 4)),
+        kind=[model[4] for model in models],
+        crowd_loss=torch.tensor([one.loss for one, _ in found]).double().reshape(p.shape),
+        stack_loss=torch.tensor(
+            [math.nan if s is None else s.loss * I[0].item() for _, s in found]
+        ).double().reshape(p.shape),
+    )  # fmt: skip
+
+
+def _better(one: Crowd, stacked, I: Tensor) -> tuple:
+    if stacked is None or one.loss < stacked.loss * I[0].item() - 2 * one.error:
+        return one.W, one.b, one.loss, one.error, f"crowd of {one.represented}"
+    kind = " + ".join(f"{count} {name}" for name, count in stacked.counts.items())
+    return stacked.W.float(), stacked.b.float(), stacked.loss * I[0].item(), 0.0, kind
+
+
+def crowd(
+    m: int,
+    probability: float,
+    importance: Tensor,
+    *,
+    seeds: Sequence[int],
+    steps: int,
+    aim: float = math.inf,
+) -> Crowd:
+    """Return the best crowd found in m dimensions, and as many features as make it the best.
+
+    Parameters
+    ----------
+    m, probability, importance, seeds, steps
+        As for `best_known`; importance is ``(n,)``.
+    aim
+        A loss that is known to be possible: where a first look stays far above, it is the end.
+
+    Examples
+    --------
+    >>> found = crowd(2, 0.15, torch.ones(9), seeds=[0], steps=1000)
+    >>> found.represented
+    5
+    """
+    n = len(importance)
+    left_out = active_moments(torch.tensor(probability, dtype=torch.float64))[1].item()
+    everything = left_out * importance.sum().item()  # what there is to save
+    tried: dict[int, tuple[float, Tensor, Tensor]] = {}
+
+    def saved(k: int, steps: int) -> float:
+        """What the best of crowds of k features saves; it is kept."""
+        run = train(
+            IndependentFeatures(k, torch.tensor(probability)),
+            m,
+            importance=importance[:k],
+            seeds=seeds if steps == long else seeds[:1],
+            procedure=Procedure.fast(k, m, steps=steps, batch_size=128, learning_rate=0.02),
+            progress=False,
+        )
+        loss, _ = even_loss(run.W, run.b, probability, importance[:k], samples=_LOOK, seed=0)
+        best = loss.argmin()
+        share = left_out * importance[:k].sum().item() - loss[best].item()
+        if k not in tried or share > tried[k][0]:
+            tried[k] = share, run.W[best], run.b[best]
+        return share
+
+    long, short = steps, max(1, steps // _SHORT)
+    k = _first_look(m, n, lambda k: saved(k, short))
+    looked = {k: found[0] for k, found in tried.items()}
+    if max(looked.values()) >= _HOPELESS * (everything - aim):
+        k = _peak(looked)
+        near = [round(k / _NEAR), k, round(k * _NEAR)]
+        for k in dict.fromkeys(min(n, max(1, k)) for k in near):
+            saved(k, long)
+        best = max(tried, key=lambda k: tried[k][0])
+        beyond = {min(near): best / _NEAR, max(near): best * _NEAR}.get(best)
+        if beyond is not None and (k := min(n, max(1, round(beyond)))) not in near:
+            saved(k, long)
+    _, W, b = max(tried.values(), key=lambda found: found[0])
+    dead = W.square().sum(0) < _DEAD
+    places = dead.long().argsort(stable=True)[: int((~dead).sum())]  # for the most important
+    W, b, k = W[:, places], b[places], len(places)
+    loss, error = even_loss(W, b, probability, importance[:k], samples=_JUDGE, seed=1)
+    return Crowd(
+        torch.nn.functional.pad(W, (0, n - k)),
+        torch.nn.functional.pad(b, (0, n - k), value=probability / 2),
+        k,
+        loss.item() + left_out * importance[k:].sum().item(),
+        error.item(),
+        {k: found[0] / everything for k, found in sorted(tried.items())},
+    )
+
+
+def _first_look(m: int, n: int, saved) -> int:
+    """Try more and more features until twice in a row they save less; return the best number."""
+    best, most, worse, k = min(m, n), -math.inf, 0, min(m, n)
+    while True:
+        if (now := saved(k)) > most:
+            best, most, worse = k, now, 0
+        else:
+            worse += 1
+        if worse == 2 or k == n:
+            return best
+        k = min(n, math.ceil(k * _WIDER))
+
+
+def _peak(looked: dict[int, float]) -> int:
+    """Return where a parabola in log k through the best and its neighbours is highest."""
+    ks = sorted(looked)
+    at = ks.index(max(ks, key=lambda k: looked[k]))
+    if at in (0, len(ks) - 1):
+        return ks[at]
+    around = ks[at - 1 : at + 2]
+    x = torch.tensor(around, dtype=torch.float64).log()
+    y = torch.tensor([looked[k] for k in around], dtype=torch.float64)
+    bend, slope, _ = torch.linalg.solve(x[:, None] ** torch.tensor([2, 1, 0]), y)
+    return round(math.exp(-slope / (2 * bend)))
