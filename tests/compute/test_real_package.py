@@ -57,7 +57,7 @@ print(json.dumps({copy.name: pieces(copy, sys.argv[1]) for copy in copies}))
 ALL = {"ours", "theirs", "exact"}
 CHANGES = {
     "nothing": ("errors.py", "class ", "class ", set()),
-    "colour": ("figures/style.py", '"#b5472f"', '"#123456"', set()),
+    "colour": ("figures/palette.py", '"#b5472f"', '"#123456"', set()),
     "predicate": (
         "studies/uniform_superposition.py", "(total - 1).abs() <= ", "(total - 1).abs() < ", set(),
     ),

@@ -10,21 +10,9 @@ from superpos.claims.registry import load_registry
 from superpos.figures.axes import against_sparsity, plain_ticks, polytope_lines
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import polytope_legend
+from superpos.figures.palette import ACCENT, FAINT, INK, MEDIUM, POLYTOPES, THIN, sequence
 from superpos.figures.plane import plane
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    HIGH,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    POLYTOPES,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.stats import rank_correlation
 from superpos.studies import adversarial_robustness as study
 from superpos.studies.adversarial_robustness import ATTACK_SIZES, M, N, P, alone_loss

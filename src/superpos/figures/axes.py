@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from superpos.checks import Numbers
-from superpos.figures.style import FAINT, INK, POLYTOPES, THIN
+from superpos.figures.palette import FAINT, INK, POLYTOPES, THIN
 
 
 def scale_bar(fig: Figure, axes, colours, *, low: float, high: float, label: str) -> None:

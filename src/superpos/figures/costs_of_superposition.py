@@ -10,22 +10,8 @@ from superpos import codes
 from superpos.codes import capacity
 from superpos.figures.axes import band, plain_ticks, size_axis
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    HIGH,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    PENTAGON,
-    TALL,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, MEDIUM, PENTAGON, THIN, sequence
+from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
 from superpos.studies import costs_of_superposition as study
 from superpos.studies.costs_of_superposition import (
     BITS,

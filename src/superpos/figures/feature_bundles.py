@@ -9,18 +9,8 @@ import torch
 from superpos import bundles, geometry
 from superpos.bundles import planted, regions
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    FEATURES,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    PRODUCTS,
-    Picture,
-    Table,
-    figure,
-)  # fmt: skip
+from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, MEDIUM, PRODUCTS
+from superpos.figures.style import MIDDLE, Picture, Table, figure
 from superpos.studies.feature_bundles import NOISE, compared, most_persistent, stream
 
 HOLES = (("triangle", "triangle"), ("triangle", "polygon 5"), ("digon", "tetrahedron"))

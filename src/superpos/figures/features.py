@@ -14,7 +14,7 @@ from torch import Tensor
 
 from superpos import geometry
 from superpos.figures.axes import plain_ticks, polytope_lines
-from superpos.figures.style import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
 
 
 def feature_graph(

@@ -14,26 +14,13 @@ from superpos.claims.registry import load_registry
 from superpos.figures.animations import Animation
 from superpos.figures.axes import plain_ticks
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    FINE,
-    HIGH,
-    INK,
-    MIDDLE,
-    TALL,
-    THIN,
-    Picture,
-    Table,
-    figure,
-)
+from superpos.figures.palette import ACCENT, DIGON, FAINT, FINE, INK, THIN
+from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
 from superpos.learning import dynamics
 from superpos.stats import told_rate
 from superpos.studies import learning_dynamics as study
-from superpos.studies.learning_dynamics import LONGER, SET
 
-COLOURS = [INK] * SET + [ACCENT] * SET  # of the features of each set
+COLOURS = [INK] * study.SET + [ACCENT] * study.SET  # of the features of each set
 SHOWN = 61  # records of the run that is animated
 
 
@@ -94,7 +81,8 @@ def windows(uniform, uniform_variants) -> Table:
     """Jumps in longer windows, at a larger rate, with larger batches."""
     window = marks("dyn-energy-jumps")["window"]
     rows = {
-        f"within {each:.0%} of the steps": described(uniform, each) for each in (window, *LONGER)
+        f"within {each:.0%} of the steps": described(uniform, each)
+        for each in (window, *study.LONGER)
     }
     for name, models in uniform_variants.items():
         rows[f"{name}, within {100 * window:g} %"] = described(models, window)

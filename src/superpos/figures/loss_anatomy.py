@@ -12,33 +12,11 @@ from superpos.claims.registry import in_words
 from superpos.codes import thomson
 from superpos.figures.axes import plain_ticks
 from superpos.figures.explorers import Explorer, whole
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, PENTAGON, PRODUCTS, THIN, sequence
 from superpos.figures.plane import arrangement
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    INK,
-    LOW,
-    MIDDLE,
-    PAGE,
-    PENTAGON,
-    PRODUCTS,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)
+from superpos.figures.style import LOW, MIDDLE, PAGE, Picture, Table, figure
 from superpos.optima import decoders
-from superpos.studies.loss_anatomy import (
-    FREE_P,
-    FREE_SIZES,
-    SPACES,
-    SPARSE,
-    STARTS,
-    single_loss,
-    span,
-)
+from superpos.studies import loss_anatomy as study
 
 # Formulas against sampling
 
@@ -125,7 +103,7 @@ def shares(between) -> Picture:
 def share_table(parts) -> Table:
     """The share of L_0 and L_1 in the best models' loss, equal importances."""
     return Table(
-        [f"p = {p:g}" for p in SPARSE.tolist()],
+        [f"p = {p:g}" for p in study.SPARSE.tolist()],
         {
             f"n = {n}": [f"{value:.3%}" for value in share[-1, :, :2].sum(-1).tolist()]
             for n, share in parts["best"].items()
@@ -157,7 +135,7 @@ def thomson_table_space(arrangements, n_tries) -> Table:
 def solutions(arrangements, m: int, n_tries: int) -> dict[str, list[str]]:
     """What is best for n points in m dimensions, in words, by n."""
     rows = {}
-    for n in SPACES[m]:
+    for n in study.SPACES[m]:
         found = arrangements[m, n]
         flexible = found["kinds"] > n_tries // 4
         rows[str(n)] = [
@@ -172,7 +150,7 @@ def solutions(arrangements, m: int, n_tries: int) -> dict[str, list[str]]:
 
 def doubled_from(arrangements, m: int) -> str:
     """The least n at which features in m dimensions share places, in words."""
-    places = {n: len(thomson.places(arrangements[m, n]["ours"])[1]) for n in SPACES[m]}
+    places = {n: len(thomson.places(arrangements[m, n]["ours"])[1]) for n in study.SPACES[m]}
     return in_words(next(n for n, count in places.items() if count < n), "word")
 
 
@@ -247,7 +225,7 @@ def free_decoder(free, tied, exact) -> Picture:
     """Losses of free decoders over that of the best tied model, by how they began."""
     best_tied = exact["best_tied"]
     groups = {"trained": (free[5].loss / best_tied).T}
-    for kind, found in zip(STARTS, exact["loss"], strict=True):
+    for kind, found in zip(study.STARTS, exact["loss"], strict=True):
         groups[kind] = found / best_tied[:, None]
     fig, ax = figure(width=5.4, height=MIDDLE)
     rows_of_dots(ax, groups)
@@ -255,9 +233,9 @@ def free_decoder(free, tied, exact) -> Picture:
     ax.set(xscale="log", xlabel="loss / loss of the best tied model")
     plain_ticks(ax.xaxis)
     fig.legend(loc="outside upper center", ncols=3)
-    worse = {n: (free[n].loss > tied[n].loss.amin(0)).double().mean() for n, _ in FREE_SIZES}
+    worse = {n: (free[n].loss > tied[n].loss.amin(0)).double().mean() for n, _ in study.FREE_SIZES}
     gain = best_tied / exact["loss"].amin((0, 2))
-    reached = [f"{1 / g:.2f} (p = {p:g})" for g, p in zip(gain, FREE_P, strict=True)]
+    reached = [f"{1 / g:.2f} (p = {p:g})" for g, p in zip(gain, study.FREE_P, strict=True)]
     better = groups["V = W"] < 1
     return Picture(
         fig,
@@ -277,10 +255,10 @@ def free_decoder(free, tied, exact) -> Picture:
 def rows_of_dots(ax: Axes, groups: dict[str, Tensor]) -> None:
     """Draw a row of dots for each group ``(p, models)``, a colour and a height for each p."""
     for row, values in enumerate(groups.values()):
-        for k, p in enumerate(FREE_P.tolist()):
+        for k, p in enumerate(study.FREE_P.tolist()):
             height = [row + 0.22 * (k - 1)] * values.shape[1]
             label = f"p = {p:g}" if row == 0 else None
-            colour = sequence(k, len(FREE_P))
+            colour = sequence(k, len(study.FREE_P))
             ax.plot(values[k], height, "o", color=colour, ms=4, alpha=0.7, label=label)
     ax.set_yticks(range(len(groups)), groups)
     ax.set_ylim(len(groups) - 0.4, -0.6)
@@ -324,7 +302,7 @@ def ranking_table(arrangements) -> Table:
     sizes = (5, 8, 12)
     rows = {
         f"ratio of lengths {ratio:g}": [
-            f"{single_loss(*decoders.ranking(n, ratio)):.1e}" for n in sizes
+            f"{study.single_loss(*decoders.ranking(n, ratio)):.1e}" for n in sizes
         ]
         for ratio in (0.1, 0.01, 0.001)
     }
@@ -338,10 +316,10 @@ def ranking_table(arrangements) -> Table:
 def start_table(exact) -> Table:
     """How far V is from a multiple of W after exact descents, by how they began."""
     return Table(
-        [f"p = {p:g}" for p in FREE_P.tolist()],
+        [f"p = {p:g}" for p in study.FREE_P.tolist()],
         {
-            kind: [span(value) for value in decoders.distance_from_encoder(W, V)]
-            for kind, W, V in zip(STARTS, exact["W"], exact["V"], strict=True)
+            kind: [study.span(value) for value in decoders.distance_from_encoder(W, V)]
+            for kind, W, V in zip(study.STARTS, exact["W"], exact["V"], strict=True)
         },
         "start",
     )

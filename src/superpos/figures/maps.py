@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from superpos.figures.axes import plain_ticks
-from superpos.figures.style import FAINT, INK
+from superpos.figures.palette import FAINT, INK
 
 # kind of solution → colour, for the phase diagrams; names as in `superpos.optima.phases`
 KINDS = {

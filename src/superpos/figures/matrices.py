@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from superpos import geometry, neurons
-from superpos.figures.style import ACCENT, FAINT, IMPORTANCE, INK, INTERFERENCE, PRODUCTS
+from superpos.figures.palette import ACCENT, FAINT, IMPORTANCE, INK, INTERFERENCE, PRODUCTS
 
 
 def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:

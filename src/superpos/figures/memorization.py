@@ -11,18 +11,9 @@ from superpos.claims.registry import load_registry
 from superpos.figures.axes import band, plain_ticks
 from superpos.figures.explorers import Explorer, whole
 from superpos.figures.features import cloud
+from superpos.figures.palette import ACCENT, FAINT, INK, THIN
 from superpos.figures.plane import plane
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    INK,
-    MIDDLE,
-    TALL,
-    THIN,
-    Picture,
-    Table,
-    figure,
-)  # fmt: skip
+from superpos.figures.style import MIDDLE, TALL, Picture, Table, figure
 from superpos.learning import memorization
 from superpos.stats import told
 from superpos.studies.memorization import long_features, regular_polygon

@@ -10,21 +10,9 @@ from torch import Tensor
 from superpos import geometry, optima
 from superpos.figures.axes import plain_ticks, reference
 from superpos.figures.explorers import Explorer, real, whole
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, MEDIUM, PENTAGON, THIN
 from superpos.figures.plane import plane, planes
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    HIGH,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    PENTAGON,
-    THIN,
-    Picture,
-    Table,
-    figure,
-)  # fmt: skip
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.stats import told_rate
 from superpos.studies import nonuniform_importance as study
 from superpos.studies.nonuniform_importance import COS_72, KINDS, PATH, RISING

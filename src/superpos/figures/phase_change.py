@@ -9,19 +9,9 @@ from superpos import geometry
 from superpos.figures.axes import plain_ticks, reference
 from superpos.figures.explorers import Explorer, real
 from superpos.figures.maps import contours, heat, kind_legend, phase_map
+from superpos.figures.palette import ACCENT, DIGON, INK, THIN, sequence
 from superpos.figures.plane import plane
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    HIGH,
-    INK,
-    MIDDLE,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.optima import phases
 from superpos.studies import phase_change as study
 from superpos.studies.phase_change import JOINT, NO_KIND

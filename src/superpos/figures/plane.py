@@ -14,7 +14,7 @@ from torch import Tensor
 from superpos import geometry
 from superpos.codes import thomson
 from superpos.errors import InvalidArgument
-from superpos.figures.style import ACCENT, FAINT, FEATURES, INK, sequence, set_colours, shades
+from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, sequence, set_colours, shades
 
 
 def plane(

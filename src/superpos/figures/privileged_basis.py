@@ -14,20 +14,8 @@ from superpos.figures.axes import plain_ticks
 from superpos.figures.explorers import Explorer, whole
 from superpos.figures.features import cloud
 from superpos.figures.matrices import shares, stacks, weights
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    HIGH,
-    INK,
-    MIDDLE,
-    SETS,
-    TALL,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, SETS, sequence
+from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
 from superpos.studies import privileged_basis as study
 from superpos.studies.privileged_basis import AT_BIAS, DENSITIES, IMPORTANCE, M, N
 from superpos.training import hidden

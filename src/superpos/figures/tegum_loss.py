@@ -12,23 +12,19 @@ from superpos.claims.registry import load_registry
 from superpos.codes import thomson
 from superpos.figures.axes import against_sparsity, plain_ticks, reference
 from superpos.figures.explorers import Explorer, real
-from superpos.figures.style import (
+from superpos.figures.palette import (
     ACCENT,
     DIGON,
     FAINT,
     FEATURES,
     FINE,
-    HIGH,
     INK,
     MEDIUM,
-    MIDDLE,
     POLYTOPES,
     THIN,
-    Picture,
-    Table,
-    figure,
     sequence,
-)  # fmt: skip
+)
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.studies import tegum_loss as study
 from superpos.studies.tegum_loss import CODE_DIMENSIONS, DENSITY, PAIRS, REGISTERED, SEARCHED, SIZES
 

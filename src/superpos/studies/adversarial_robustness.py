@@ -11,22 +11,14 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    IndependentFeatures,
-    Procedure,
-    adversarial,
-    geometry,
-    losses,
-    optima,
-    sweep,
-    train,
-)  # fmt: skip
+from superpos import adversarial, geometry, losses, optima, sweep, train
 from superpos.adversarial import Attacked, attacked_loss, mean_input_norm, vulnerability
 from superpos.claims import rate
 from superpos.compute.sweeps import tensors
+from superpos.features import IndependentFeatures
 from superpos.stats import rank_correlation, told
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.training.procedures import Procedure, published
 
 ATTACK_SIZES = torch.arange(16) / 10  # of the mean input norm, in training
 N, M, P = 24, 6, 0.1  # of the models trained under attack

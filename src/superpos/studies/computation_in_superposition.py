@@ -11,22 +11,15 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    BooleanFeatures,
-    Procedure,
-    SignedFeatures,
-    neurons,
-    stats,
-    sweep,
-    train,
-)  # fmt: skip
+from superpos import neurons, stats, sweep, train
 from superpos.claims import rate
 from superpos.claims.registry import load_registry
 from superpos.compute.sweeps import tensors
+from superpos.features import BooleanFeatures, SignedFeatures
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE, PAIRWISE_AND
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.training.procedures import Procedure, published
 
 PROBABILITY = torch.tensor([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001])
 DENSE = torch.tensor([1.0])

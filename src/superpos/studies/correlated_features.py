@@ -14,25 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from superpos import (
-    PUBLISHED,
-    AnticorrelatedSets,
-    CorrelatedSets,
-    Procedure,
-    geometry,
-    losses,
-    optima,
-    sweep,
-    train,
-)
+from superpos import geometry, losses, optima, sweep, train
 from superpos.claims import rate
 from superpos.compute.executors import scheduler
 from superpos.compute.processes import in_parallel
 from superpos.compute.sweeps import tensors
+from superpos.features import AnticorrelatedSets, CorrelatedSets
 from superpos.stats import told, told_rate
 from superpos.studies import sets
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.training.procedures import PUBLISHED, Procedure, published
 
 SPARSE, SPARSER = 0.1, 0.03  # p at which most is compared
 DENSE = 0.5  # p at which anticorrelation is felt

@@ -10,21 +10,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from superpos import (
-    LINEAR,
-    PUBLISHED,
-    RELU_OUTPUT,
-    IndependentFeatures,
-    Procedure,
-    geometry,
-    sweep,
-    train,
-)
+from superpos import geometry, sweep, train
 from superpos.compute.sweeps import tensors
+from superpos.features import IndependentFeatures
+from superpos.models import LINEAR, RELU_OUTPUT
 from superpos.stats import best_of
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.training.procedures import PUBLISHED, Procedure, published
 
 PLANE = torch.tensor([1.0, 0.2, 0.1])  # p with five features
 PROBABILITY = torch.tensor([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001])  # p with twenty and eighty

@@ -10,22 +10,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from superpos import (
-    PUBLISHED,
-    CorrelatedSets,
-    IndependentFeatures,
-    Procedure,
-    geometry,
-    losses,
-    sweep,
-    train,
-)
+from superpos import geometry, losses, sweep, train
 from superpos.claims import rate
 from superpos.compute.sweeps import tensors
+from superpos.features import CorrelatedSets, IndependentFeatures
 from superpos.learning import dynamics
 from superpos.stats import best_of
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.training.procedures import PUBLISHED, Procedure, published
 
 SET = 3  # features in each of the two sets, and dimensions
 LONGER = (0.05, 0.1)  # windows in which jumps are looked for as well

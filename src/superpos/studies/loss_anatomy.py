@@ -12,26 +12,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from superpos import (
-    RELU_OUTPUT,
-    IndependentFeatures,
-    Model,
-    Procedure,
-    geometry,
-    losses,
-    optima,
-    sweep,
-    train,
-)
+from superpos import geometry, losses, optima, sweep, train
 from superpos.claims import rate
 from superpos.claims.registry import in_words
 from superpos.codes import thomson
 from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
+from superpos.features import IndependentFeatures
+from superpos.models import RELU_OUTPUT, Model
 from superpos.optima import decoders
 from superpos.stats import best_of
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.training.procedures import Procedure, published
 
 SPARSE = torch.tensor([0.3, 0.1, 0.03, 0.01, 0.003, 0.001], dtype=torch.float64)  # p → 0
 FEATURES = (3, 4, 5, 6)  # n of the models whose loss is taken apart there; m = 2

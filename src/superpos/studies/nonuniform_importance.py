@@ -13,21 +13,13 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    IndependentFeatures,
-    Procedure,
-    drift,
-    geometry,
-    optima,
-    stats,
-    sweep,
-    train,
-)
+from superpos import drift, geometry, optima, stats, sweep, train
 from superpos.claims import rate
+from superpos.features import IndependentFeatures
 from superpos.optima import branches
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.training.procedures import Procedure, published
 
 FIRST = torch.tensor([1.0, 0, 0, 0, 0], dtype=torch.float64)
 KINDS = ("sparser", "less important")  # what feature 0 is, by a factor f

@@ -11,23 +11,14 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    RELU_HIDDEN,
-    IndependentFeatures,
-    Model,
-    Procedure,
-    geometry,
-    losses,
-    neurons,
-    stats,
-    sweep,
-    train,
-)  # fmt: skip
+from superpos import geometry, losses, neurons, stats, sweep, train
 from superpos.claims import rate
+from superpos.features import IndependentFeatures
+from superpos.models import RELU_HIDDEN, Model
 from superpos.stats import rank_correlation
 from superpos.studies.study import Outcome, Study, Way
 from superpos.training import hidden
-from superpos.training.procedures import published
+from superpos.training.procedures import Procedure, published
 
 N, M = 10, 5
 IMPORTANCE = 0.75 ** torch.arange(N)
