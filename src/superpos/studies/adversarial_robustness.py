@@ -57,11 +57,8 @@ study = Study(
 def attacked_models(n, m, steps, inverse_p, *, seeds, procedure, device="cpu"):
     """Train a model for every seed and sparsity, and measure the two parts of its vulnerability.
 
-    Returns
-    -------
-    xarray.Dataset
-        ``W``, ``b``, and by (seed, inverse_p) what attacks of 0.1 of the mean norm have ``added``,
-        and by how much they have ``enlarged`` the errors that were there.
+    ``W``, ``b``, and by (seed, inverse_p) what attacks of 0.1 of the mean norm have ``added``, and
+    by how much they have ``enlarged`` the errors that were there.
     """
 
     def experiment(seed, inverse_p):
@@ -281,14 +278,7 @@ def polytopes(n_features):
 def under_attack(p, steps, *, seeds, procedure, device="cpu", climbs=0):
     """Train models at each size of attack: W, and their loss on clean and on attacked inputs.
 
-    Parameters
-    ----------
-    p, steps
-        Probability that a feature is active; steps of descent.
-    seeds, procedure, device
-        As for `attacked_models`.
-    climbs
-        How many steps each attack climbs up the whole loss; 0 for the analytic one.
+    Each attack climbs the whole loss in ``climbs`` steps; 0 stands for the analytic one.
     """
 
     def experiment(seed, size):
@@ -336,8 +326,6 @@ def longest(W: Tensor, *, share: float) -> Tensor:
 
     Where everything is short, as after adversarial training, these are the ones that count.
 
-    Examples
-    --------
     >>> longest(torch.tensor([[0.5, 0.4, 0.1]]), share=0.5)
     tensor([ True,  True, False])
     """
@@ -346,26 +334,11 @@ def longest(W: Tensor, *, share: float) -> Tensor:
 
 
 def free_of_superposition(W: Tensor, *, share: float, alone: float, learnt: float) -> Tensor:
-    """Return whether something is learnt and all of it has dimensions of its own.
+    """Return whether something is learnt and all of it has dimensions of its own: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    share
-        Which features count: those with at least this share of the largest ‖W_i‖².
-    alone
-        The smallest D_i that is a dimension of its own, in [0, 1].
-    learnt
-        The least that the largest ‖W_i‖² must be.
+    Features count from a ``share`` of the largest ‖W_i‖² on, which is at least ``learnt``; a D_i
+    from ``alone`` on is a dimension of its own.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> marks = {"share": 0.5, "alone": 0.9, "learnt": 0.1}
     >>> free_of_superposition(torch.tensor([[0.5, 0.0], [0.0, 0.6]]), **marks)
     tensor(True)

@@ -71,17 +71,7 @@ study = Study(
 
 
 def absolute_values(n, m, decay, p, *, seeds, procedure, model=ABSOLUTE_VALUE, device="cpu"):
-    """Train models of the absolute values of n features: W, V, b and loss by seed and p.
-
-    Parameters
-    ----------
-    n, m, decay
-        Numbers of features and of neurons; ratio of the importances of neighbours.
-    p
-        Probabilities, ``(k,)``.
-    seeds, procedure, model, device
-        As for `superpos.train`.
-    """
+    """Train models of the absolute values of n features: W, V, b and loss by seed and p."""
 
     def experiment(seed, p):
         run = train(
@@ -174,15 +164,10 @@ def large(seeds, steps, decay, procedure, device):
 
 
 def regimes(served: Tensor, *, dense: float, both: float, sparse: float) -> dict[str, Tensor]:
-    """The four parts of abs-superposed, ``(seeds,)`` each, by name.
+    """The four parts of abs-superposed by name, ``(seeds,)`` each, of ``(seeds, settings, m, n)``.
 
-    Parameters
-    ----------
-    served
-        Booleans ``(seeds, settings, m, n)``, from dense to sparse.
-    dense, both, sparse
-        The share of the serving neurons that must be pure when dense, of either kind in between,
-        and polysemantic when sparse.
+    The thresholds are the share of the serving neurons that must be pure when dense, of either kind
+    in between, and polysemantic when sparse.
     """
     pure = neurons.monosemantic(served).sum(-1)
     mixed = neurons.polysemantic(served).sum(-1)

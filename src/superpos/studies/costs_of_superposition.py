@@ -70,22 +70,7 @@ study = Study(
 
 
 def over(values: Sequence, seeds: Sequence[int], measure: Callable) -> SimpleNamespace:
-    """Measure every value with every seed, on all cores.
-
-    Parameters
-    ----------
-    values
-        Anything.
-    seeds
-        Whole numbers.
-    measure
-        From a value and a seed to numbers, or lists of them, by name.
-
-    Returns
-    -------
-    SimpleNamespace
-        Tensors ``(values, seeds, ...)`` by name.
-    """
+    """Measure every value with every seed, on all cores: ``(values, seeds, ...)`` by name."""
 
     def experiment(place, seed):
         found = [[measure(values[int(k)], int(s)) for s in seed] for k in place]
@@ -113,8 +98,6 @@ AXES = ("place", "seed")
 def bound(n: int, m: int) -> float:
     """Return the post's number of features that can be active at once, m/(8 ln n).
 
-    Examples
-    --------
     >>> round(bound(100, 100), 1)
     2.7
     """
@@ -122,19 +105,8 @@ def bound(n: int, m: int) -> float:
 
 
 def within(values: Tensor, estimates: Sequence[float], factor: float) -> Tensor:
-    """Return whether values are within a factor of an estimate.
+    """Return whether values ``(sizes, codes)`` are within a factor of an estimate for their size.
 
-    Parameters
-    ----------
-    values
-        ``(sizes, codes)``.
-    estimates
-        One for each size.
-    factor
-        Above 1.
-
-    Examples
-    --------
     >>> within(torch.tensor([[1.0, 3.0], [3.0, 9.0]]), [1.0, 4.0], 2)
     tensor([[ True, False],
             [ True, False]])
@@ -146,8 +118,6 @@ def within(values: Tensor, estimates: Sequence[float], factor: float) -> Tensor:
 def exponent(values: Tensor, count: Sequence[int]) -> Tensor:
     """Return the slope of the logarithm of ``values`` by that of ``count``, by least squares.
 
-    Examples
-    --------
     >>> exponent(torch.tensor([[3.0, 6.0, 12.0]]), [1, 4, 16])
     tensor([0.5000])
     """
@@ -180,11 +150,8 @@ def interference(seeds_codes):
 def by_number(seeds_optimised, n_inputs, descent, first_seed):
     """Codes of more and more features in 64 dimensions: cosines, and how many can be active.
 
-    Returns
-    -------
-    dict
-        ``"optimised"`` and ``"harmonic"``, one code each, and ``"random"``: ``worst``,
-        ``typical`` and ``most`` of each, ``(numbers, codes)``.
+    ``worst``, ``typical`` and ``most``, ``(numbers, codes)``, of one optimised and one harmonic
+    code of each number, and of random ones.
     """
 
     def measure(W):
@@ -267,10 +234,7 @@ def angle(triangles, *, second):
 def active_noise(seeds_codes, seeds_optimised, n_inputs, descent):
     """The noise of silent features at each number of active ones, and the typical cosine.
 
-    Returns
-    -------
-    dict
-        ``"random"`` and ``"optimised"``: ``noise`` ``(codes, numbers)``, ``typical`` ``(codes,)``.
+    By kind of code: ``noise`` ``(codes, numbers)`` and ``typical`` ``(codes,)``.
     """
 
     def measure(W, seed):
@@ -387,10 +351,7 @@ def at_once_rms(readings, *, factor, share):
 def hundred(seeds_hundred):
     """Codes of 100 features in 100 dimensions that descent finds: the inputs read right at each l.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``right``, a share, ``(codes, numbers)``, and the ``worst`` cosine, ``(codes,)``.
+    ``right``, a share, ``(codes, numbers)``, and the ``worst`` cosine, ``(codes,)``.
     """
 
     def measure(seed):
@@ -430,13 +391,9 @@ def loose(hundred, random_hundred, *, post):
 def root_codes():
     """The roots of D_m, from 2 to 64 dimensions, read with one feature active.
 
-    For any two roots a permutation of the coordinates with changes of sign takes one to the other
-    and the code to itself, so that it is enough to read one.
-
-    Returns
-    -------
-    dict
-        How many they are, the highest reading of a silent one, and that of the active one, by m.
+    How many they are, the highest reading of a silent one, and that of the active one, by m. For
+    any two roots a permutation of the coordinates with changes of sign takes one to the other and
+    the code to itself, so that it is enough to read one.
     """
     found = {"m": torch.arange(2, 65), "number": [], "silent": [], "active": []}
     for m in found["m"].tolist():
@@ -531,10 +488,7 @@ def own_codes(seed: int) -> list[Tensor]:
 def chains(seeds_chains, n_inputs, n_fitted):
     """Two features through layers: Wᵀ with each response, then fitted without and with the step.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``noise`` and ``wrong``, ``(chains, kinds, layers)``.
+    ``noise`` and ``wrong``, ``(chains, kinds, layers)``.
     """
 
     def measure(seed):
@@ -599,11 +553,8 @@ def inputs_of(seed: int) -> Tensor:
 def rounded_models(procedure: Procedure, seeds: Sequence[int], *, first_seed: int, device="cpu"):
     """Return losses of trained models over the signal Σ E[x²].
 
-    Returns
-    -------
-    SimpleNamespace
-        ``exact`` and ``apart``, with four bits over a range for each feature and dimension,
-        ``(seeds, densities)``; ``rounded`` ``(seeds, densities, kinds, bits)``: W and b, h, all.
+    ``exact`` and ``apart``, with four bits over a range for each feature and dimension, ``(seeds,
+    densities)``; ``rounded`` ``(seeds, densities, kinds, bits)``: W and b, h, all.
     """
 
     def experiment(seed):

@@ -474,20 +474,10 @@ def trained(seeds, n_sparsities, steps, procedure, device):
 
 
 def compared(W: Tensor, *, edge: float) -> tuple[bool, bool, float]:
-    """How bundles and components of a model compare.
+    """How bundles and components of a model ``(m, n)`` compare.
 
-    Parameters
-    ----------
-    W
-        ``(m, n)``, with a feature that is represented.
-    edge
-        The least size of W_i·W_j that joins two features of a component.
-
-    Returns
-    -------
-    tuple
-        Whether they are the same sets; whether the dimensions of the components add up to that of
-        all represented features; the largest overlap of a bundle.
+    Whether they are the same sets; whether the dimensions of the components add up to that of all
+    represented features; the largest overlap of a bundle.
     """
     kept = geometry.represented(W).nonzero().flatten()
     found = bundles.find_bundles(W[:, kept])

@@ -86,17 +86,8 @@ class Given:
 
 
 def random_model(seed: int, n: int | None = None, m: int | None = None) -> Given:
-    """Return a model of random size, all of it drawn at random.
+    """Return a model of random size, n from 2 to 8 and m below n where not given, all of it drawn.
 
-    Parameters
-    ----------
-    seed
-        Selects it.
-    n, m
-        Its size, where it is not to be random: n from 2 to 8, m below n.
-
-    Examples
-    --------
     >>> random_model(0, n=5, m=2).W.shape
     torch.Size([2, 5])
     """
@@ -140,13 +131,6 @@ def over_models(check: Callable[[Given], Mapping[str, Tensor]], seeds: Sequence[
 def two_forces(W: Tensor, I: Tensor) -> Tensor:
     """Return feature benefit plus interference: Σ I_i (1 − ‖W_i‖²)² + Σ_{i≠j} I_j (W_i·W_j)².
 
-    Parameters
-    ----------
-    W, I
-        ``(..., m, n)`` and ``(..., n)``.
-
-    Examples
-    --------
     An antipodal pair of unit length has no missing benefit, and each disturbs the other:
 
     >>> two_forces(torch.tensor([[1.0, -1.0]]), torch.ones(2))
@@ -181,11 +165,8 @@ def linear(seeds_models, n_samples):
 def conditions(n_samples, first_seed):
     """Loss over the two forces where one of the formula's conditions fails: 30 random models.
 
-    Returns
-    -------
-    dict
-        ``"p"``, ``(25,)``; ``"exact"``: by condition, ``(30, 25)``; ``"sampled"``: by condition,
-        pairs of p and ratio for three of the models.
+    ``"p"``, ``(25,)``; ``"exact"``: by condition, ``(30, 25)``; ``"sampled"``: by condition, pairs
+    of p and ratio for three of the models.
     """
     p_all = torch.logspace(-2, 0, 25, dtype=torch.float64)
     exact = {"best b": [], "b = 0": [], "best b, unequal p": []}
@@ -233,22 +214,8 @@ def furthest(values: Tensor) -> str:
 
 
 def by_k(p: Tensor | float, n: int) -> Tensor:
-    """Return how probable it is that k of n features are active, for k from 0 to n.
+    """Return how probable it is that k of n features are active: ``(..., n + 1)`` of p ``(...)``.
 
-    Parameters
-    ----------
-    p
-        ``(...)``.
-    n
-        Number of features.
-
-    Returns
-    -------
-    Tensor
-        ``(..., n + 1)``, float64.
-
-    Examples
-    --------
     >>> by_k(0.5, 2)
     tensor([0.2500, 0.5000, 0.2500], dtype=torch.float64)
     """
@@ -259,13 +226,7 @@ def by_k(p: Tensor | float, n: int) -> Tensor:
 
 
 def one_active(W: Tensor, b: Tensor, I: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the two terms of n L_1 by quadrature, and the second without its square.
-
-    Parameters
-    ----------
-    W, b, I
-        One model, ``(m, n)``, ``(n,)`` and ``(n,)``.
-    """
+    """Return the two terms of n L_1 by quadrature, and the second without its square."""
     output = torch.relu((W.T @ W)[..., None] * BETWEEN + b[:, None])  # (input i, output j, x)
     own = torch.arange(len(b))
     benefit = (I * (BETWEEN - output[own, own]).square().mean(-1)).sum()
@@ -450,11 +411,8 @@ def parts(best, n_ratios, first_seed):
 def between(best, first_seed):
     """The same at more p, for three models of equal importances.
 
-    Returns
-    -------
-    dict
-        ``"p"``, ``(25,)``; ``"shares"``: by model, ``(25, n + 1)``; ``"pentagon"``: the largest
-        p at which the best model represents five features.
+    ``"p"``, ``(25,)``; ``"shares"``: by model, ``(25, n + 1)``; ``"pentagon"``: the largest p at
+    which the best model represents five features.
     """
     fine = torch.logspace(math.log10(0.3), -3, 25, dtype=torch.float64)
     found = {}
@@ -470,19 +428,9 @@ def between(best, first_seed):
 
 
 def dominated(share: Tensor, *, least: float) -> Tensor:
-    """Return whether the share of L_0 and L_1 grows at each step, and ends large enough.
+    """Return whether the share of L_0 and L_1 grows at each step, and ends large enough: ``(...)``.
 
-    Parameters
-    ----------
-    share
-        ``(..., settings, n + 1)``, p falling.
-    least
-        How large it must be at the end.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
+    Shares are ``(..., settings, n + 1)``, p falling.
     """
     first = share[..., :2].sum(-1)
     return (first.diff(dim=-1) > 0).all(-1) & (first[..., -1] >= least)
@@ -517,11 +465,8 @@ def sparse_limit(parts, *, least):
 def arrangements(n_tries, first_seed):
     """Points on the circle and the sphere, by m and n: those of least interference, and Thomson's.
 
-    Returns
-    -------
-    dict
-        By (m, n): ``"ours"`` and ``"charges"``, ``(m, n)`` each; ``"found"``, how many descents
-        ended there; ``"kinds"``, how many of these differ by more than a rotation.
+    ``"ours"`` and ``"charges"``, ``(m, n)`` each; ``"found"``, how many descents ended there;
+    ``"kinds"``, how many of these differ by more than a rotation.
     """
 
     def in_space(m):
@@ -610,21 +555,7 @@ def thomson_problem(arrangements, *, above, gradient):
 
 
 def decoders_trained(n, m, model, procedure, *, seeds, device="cpu"):
-    """Train a model for every seed and p: W, V (W where it is tied) and the loss, (seed, p, ...).
-
-    Parameters
-    ----------
-    n, m
-        Numbers of features and of hidden dimensions.
-    model
-        Tied or with a free decoder.
-    procedure
-        A `superpos.Procedure`.
-    seeds
-        Whole numbers.
-    device
-        Where to train.
-    """
+    """Train a model for every seed and p: W, V (W where tied) and the loss, (seed, p, ...)."""
 
     def experiment(seed, p):
         features = IndependentFeatures(n, p[:, None])
@@ -689,13 +620,9 @@ def tied_decoder(free, tied, *, away, tight):
 
 @study.experiment
 def rewritten(best, first_seed):
-    """The best pentagon at p = 0.1, as AW with the decoder A⁻ᵀW for four A.
+    """The best pentagon at p = 0.1, as AW with the decoder A⁻ᵀW for four A, the first of them 1.
 
-    Returns
-    -------
-    dict
-        ``"loss"``, ``"distance"`` of V from a multiple of W, and ``"tightness"`` of W: four each,
-        the first with A = 1.
+    ``"loss"``, ``"distance"`` of V from a multiple of W, and ``"tightness"`` of W.
     """
     W, b = best[5].W[-1, 1], best[5].b[-1, 1]  # equal importances
     A = torch.eye(2).double().repeat(4, 1, 1)

@@ -225,22 +225,10 @@ def are_uneven(W: Tensor, by: float) -> Tensor:
 
 
 def two_circles(W: Tensor, *, tenth: float) -> Tensor:
-    """Return whether features come in two lengths: one gap between sorted lengths towers.
+    """Return whether features come in two lengths, one gap between them towering: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n of at least 3.
-    tenth
-        All but one of the gaps are below that share of the largest.
+    All other gaps between sorted lengths are below a share of it.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> two_circles(torch.diag(torch.tensor([1.0, 1.01, 2.0, 2.01])), tenth=0.1)
     tensor(True)
     >>> two_circles(torch.diag(torch.tensor([1.0, 1.5, 2.0, 2.5])), tenth=0.1)
@@ -384,24 +372,10 @@ def mode_one(represented, *, times, mode):
 
 
 def one_missing(W: Tensor, b: Tensor, *, short: float, near: float) -> Tensor:
-    """Return whether the shortest feature is missing, and its output the mean, 1/n.
+    """Return whether the shortest feature is missing, and its output the mean, 1/n: ``(...)``.
 
-    Parameters
-    ----------
-    W, b
-        ``(..., m, n)`` and ``(..., n)``, trained on one-hot data.
-    short
-        The largest ‖W_i‖ of a missing feature.
-    near
-        How far b_i may be from 1/n.
+    Its ‖W_i‖ is at most ``short``, and b_i is as ``near`` to 1/n.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> one_missing(*onehot.failure(7), short=0.05, near=0.02)
     tensor(True)
     >>> one_missing(*onehot.regular(7), short=0.05, near=0.02)
@@ -415,26 +389,11 @@ def one_missing(W: Tensor, b: Tensor, *, short: float, near: float) -> Tensor:
 def symmetric_failure(
     W: Tensor, b: Tensor, *, short: float, near: float, within: float, degrees: float
 ) -> Tensor:
-    """Return whether one feature is missing and the others form a regular polygon.
+    """Return whether one feature is missing and the others form a regular polygon: ``(...)``.
 
-    Parameters
-    ----------
-    W, b
-        ``(..., 2, n)`` and ``(..., n)``, trained on one-hot data.
-    short, near
-        As for `one_missing`.
-    within
-        How far lengths of the others may be from their mean, as a share of it.
-    degrees
-        How far the angles between them may be from an equal share.
+    Their lengths are ``within`` a share of the mean, the angles between them within ``degrees`` of
+    an equal share; ``short`` and ``near`` are those of `one_missing`.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> marks = dict(short=0.05, near=0.02, within=0.05, degrees=5)
     >>> symmetric_failure(*onehot.failure(7), **marks)
     tensor(True)
@@ -459,11 +418,8 @@ def failed_as_registered(W: Tensor, b: Tensor) -> Tensor:
 def scanned(decay: float, steps: int, seeds: Sequence[int], how: Descents) -> SimpleNamespace:
     """Seven features, by learning rate, initial scale and seed, at some steps.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``W`` ``(rates, scales, seeds, checkpoints, 2, 7)``, ``b`` and ``loss``; and what each of
-        those axes holds: ``rate``, ``scale``, ``checkpoint``.
+    ``W`` ``(rates, scales, seeds, checkpoints, 2, 7)``, ``b`` and ``loss``; and what each of those
+    axes holds: ``rate``, ``scale``, ``checkpoint``.
     """
     checkpoints = [3500, 5000, 8000] if steps > 8000 else [3500, 5000]
     record = [*checkpoints, steps]
@@ -542,8 +498,6 @@ def phases(trained):
 def nearest(steps: Tensor, step: int) -> int:
     """Where the recorded step nearest to one is.
 
-    Examples
-    --------
     >>> nearest(torch.tensor([0, 500, 1000]), 700)
     1
     """
@@ -575,10 +529,7 @@ def recovery_rare(trained, fit, *, failed, early):
 def failing(scan, failed: float) -> Tensor:
     """Which models end with a loss above a threshold: booleans ``(rates, scales, seeds)``.
 
-    Raises
-    ------
-    InvalidArgument
-        If none does: what is said of them cannot be counted.
+    Where none does, what is said of them cannot be counted.
     """
     ended = scan.loss[..., -1] > failed
     if not ended.any():
@@ -822,8 +773,6 @@ def whole(n_map, steps_map, procedure):
 def classes(loss: Tensor) -> Tensor:
     """0: all learnt; k: that many outputs dead; 8: not done, or not finite.
 
-    Examples
-    --------
     >>> classes(torch.tensor([0.0, 1 / 49, 1.5 / 49, torch.nan]))
     tensor([0, 1, 8, 8])
     """

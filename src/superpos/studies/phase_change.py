@@ -72,20 +72,8 @@ def cells(count: int) -> tuple[Tensor, Tensor]:
 def diagram(features: int, p: Tensor, r: Tensor, *, seed: int):
     """Find the exact optimum of every cell: the best descent from the candidates, off-symmetry.
 
-    Parameters
-    ----------
-    features
-        2 or 3.
-    p, r
-        Densities and importances of the extra feature.
-    seed
-        Of the disturbance that takes the candidates off their symmetry.
-
-    Returns
-    -------
-    Dataset
-        ``W``, ``b`` and ``loss`` of the best, with axes p and r; ``descents`` and ``kinds``: the
-        losses and kinds that all starts ended with.
+    ``W``, ``b`` and ``loss`` of the best, with axes p and r, density and importance of the extra
+    feature; ``descents`` and ``kinds``: the losses and kinds that all starts ended with.
     """
 
     def exact_optimum(p, r):
@@ -201,19 +189,7 @@ def joint_omitted(three, near, *, kept, paired, apart):
 
 
 def models(p: Tensor, r: Tensor, *, seeds, procedure: Procedure, device: str = "cpu"):
-    """Train two features in one dimension: W is (seed, p, r, dimension, feature), and the loss.
-
-    Parameters
-    ----------
-    p, r
-        Densities and importances of the extra feature.
-    seeds
-        Whole numbers, one for each model of a cell.
-    procedure
-        How they are trained.
-    device
-        Where.
-    """
+    """Train two features in one dimension: W is (seed, p, r, dimension, feature), and the loss."""
 
     def trained(seed, p, r):
         features = IndependentFeatures(2, p[:, None, None].expand(-1, len(r), 1))
@@ -410,12 +386,7 @@ def entering(n_cells):
 def with_kink(found, kink: float) -> Tensor:
     """Return where both kinds are minima as they cross, and the slopes differ enough.
 
-    Parameters
-    ----------
-    found
-        Crossings, as `superpos.optima.branches.Crossing`.
-    kink
-        By how much the slopes over the setting's logarithm differ at least, as a share of the loss.
+    At least by a share ``kink`` of the loss, over the setting's logarithm.
     """
     minima = (found.curvature > 0).all(0) & found.crosses
     kinds = phases.kind(found.W)

@@ -269,10 +269,7 @@ def sets(numbers, *, near, share, chance):
 def held(found: Tensor) -> tuple[Tensor, Tensor]:
     """For each regime: its code at all of its densities, and at one or the next to one.
 
-    Parameters
-    ----------
-    found
-        Booleans ``(densities, regimes)``: which codes the best model of each density has.
+    Of booleans ``(densities, regimes)``: which codes the best model of each density has.
     """
     all_of_it, near = [], []
     for k, values in enumerate(REGIME_DENSITIES):
@@ -327,22 +324,11 @@ def regimes_positive(best, models, *, share):
 
 
 def rise(W: Tensor, *, share: float, correlation: float, least: int) -> tuple[Tensor, Tensor]:
-    """Whether more neurons are polysemantic the sparser inputs are.
+    """Whether more neurons are polysemantic the sparser inputs are: booleans ``(3, groups)``.
 
-    Parameters
-    ----------
-    W
-        ``(groups, densities, m, n)``.
-    share
-        Of a feature's squared length that a neuron must hold to serve it.
-    correlation, least
-        Of their number with sparsity, and the least number at the sparsest inputs.
-
-    Returns
-    -------
-    tuple
-        Booleans ``(3, groups)``: it rises, from none to ``least``, and both kinds are in one model;
-        the numbers ``(groups, densities)``.
+    W is ``(groups, densities, m, n)``, and a neuron serves a feature of whose squared length it
+    holds a ``share``. Their number rises, by its rank correlation; from none to ``least``; both
+    kinds are in one model. And the numbers, ``(groups, densities)``.
     """
     found = neurons.serves(W, share=share)
     many = neurons.polysemantic(found).sum(-1)

@@ -47,11 +47,8 @@ def on_cores() -> str:
 def derivation():
     """The slope of ln L along ln k with the quadratic bound, by sympy.
 
-    Returns
-    -------
-    dict
-        By their names in LaTeX: the slope and its derivative in v = ln(n/k); where the slope
-        vanishes; the derivative there.
+    By their names in LaTeX: the slope and its derivative in v = ln(n/k); where the slope vanishes;
+    the derivative there.
     """
     import sympy
 
@@ -73,11 +70,8 @@ def derivation():
 def quadratic(n_settings, first_seed):
     """The quadratic bound at random n, d and α with 1 < k* < d, and at an α below 2 for each.
 
-    Returns
-    -------
-    SimpleNamespace
-        By setting: ``star``, k*; ``k`` ``(settings, 1000)`` from 1 to d, and there the ``sign`` of
-        the slope, and ``below``, that for the α below 2; ``excess``, ln L at k* above the lowest.
+    By setting: ``star``, k*; ``k`` ``(settings, 1000)`` from 1 to d, and there the ``sign`` of the
+    slope, and ``below``, that for the α below 2; ``excess``, ln L at k* above the lowest.
     """
     draw = torch.Generator().manual_seed(first_seed)
     found = []
@@ -126,12 +120,9 @@ def quadratic_optimum(derivation, quadratic):
 def cubic():
     """The cubic bound with C = 1 for every pair of n and d.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``pairs`` and for each: ``best``, the best k for the α of `SMALL`; ``most``, the largest
-        possible k; ``gain``, by which share the loss at α = 2 is below that at k = 1; for 1000
-        ``k`` from 1 to d whether the cubic has a ``root`` in [0, 1], by the roots of a polynomial.
+    ``pairs`` and for each: ``best``, the best k for the α of `SMALL`; ``most``, the largest
+    possible k; ``gain``, by which share the loss at α = 2 is below that at k = 1; for 1000 ``k``
+    from 1 to d whether the cubic has a ``root`` in [0, 1], by the roots of a polynomial.
     """
     best, most, gain, k, root = [], [], [], [], []
     for n, d in PAIRS:
@@ -178,13 +169,9 @@ def cubic_optimum(cubic, *, factor, gain):
 
 @study.experiment
 def transition():
-    """The critical α of every pair, and the best k on both sides of it.
+    """The ``critical`` α of every pair, and the best k on both sides of it.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``critical``; the best k for ten α ``above`` it, up to 10, and ten ``under`` it, from 0.25;
-        and ``jump``, just below it.
+    For ten α ``above`` it, up to 10, ten ``under`` it, from 0.25, and ``jump``, just below it.
     """
     critical, above, under, jump = [], [], [], []
     for n, d in PAIRS:
@@ -218,12 +205,9 @@ def critical_alpha(transition, *, one, low, high):
 
 @study.experiment
 def constants():
-    """The cubic bound with other constants C: what it says over the pairs that have one space.
+    """The cubic bound with other constants, over the pairs that have one space.
 
-    Returns
-    -------
-    dict
-        By C, tensors ``(pairs, 2)``: the critical α, and the largest k as a share of d.
+    By C, ``(pairs, 2)``: the critical α, and the largest k as a share of d.
     """
     return {
         C: torch.tensor(
@@ -243,13 +227,7 @@ def constants():
 
 @study.experiment
 def best_codes(n_code, first_seed):
-    """The best codes found in 32 dimensions.
-
-    Returns
-    -------
-    SimpleNamespace
-        ``sizes``, and for each the ``largest`` and the ``typical`` (root mean square) \\|cos\\|.
-    """
+    """The best codes in 32 dimensions: ``sizes``, ``largest`` and ``typical`` (rms) cosines."""
     sizes = [size for size in (40, 64, 96, 128, 192, 256, 512, 1024) if size <= n_code]
     largest, typical = [], []
     for size in sizes:
@@ -450,12 +428,9 @@ def regimes(effective, *, critical, correlation):
 def candidates(effective, n_candidates, n_tries, first_seed):
     """The best one-sided arrangements for several α, as candidates for the lowest exact loss.
 
-    Returns
-    -------
-    dict
-        By (n, d): the candidates ``V``, and for each p the numbers of the one with the lowest
-        exact loss, ``truth``, and of the one that the effective α predicts, ``guess``; ``excess``,
-        by which share the loss of that is higher.
+    By (n, d): the candidates ``V``, and for each p the numbers of the one with the lowest exact
+    loss, ``truth``, and of the one that the effective α predicts, ``guess``; ``excess``, by which
+    share the loss of that is higher.
     """
     predicted_at = effective.alpha.median(0).values.tolist()
     every, found = torch.arange(len(DENSITY)), {}
@@ -477,13 +452,7 @@ def candidates(effective, n_candidates, n_tries, first_seed):
 
 @study.experiment
 def factors(n_factor, first_seed):
-    """What each kind of tegum factor saves, per dimension, in units of one feature left out.
-
-    Returns
-    -------
-    SimpleNamespace
-        ``p`` ``(k,)``, and ``saved``, by name, ``(k,)``.
-    """
+    """What each kind of tegum factor has ``saved`` per dimension, in features left out, by p."""
     shapes = {
         "own dimension": torch.ones(1, 1, dtype=torch.float64),
         "digon": torch.tensor([[1.0, -1.0]], dtype=torch.float64),
