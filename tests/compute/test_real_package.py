@@ -37,7 +37,7 @@ def pieces(copy, store):
     inverse_p = torch.tensor([1.0, 10.0])
     runs = {
         "ours": lambda: models(study.ours),
-        "theirs": lambda: models(study.theirs),
+        "theirs": lambda: models(study.study.procedures["published"].procedure),
         "exact": lambda: sweep(exact, {"p": [0.1, 0.2]}),
     }
     found = {}

@@ -82,18 +82,6 @@ def reference(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -
 def band(
     axes: Axes, x: Numbers, trials: Tensor, *, label: str = "", color=FAINT, alpha: float = 0.5
 ) -> None:
-    """Shade between the lowest and the highest of some trials.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    x
-        ``(k,)``.
-    trials
-        ``(trials, k)``.
-    label, color, alpha
-        As for ``Axes.fill_between``.
-    """
+    """Shade between the lowest and the highest of some trials ``(trials, k)``, at x ``(k,)``."""
     low, high = trials.amin(0), trials.amax(0)
     axes.fill_between(x, low, high, color=color, alpha=alpha, lw=0, label=label or None)

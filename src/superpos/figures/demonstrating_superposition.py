@@ -133,14 +133,7 @@ def kinds(small, large) -> Picture:
 def feature_kinds(axes: Axes, probability: Tensor, W: Tensor) -> None:
     """Draw represented features per dimension against p, by the kinds that demo-more-features has.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    probability
-        ``(settings,)``, drawn from dense to sparse.
-    W
-        ``(seeds, settings, m, n)``.
+    W is ``(seeds, settings, m, n)``, from dense to sparse.
     """
     m, p = W.shape[-2], probability.numpy()
     limits = dict(load_registry()["demo-more-features"].thresholds)

@@ -18,7 +18,8 @@ from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.stats import rank_correlation, told
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import Procedure, published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 ATTACK_SIZES = torch.arange(16) / 10  # of the mean input norm, in training
 N, M, P = 24, 6, 0.1  # of the models trained under attack
@@ -29,11 +30,6 @@ def ours(n: int, m: int, steps: int, *, attacked: bool = False) -> Procedure:
     return Procedure(steps=steps, learning_rate=0.02 if attacked else min(0.03, 2 / n))
 
 
-def theirs(n: int, m: int, steps: int, *, attacked: bool = False) -> Procedure:
-    """The authors' notebook, with as many models in one array as there are sizes of attacks."""
-    return published(n, m, instances=len(ATTACK_SIZES) if attacked else 13, steps=steps)
-
-
 study = Study(
     "adversarial_robustness",
     {
@@ -42,13 +38,11 @@ study = Study(
             "as a cosine, 64 inputs a step",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over the array of sparsities or sizes of attacks, biases 0 (the authors' "
-            "notebook; the section on attacks does not say otherwise)",
-            theirs,
-            settings={"steps": 10_000, "steps_training": 10_000},
-            quick={"steps": 1000, "steps_training": 1000},
+        "published": elhage_notebook(
+            "the array of sparsities or sizes of attacks, biases 0 (the authors' notebook; the "
+            "section on attacks does not say otherwise)",
+            lambda n, attacked=False: len(ATTACK_SIZES) if attacked else 13,
+            {"steps": 1000, "steps_training": 1000},
         ),
     },
 )

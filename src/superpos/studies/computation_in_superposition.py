@@ -19,7 +19,8 @@ from superpos.features import BooleanFeatures, SignedFeatures
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE, PAIRWISE_AND
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import Procedure, published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 PROBABILITY = torch.tensor([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001])
 DENSE = torch.tensor([1.0])
@@ -45,11 +46,6 @@ def ours(n: int, m: int, steps: int, *, ands: bool = False) -> Procedure:
     )
 
 
-def theirs(n: int, m: int, steps: int, *, ands: bool = False) -> Procedure:
-    """The authors' notebook, with the densities in one array."""
-    return published(n, m, instances=1 if n <= 3 else len(PROBABILITY), steps=steps)
-
-
 study = Study(
     "computation_in_superposition",
     {
@@ -58,13 +54,11 @@ study = Study(
             "features; five sixths and 16 inputs for ANDs), a decoder that starts at |W₁|",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over the array of densities, biases 0 (the authors' notebook; the section "
-            "does not say otherwise), a decoder that starts at |W₁|",
-            theirs,
-            settings={"steps_plain": 10_000, "steps": 10_000, "steps_and": 10_000},
-            quick={"steps_plain": 1000, "steps": 500, "steps_and": 500},
+        "published": elhage_notebook(
+            "the array of densities, biases 0 (the authors' notebook; the section does not say "
+            "otherwise), a decoder that starts at |W₁|",
+            lambda n, ands=False: 1 if n <= 3 else len(PROBABILITY),
+            {"steps_plain": 1000, "steps": 500, "steps_and": 500},
         ),
     },
 )

@@ -23,7 +23,8 @@ from superpos.features import AnticorrelatedSets, CorrelatedSets
 from superpos.stats import told, told_rate
 from superpos.studies import sets
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import PUBLISHED, Procedure, published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import PUBLISHED, Procedure
 
 SPARSE, SPARSER = 0.1, 0.03  # p at which most is compared
 DENSE = 0.5  # p at which anticorrelation is felt
@@ -40,11 +41,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure(**{"steps": steps, "learning_rate": min(0.03, 0.4 / n), **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with 10 models in one array."""
-    return published(n, m, instances=10, steps=steps)
-
-
 LENGTHS = ("steps", "steps_sets", "steps_sums", "steps_parts", "steps_collapse")
 
 study = Study(
@@ -55,13 +51,11 @@ study = Study(
             "inputs a step, each output's own input integrated",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook, which has no "
-            "sets of features: for these the source does not say; the talk trains nothing)",
-            theirs,
-            settings=dict.fromkeys(LENGTHS, 10_000),
-            quick=dict.fromkeys(LENGTHS, 1500),
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook, which has no sets of "
+            "features: for these the source does not say; the talk trains nothing)",
+            10,
+            dict.fromkeys(LENGTHS, 1500),
         ),
     },
 )

@@ -19,7 +19,7 @@ from superpos.codes import capacity, layers, rounding
 from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
 
 SIZES = ((64, 256), (128, 512), (256, 1024), (256, 4096))  # m and n of random codes
 READ = SIZES[1:]  # those that are read
@@ -43,11 +43,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure.fast(n, m, steps=steps, **changes)
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The notebook of Elhage et al. 2022, with ten models in one array."""
-    return published(n, m, instances=10, steps=steps)
-
-
 study = Study(
     "costs_of_superposition",
     {
@@ -57,13 +52,11 @@ study = Study(
             "the end",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the notebook of Elhage et al. 2022; the "
-            "post does not say how a network is trained)",
-            theirs,
-            settings={"steps": 10_000},
-            quick={"steps": 1000},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the notebook of Elhage et al. 2022; the post does "
+            "not say how a network is trained)",
+            10,
+            {"steps": 1000},
         ),
     },
 )

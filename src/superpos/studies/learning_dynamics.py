@@ -17,7 +17,8 @@ from superpos.features import CorrelatedSets, IndependentFeatures
 from superpos.learning import dynamics
 from superpos.stats import best_of
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import PUBLISHED, Procedure, published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import PUBLISHED, Procedure
 
 SET = 3  # features in each of the two sets, and dimensions
 LONGER = (0.05, 0.1)  # windows in which jumps are looked for as well
@@ -35,11 +36,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return replace(PUBLISHED, **{**few, **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with ten models in one array."""
-    return published(n, m, instances=10, steps=steps)
-
-
 study = Study(
     "learning_dynamics",
     {
@@ -48,12 +44,11 @@ study = Study(
             "input integrated or the silent input counted exactly",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook; this section of "
-            "the source says neither how long it trains nor how many models)",
-            theirs,
-            settings={"steps": 10_000},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook; this section of the source "
+            "says neither how long it trains nor how many models)",
+            10,
+            {"steps": None},
         ),
     },
 )

@@ -23,7 +23,8 @@ from superpos.models import RELU_OUTPUT, Model
 from superpos.optima import decoders
 from superpos.stats import best_of
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import Procedure, published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 SPARSE = torch.tensor([0.3, 0.1, 0.03, 0.01, 0.003, 0.001], dtype=torch.float64)  # p → 0
 FEATURES = (3, 4, 5, 6)  # n of the models whose loss is taken apart there; m = 2
@@ -41,11 +42,6 @@ def ours(n: int, m: int, steps: int) -> Procedure:
     return Procedure(steps=steps, batch_size=256)
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The notebook of the paper that the talk asks about, with as many models in an array."""
-    return published(n, m, instances=10 if n == 5 else 20, steps=steps)
-
-
 study = Study(
     "loss_anatomy",
     {
@@ -54,14 +50,11 @@ study = Study(
             "drawn like W and independently of it",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models of five features and 20 of more, biases 0 (the "
-            "source does not say: it trains nothing; this is the notebook of the paper it asks "
-            "about)",
-            theirs,
-            settings={"steps_free": 10_000},
-            quick={"steps_free": 1500},
+        "published": elhage_notebook(
+            "an array of 10 models of five features and 20 of more, biases 0 (the source does not "
+            "say: it trains nothing; this is the notebook of the paper it asks about)",
+            lambda n: 10 if n == 5 else 20,
+            {"steps_free": 1500},
         ),
     },
 )

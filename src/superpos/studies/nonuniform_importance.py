@@ -19,7 +19,8 @@ from superpos.features import IndependentFeatures
 from superpos.optima import branches
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import Procedure, published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 FIRST = torch.tensor([1.0, 0, 0, 0, 0], dtype=torch.float64)
 KINDS = ("sparser", "less important")  # what feature 0 is, by a factor f
@@ -38,11 +39,6 @@ def ours(n: int, m: int, steps: int) -> Procedure:
     return Procedure(steps=steps, learning_rate=0.03)
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with the ten models that it has in an array at this size."""
-    return published(n, m, instances=10, steps=steps)
-
-
 study = Study(
     "nonuniform_importance",
     {
@@ -51,13 +47,11 @@ study = Study(
             "each output's own input integrated; then exact descent to rest",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook; for this "
-            "experiment the source does not say); then exact descent to rest",
-            theirs,
-            settings={"steps": 10_000},
-            quick={"steps": 1500},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook; for this experiment the "
+            "source does not say); then exact descent to rest",
+            10,
+            {"steps": 1500},
         ),
     },
 )

@@ -17,8 +17,9 @@ from superpos.features import IndependentFeatures
 from superpos.models import RELU_HIDDEN, Model
 from superpos.stats import rank_correlation
 from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.ways import elhage_notebook
 from superpos.training import hidden
-from superpos.training.procedures import Procedure, published
+from superpos.training.procedures import Procedure
 
 N, M = 10, 5
 IMPORTANCE = 0.75 ** torch.arange(N)
@@ -42,11 +43,6 @@ def ours(n: int, m: int, steps: int, *, biased: bool = False) -> Procedure:
     return Procedure(steps=steps, learning_rate=rate, warmup=50, beta2=0.99)
 
 
-def theirs(n: int, m: int, steps: int, *, biased: bool = False) -> Procedure:
-    """The authors' notebook, with the densities in one array."""
-    return published(n, m, instances=len(AT_BIAS if biased else DENSITIES), steps=steps)
-
-
 study = Study(
     "privileged_basis",
     {
@@ -55,13 +51,11 @@ study = Study(
             "cosine, 64 inputs a step; the best are trained further with 256",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over the array of densities, biases 0 (the authors' notebook; this section "
-            "does not say otherwise)",
-            theirs,
-            settings={"steps": 10_000, "steps_bias": 10_000},
-            quick={"steps": 300, "steps_bias": 300},
+        "published": elhage_notebook(
+            "the array of densities, biases 0 (the authors' notebook; this section does not say "
+            "otherwise)",
+            lambda n, biased=False: len(AT_BIAS if biased else DENSITIES),
+            {"steps": 300, "steps_bias": 300},
         ),
     },
 )

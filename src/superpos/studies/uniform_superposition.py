@@ -14,7 +14,7 @@ from superpos import IndependentFeatures, Procedure, geometry, sweep, train
 from superpos.claims import rate
 from superpos.stats import rank_correlation, told
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
 
 FRACTIONS = {
     "tetrahedron": 3 / 4,
@@ -33,11 +33,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure(**{"steps": steps, "learning_rate": min(0.03, 2 / n), **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with 41 models in one array."""
-    return published(n, m, instances=41, steps=steps)
-
-
 study = Study(
     "uniform_superposition",
     {
@@ -46,12 +41,10 @@ study = Study(
             "step, each output's own input integrated",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 41 models, biases 0 (the authors' notebook)",
-            theirs,
-            settings={"steps": 10_000, "steps_replicates": 10_000, "steps_sizes": 10_000},
-            quick={"steps": 1500, "steps_replicates": 1500, "steps_sizes": 1500},
+        "published": elhage_notebook(
+            "an array of 41 models, biases 0 (the authors' notebook)",
+            41,
+            {"steps": 1500, "steps_replicates": 1500, "steps_sizes": 1500},
         ),
     },
 )
