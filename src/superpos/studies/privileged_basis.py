@@ -98,7 +98,12 @@ def finalists(models, n_refined, steps_refined):
             for name, value in values.items()
         }
         here = IndependentFeatures(N, p[:, None])
-        end = hidden.refine(RELU_HIDDEN, start, here, IMPORTANCE, finer)
+        ranks = IndependentFeatures(N, p[:, None].expand(len(first), -1, 1))  # on the same inputs
+        run = train(
+            ranks, M, model=RELU_HIDDEN, importance=IMPORTANCE, seeds=1, procedure=finer,
+            start=start,
+        )  # fmt: skip
+        end = {name: value[0] for name, value in run.parameters.items()}
         loss, _ = hidden.expected_loss(RELU_HIDDEN, end, here, IMPORTANCE, samples=200_000)
         place, picked = loss.argsort(0).T, torch.arange(len(at))[:, None]
         return {
