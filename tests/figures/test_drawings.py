@@ -233,7 +233,7 @@ def test_a_figure_has_the_books_style_whatever_was_set_before():
 
 def test_a_table_has_its_heads_and_a_row_for_each_name(displayed):
     rows = {"ours": ["1 of 2", "$n = 3$"], "theirs": ["0 of 2", "—"]}
-    style.show_table(["pairs", "size"], rows, corner="run")
+    style.Table(["pairs", "size"], rows, "run").show(name="runs")
     ((bundle, _),) = displayed
     assert bundle["text/plain"] == bundle["text/markdown"]
     tokens = MarkdownIt("commonmark").enable("table").parse(bundle["text/markdown"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import yaml
 
@@ -129,6 +132,30 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
             thresholds=dict(thresholds),
         )
     return registry
+
+
+def thresholds(claim_id: str, *names: str) -> Mapping[str, Any]:
+    """Return thresholds of one of the book's claims, where something else builds on what it says.
+
+    Parameters
+    ----------
+    claim_id
+        As in the registry.
+    *names
+        Which; by default all.
+
+    Examples
+    --------
+    >>> sorted(thresholds("demo-90-pentagon", "narrow", "wide"))
+    ['narrow', 'wide']
+    """
+    known = _read(registry_file())[claim_id].thresholds
+    return MappingProxyType({name: known[name] for name in names or known})
+
+
+@functools.cache
+def _read(path: Path) -> dict[str, Claim]:
+    return load_registry(path)
 
 
 def _of_others(entry: Mapping, registry: Mapping[str, Claim], *, where: str) -> dict[str, float]:

@@ -6,7 +6,7 @@ import torch
 
 from superpos import IndependentFeatures, Procedure, adversarial, geometry, optima, train
 from superpos.adversarial import Attacked, mean_input_norm, vulnerability
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import against_sparsity, plain_ticks, polytope_lines
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import polytope_legend
@@ -17,8 +17,7 @@ from superpos.stats import rank_correlation
 from superpos.studies import adversarial_robustness as study
 from superpos.studies.adversarial_robustness import ATTACK_SIZES, M, N, P, alone_loss
 
-NAMES = ("share", "alone", "learnt")  # of the thresholds that say what is free of superposition
-MARKS = {name: load_registry()["adv-training"].thresholds[name] for name in NAMES}
+MARKS = thresholds("adv-training", "share", "alone", "learnt")  # of what has no superposition
 
 
 def attack() -> Picture:

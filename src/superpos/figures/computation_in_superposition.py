@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from torch import Tensor
 
 from superpos import Procedure, SignedFeatures, neurons, train
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import plain_ticks, scale_bar
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import cloud
@@ -30,9 +30,7 @@ from superpos.neurons.computation import ABSOLUTE_VALUE
 from superpos.stats import told_rate
 from superpos.studies import computation_in_superposition as study
 
-PARTS = {
-    name: load_registry()["abs-superposed"].thresholds[name] for name in ("dense", "both", "sparse")
-}
+PARTS = thresholds("abs-superposed", "dense", "both", "sparse")
 
 
 def plain(plain, outcome) -> Picture:

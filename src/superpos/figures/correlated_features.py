@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from superpos import AnticorrelatedSets, CorrelatedSets, geometry, train
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import plain_ticks, reference, scale_bar, set_lines
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import feature_graph
@@ -55,11 +55,6 @@ def pairs(two_pairs) -> Picture:
         "$p = 0.1$. Right: how often both pairs are arranged as named, with 95 % intervals; "
         "dotted, the chance that four features in antipodal pairs meet their partners.",
     )
-
-
-def thresholds(claim_id: str) -> dict[str, float]:
-    """The numbers of a claim's test."""
-    return dict(load_registry()[claim_id].thresholds)
 
 
 def rates(ax, shown: Tensor, label: str, colour) -> None:

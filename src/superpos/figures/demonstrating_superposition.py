@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from superpos import IndependentFeatures, geometry, train
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import scale_bar
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import strips
@@ -136,8 +136,7 @@ def feature_kinds(axes: Axes, probability: Tensor, W: Tensor) -> None:
     W is ``(seeds, settings, m, n)``, from dense to sparse.
     """
     m, p = W.shape[-2], probability.numpy()
-    limits = dict(load_registry()["demo-more-features"].thresholds)
-    del limits["share"]
+    limits = thresholds("demo-more-features", "kept", "interference", "opposite")
     pairs = study.paired(W, **limits)
     shared = study.superposed(W, kept=limits["kept"], interference=limits["interference"])
     parts = {

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import geometry
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.animations import Animation
 from superpos.figures.axes import plain_ticks
 from superpos.figures.explorers import Explorer, real, whole
@@ -24,21 +22,14 @@ COLOURS = [INK] * study.SET + [ACCENT] * study.SET  # of the features of each se
 SHOWN = 61  # records of the run that is animated
 
 
-@cache
-def marks(claim_id: str, *names: str) -> dict[str, Any]:
-    """Thresholds of a claim, by name; all of them if none is named."""
-    thresholds = load_registry()[claim_id].thresholds
-    return {name: thresholds[name] for name in names or thresholds}
-
-
 def is_octahedron(W: Tensor) -> Tensor:
     """Whether models end as the claim on the octahedron says."""
-    return study.octahedron(W, **marks("dyn-octahedron", "kept", "partner", "right"))
+    return study.octahedron(W, **thresholds("dyn-octahedron", "kept", "partner", "right"))
 
 
 def rests(models) -> dict[str, Tensor]:
     """What plateaus each run has, as the claim on plateaus counts them."""
-    return study.plateau_tests(models.W, models.loss, **marks("dyn-plateaus"))
+    return study.plateau_tests(models.W, models.loss, **thresholds("dyn-plateaus"))
 
 
 def percent(models) -> Tensor:
@@ -79,32 +70,25 @@ def levels(uniform) -> Picture:
 
 def windows(uniform, uniform_variants) -> Table:
     """Jumps in longer windows, at a larger rate, with larger batches."""
-    window = marks("dyn-energy-jumps")["window"]
+    window = thresholds("dyn-energy-jumps")["window"]
     rows = {
         f"within {each:.0%} of the steps": described(uniform, each)
         for each in (window, *study.LONGER)
     }
     for name, models in uniform_variants.items():
         rows[f"{name}, within {100 * window:g} %"] = described(models, window)
-    columns = [
-        "jumps a run",
-        "loss falls twice as fast",
-        "no window to compare with",
-        "largest change of a $D_i$",
-    ]
-    return Table(columns, rows)
+    columns = ["jumps a run", "loss falls twice as fast", "no window to compare with"]
+    return Table([*columns, "largest change of a $D_i$"], rows)
 
 
 def described(models, window: float) -> list[str]:
     """Jumps a run, the share at which the loss falls faster, and the largest change of a D_i."""
-    found = study.jumps_of(models, window=window, **marks("dyn-energy-jumps", "least", "after"))
+    least, after, times = thresholds("dyn-energy-jumps", "least", "after", "times").values()
+    found = study.jumps_of(models, window=window, least=least, after=after)
     each = [jump for run in found for jump in run]
-    times = marks("dyn-energy-jumps")["times"]
     faster = [jump.drop > 0 and jump.drop >= times * jump.quiet_drop for jump in each]
     alone = [jump.quiet_drop != jump.quiet_drop for jump in each]  # NaN: no quiet window
-    largest = study.largest_change(
-        models.D, window=window, after=marks("dyn-energy-jumps")["after"]
-    )
+    largest = study.largest_change(models.D, window=window, after=after)
     return [
         f"{len(each) / len(found):.1f}",
         f"{sum(faster) / len(each):.0%}" if each else "–",

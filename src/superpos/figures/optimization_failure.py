@@ -10,6 +10,7 @@ from matplotlib.colors import ListedColormap
 from torch import Tensor
 
 from superpos import RELU_OUTPUT
+from superpos.claims.registry import thresholds
 from superpos.figures.animations import Animation
 from superpos.figures.axes import reference, scale_bar
 from superpos.figures.explorers import Explorer, real, whole
@@ -181,7 +182,7 @@ def runaway(slow, n_disturbances) -> Picture:
     W, b = slow.track[middle, 0, :, :2], slow.track[middle, 0, :, 2]
     moving = (onehot.loss(W, b) > 1e-6).sum().clamp(40, study.FRAMES)
     turns = torch.linspace(0, moving.item(), 41).long().clamp_max(study.FRAMES)
-    W, when = W[turns], study.waits(slow, **study.marks("opt-runaway", "learnt"))[middle]
+    W, when = W[turns], study.waits(slow, **thresholds("opt-runaway", "learnt"))[middle]
     fig, ax = figure(width=TALL, height=TALL)
     reach = 1.12 * W.norm(dim=1).max().item()
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
@@ -308,7 +309,7 @@ def map_table(coarse_maps) -> Table:
 
 def methods(autoencoders, other_autoencoders, n_seeds_sae) -> Picture:
     """True features found by each method, in two ways of training."""
-    cosine = study.marks("opt-resampling", "cosine")["cosine"]
+    cosine = thresholds("opt-resampling", "cosine")["cosine"]
     first, second = (
         study.number_found(each, cosine) for each in (autoencoders, other_autoencoders)
     )
@@ -337,7 +338,7 @@ def methods(autoencoders, other_autoencoders, n_seeds_sae) -> Picture:
 
 def method_table(autoencoders) -> Table:
     """What each method and variant finds, wakes and costs."""
-    found = study.number_found(autoencoders, study.marks("opt-resampling", "cosine")["cosine"])
+    found = study.number_found(autoencoders, thresholds("opt-resampling", "cosine")["cosine"])
     rows = {
         name: [
             told(found[:, k], digits=1),

@@ -174,9 +174,8 @@ class Picture:
         """Show it in a notebook, and on the page as a numbered figure of that name."""
         still = getattr(self.figure, "figure", self.figure)
         forms = self.figure.forms(name, self.alt) if hasattr(self.figure, "forms") else {}
-        display_figure(
-            still, forms, name=name, alt=self.alt, caption=self.caption, numbers=self.numbers
-        )
+        texts = {"name": name, "alt": self.alt, "caption": self.caption}
+        show(still, forms=forms, numbers=self.numbers, **texts)
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,15 @@ class Table:
         display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"superpos": told})
 
 
-def show(fig: Figure, *, name: str, alt: str, caption: str) -> None:
+def show(
+    fig: Figure,
+    *,
+    name: str,
+    alt: str,
+    caption: str,
+    forms: Mapping[str, Any] = MappingProxyType({}),
+    numbers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Show a figure in a notebook, and on the page as a numbered figure.
 
     Parameters
@@ -218,58 +225,22 @@ def show(fig: Figure, *, name: str, alt: str, caption: str) -> None:
         The figure.
     name
         What the text refers to it by, unique in the book: letters, digits and hyphens.
-    alt
-        What a reader who cannot see it should know, with the result in numbers.
-    caption
-        The text below it, in Markdown.
+    alt, caption, numbers
+        As for `Picture`.
+    forms
+        Other forms of it, by MIME type.
 
     Raises
     ------
     InvalidArgument
         If the name, the alternative text or the caption is missing.
     """
-    display_figure(fig, {}, name=name, alt=alt, caption=caption)
-
-
-def display_figure(
-    fig: Figure,
-    others: Mapping[str, Any],
-    *,
-    name: str,
-    alt: str,
-    caption: str,
-    numbers: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Display a figure together with other forms of it, by MIME type; `show` without any."""
-    for argument, value in {"name": name, "alt": alt, "caption": caption}.items():
+    told: dict[str, Any] = {"name": name, "alt": alt, "caption": caption}
+    for argument, value in told.items():
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgument(f"{argument} is {value!r}: every figure needs a text for it")
-    told = {"name": name, "alt": alt, "caption": caption}
     told |= {"numbers": dict(numbers)} if numbers else {}
-    display(
-        {**others, "image/svg+xml": svg(fig), "text/plain": alt},
-        raw=True,
-        metadata={"superpos": told},
-    )
-    display(
-        {"text/markdown": f"*{caption}*", "text/plain": caption},
-        raw=True,
-        metadata={"superpos": {"caption_of": name}},
-    )
-
-
-def show_table(
-    columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, corner: str = ""
-) -> None:
-    """Show a table of texts, as Markdown.
-
-    Parameters
-    ----------
-    columns
-        The heads of the columns.
-    rows
-        The cells of each row by its name.
-    corner
-        The head of the column of names.
-    """
-    Table(columns, rows, corner).show(name="")
+    drawn = {**forms, "image/svg+xml": svg(fig), "text/plain": alt}
+    display(drawn, raw=True, metadata={"superpos": told})
+    below = {"text/markdown": f"*{caption}*", "text/plain": caption}
+    display(below, raw=True, metadata={"superpos": {"caption_of": name}})

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from superpos import codes, geometry, tegum
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.codes import thomson
 from superpos.figures.axes import against_sparsity, plain_ticks, reference
 from superpos.figures.explorers import Explorer, real
@@ -179,7 +179,7 @@ def told_range(compared, alpha: float) -> str:
 
 def blocks(compared) -> Table:
     """The blocks of the best arrangements for α just below 2."""
-    tolerance = load_registry()["tegum-not-only"].thresholds["below"]
+    tolerance = thresholds("tegum-not-only")["below"]
     rows = {
         f"{n} in {d}": [told_blocks(compared[alpha, n, d], tolerance) for alpha in WINDOW]
         for n, d in SPLIT
@@ -201,7 +201,7 @@ def told_blocks(each: study.Compared, tolerance: float) -> str:
 
 def moments(arrangements) -> Picture:
     """The largest cosine and the share of interfering pairs, against α."""
-    edge = load_registry()["tegum-moments"].thresholds["edge"]
+    edge = thresholds("tegum-moments")["edge"]
     found = study.interference(arrangements, edge=edge)
     fig, axes = figure(1, 2, height=MIDDLE)
     names = ("largest |cos|", "share of pairs that interfere")
@@ -299,7 +299,7 @@ def best_ranges(factors) -> str:
 
 def constant_table(constants) -> Table:
     """What the cubic bound says for other constants."""
-    low, high = (load_registry()["tegum-transition"].thresholds[name] for name in ("low", "high"))
+    low, high = thresholds("tegum-transition", "low", "high").values()
     rows = {}
     for C, found in constants.items():
         at, furthest = found.T

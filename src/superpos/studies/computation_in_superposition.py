@@ -13,7 +13,7 @@ from torch import Tensor
 
 from superpos import neurons, stats, sweep, train
 from superpos.claims import rate
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.compute.sweeps import tensors
 from superpos.features import BooleanFeatures, SignedFeatures
 from superpos.neurons import computation
@@ -26,7 +26,7 @@ PROBABILITY = torch.tensor([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001])
 DENSE = torch.tensor([1.0])
 DENSITY = torch.tensor([0.5, 0.2, 0.1, 0.05, 0.02, 0.003])  # of the ANDs' inputs
 ENDS = [0, len(DENSITY) - 1]
-COMPUTED = load_registry()["and-superposed"].thresholds["left"]  # of an AND's variance, at most
+COMPUTED = thresholds("and-superposed")["left"]  # of an AND's variance, at most
 AND_IMPORTANCE = (0.9 ** (torch.arange(20) // 2)) * (torch.arange(20) % 2 == 0)
 STARTS = [0, 3, 6]  # probabilities at which ways to start are compared
 SEEDS_OF_STARTS = 3

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from superpos import RELU_OUTPUT, IndependentFeatures, Procedure, geometry, stats, sweep, train
 from superpos.claims import rate as rate_in_words
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 from superpos.learning import onehot, resampling, sae
@@ -132,12 +132,6 @@ SPARSE = {
     "ours": Way(_SPARSE, OURS),
     "published": Way(f"{_SPARSE}: the claim is this book's own, at a size of its own", THEIRS),
 }
-
-
-def marks(claim_id: str, *names: str) -> dict[str, float]:
-    """Return thresholds of a claim, where others build on what it says."""
-    known = load_registry()[claim_id].thresholds
-    return {name: known[name] for name in names}
 
 
 def stream(seed: int) -> torch.Generator:
@@ -268,7 +262,7 @@ def lopsided(asymmetric):
     ``rooms`` and ``edges``, the rank correlations of each with the length.
     """
     end = asymmetric[6]
-    kept = are_uneven(end.W, marks("opt-many", "uneven")["uneven"])
+    kept = are_uneven(end.W, thresholds("opt-many", "uneven")["uneven"])
     if not kept.any():
         raise InvalidArgument("all solutions are even: lengths that are equal go with nothing")
     W, b = end.W[kept], end.b[kept]
@@ -412,7 +406,7 @@ def symmetric_failure(
 def failed_as_registered(W: Tensor, b: Tensor) -> Tensor:
     """`symmetric_failure` by the thresholds of opt-symmetric-failure."""
     names = ("short", "near", "within", "degrees")
-    return symmetric_failure(W, b, **marks("opt-symmetric-failure", *names))
+    return symmetric_failure(W, b, **thresholds("opt-symmetric-failure", *names))
 
 
 def scanned(decay: float, steps: int, seeds: Sequence[int], how: Descents) -> SimpleNamespace:
@@ -491,7 +485,7 @@ def phases(trained):
     return SimpleNamespace(
         loss=onehot.loss(W, b),
         symmetric=failed_as_registered(W, b),
-        missing=one_missing(W, b, **marks("opt-symmetric-failure", "short", "near")),
+        missing=one_missing(W, b, **thresholds("opt-symmetric-failure", "short", "near")),
     )
 
 
@@ -514,7 +508,7 @@ def recovery_rare(trained, fit, *, failed, early):
     if back.sum() > 1:
         W = trained.W[back, -1]
         done = (loss > failed).sum(1)[back].double() * trained.step.diff()[0]
-        tenth = marks("opt-many", "tenth")
+        tenth = thresholds("opt-many", "tenth")
         measured |= {
             "Median step of recovery": f"{done.median():.0f}",
             "Longest feature in recovered models": stats.told(W.norm(dim=1).amax(1), digits=2),
