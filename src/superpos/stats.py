@@ -81,6 +81,17 @@ def told_rate(outcomes: Tensor) -> str:
     return f"{outcomes.double().mean().item():.0%} [{low:.0%}, {high:.0%}]"
 
 
+def span(values: Tensor, form: str = ".2f") -> str:
+    """Return the lowest and the highest of some values as text.
+
+    Examples
+    --------
+    >>> span(torch.tensor([0.2, 1.0, 0.5]), ".0%")
+    '20% to 100%'
+    """
+    return f"{values.min():{form}} to {values.max():{form}}"
+
+
 def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """Return Spearman's rank correlation of each row of ``values`` with ``order``.
 

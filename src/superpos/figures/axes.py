@@ -43,6 +43,15 @@ def _fraction(value: float) -> str:
     )  # fmt: skip
 
 
+def square(axes: Axes, limit: float, *, cross: bool = False) -> None:
+    """Make axes a square around the origin, without ticks or edges, perhaps with a cross."""
+    if cross:
+        axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
+        axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
 def plain_ticks(axis: Axis) -> None:
     """Write a logarithmic axis's ticks as 1, 2, 5, 10, … instead of powers."""
     axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))

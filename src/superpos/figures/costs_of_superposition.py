@@ -12,6 +12,7 @@ from superpos.figures.axes import band, plain_ticks, size_axis
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, MEDIUM, PENTAGON, THIN, sequence
 from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
+from superpos.stats import span
 from superpos.studies import costs_of_superposition as study
 from superpos.studies.costs_of_superposition import (
     BITS,
@@ -312,7 +313,7 @@ def bits_by_load(by_load, readings) -> Picture:
         "codes. To the right of the line more than 1 % of the readings are wrong.",
         {
             "crossing": crossing(mean["read"], mean["dedicated"]),
-            "read": study.span(readings.read[..., 0]),
+            "read": span(readings.read[..., 0]),
         },
     )
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from superpos import geometry
 from superpos.claims.registry import thresholds
 from superpos.figures.animations import Animation
-from superpos.figures.axes import plain_ticks
+from superpos.figures.axes import plain_ticks, square
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.palette import ACCENT, DIGON, FAINT, FINE, INK, THIN
 from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
@@ -185,7 +185,7 @@ def trajectories(triples) -> Picture:
         cosine = geometry.cosines(triples.W[run, -1])
         for i, j in (cosine > -0.5).triu(1).nonzero().tolist():  # the edges, at the end
             ax.plot(*path[-1, :, [i, j]], color=FAINT, lw=THIN, zorder=0)
-        in_space(ax, 1.25)
+        square(ax, 1.25)
         ax.set_title(name, fontsize=8)
     ends = sum(is_octahedron(triples.W[chosen, -1]).tolist())
     return Picture(
@@ -203,19 +203,13 @@ def turned(W: Tensor, azimuth: float = 30.0) -> Tensor:
     return geometry.seen_from(geometry.aligned(W, W[-1]), azimuth)
 
 
-def in_space(ax, reach: float) -> None:
-    """Make axes a window into space, without ticks or edges."""
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-
-
 def formation(small_triples, steps) -> Picture:
     """The red run, moving: its features in space, turning slowly, and its loss."""
     run = red_run(small_triples)
     W, loss = small_triples.W[run, :SHOWN], small_triples.loss[run, :SHOWN]
     loss, done = loss / loss[0], torch.arange(SHOWN) * (steps // 100)
     fig, axes = figure(1, 2, height=HIGH)
-    in_space(axes[0], 1.3)
+    square(axes[0], 1.3)
     axes[1].plot(done, loss, color=FAINT)
     axes[1].set(yscale="log", xlabel="steps", ylabel="loss, relative to the start")
     plain_ticks(axes[1].yaxis)
@@ -284,7 +278,7 @@ def explorer(triples) -> Picture:
             end = path[-1, :, i]
             axes[0].plot(*torch.stack([0 * end, end]).T, color=colour)
             axes[0].plot(*end, "o", color=colour, ms=6)
-        in_space(axes[0], 1.4)
+        square(axes[0], 1.4)
         axes[1].plot(at, loss, color=FAINT)
         axes[1].plot(at[percent], loss[percent], "o", color=ACCENT)
         axes[1].set(yscale="log", xlabel="% of the steps", ylabel="loss")

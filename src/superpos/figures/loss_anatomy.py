@@ -16,6 +16,7 @@ from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, PENTAGON, PRODUC
 from superpos.figures.plane import arrangement
 from superpos.figures.style import LOW, MIDDLE, PAGE, Picture, Table, figure
 from superpos.optima import decoders
+from superpos.stats import span
 from superpos.studies import loss_anatomy as study
 
 # Formulas against sampling
@@ -279,7 +280,7 @@ def free_products(exact) -> Picture:
     return Picture(
         fig,
         "What each output gets from each input at p = 0.1. Tied: a symmetric matrix with entries "
-        f"from {tied.min():.1f} to {tied.max():.1f}. Free: entries below the diagonal reach "
+        f"from {span(tied, '.1f')}. Free: entries below the diagonal reach "
         f"{free.tril(-1).min():.0f}, above it at most {free.triu(1).abs().max():.1f} in size.",
         "What output $i$ gets from input $j$ at $p = 0.1$, in the best tied model and in the best "
         "free one (features ordered by $\\|W_i\\|/\\|V_i\\|$; colours end at $\\pm 1$).",
@@ -318,7 +319,7 @@ def start_table(exact) -> Table:
     return Table(
         [f"p = {p:g}" for p in study.FREE_P.tolist()],
         {
-            kind: [study.span(value) for value in decoders.distance_from_encoder(W, V)]
+            kind: [span(value) for value in decoders.distance_from_encoder(W, V)]
             for kind, W, V in zip(study.STARTS, exact["W"], exact["V"], strict=True)
         },
         "start",

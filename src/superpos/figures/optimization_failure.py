@@ -12,7 +12,7 @@ from torch import Tensor
 from superpos import RELU_OUTPUT
 from superpos.claims.registry import thresholds
 from superpos.figures.animations import Animation
-from superpos.figures.axes import reference, scale_bar
+from superpos.figures.axes import reference, scale_bar, square
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, sequence
 from superpos.figures.plane import output_plane, zones
@@ -184,9 +184,7 @@ def runaway(slow, n_disturbances) -> Picture:
     turns = torch.linspace(0, moving.item(), 41).long().clamp_max(study.FRAMES)
     W, when = W[turns], study.waits(slow, **thresholds("opt-runaway", "learnt"))[middle]
     fig, ax = figure(width=TALL, height=TALL)
-    reach = 1.12 * W.norm(dim=1).max().item()
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    square(ax, 1.12 * W.norm(dim=1).max().item())
     animation = Animation(fig, [f"step {step}" for step in slow.frame[turns].tolist()], seconds=10)
     for i in range(7):
         colour = ACCENT if i == 6 else INK

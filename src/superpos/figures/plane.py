@@ -14,6 +14,7 @@ from torch import Tensor
 from superpos import geometry
 from superpos.codes import thomson
 from superpos.errors import InvalidArgument
+from superpos.figures.axes import square
 from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, sequence, set_colours, shades
 
 
@@ -32,13 +33,10 @@ def plane(
     if W.ndim != 2 or W.shape[0] != 2:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: a plane needs (2, n)")
     shade = shades(importance, W.shape[1]) if size is None else set_colours(W.shape[1], size)
-    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
-    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    square(axes, limit, cross=True)
     for (x, y), colour in zip(W.T.tolist(), shade, strict=True):
         axes.plot([0, x], [0, y], color=colour, lw=2.4, solid_capstyle="round")
         axes.plot(x, y, "o", color=colour, ms=6, mec="white", mew=0.8)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> None:
@@ -55,8 +53,7 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
     side = torch.linspace(-limit, limit, 41, dtype=W.dtype)
     x, y = torch.meshgrid(side, side, indexing="xy")
     height = W[0, :, None, None] * x + W[1, :, None, None] * y + b[:, None, None]
-    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
-    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    square(axes, limit, cross=True)
     for i, colour in zip(range(W.shape[1]), FEATURES, strict=False):
         if height[i].max() > 0:
             top = height[i].max().item() + 1
@@ -66,8 +63,6 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
         right, up = W[:, i].tolist()
         axes.plot([0, right], [0, up], color=colour, lw=2, solid_capstyle="round")
         axes.plot(right, up, "o", color=colour, ms=6, mec="white", mew=0.8)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
@@ -128,15 +123,12 @@ def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
 
     They are to be turned alike beforehand; see `superpos.geometry.upright`.
     """
-    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
-    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    square(axes, limit, cross=True)
     for k, model in enumerate(W):
         colour = sequence(k, len(W))
         for x, y in model.T.tolist():
             axes.plot([0, x], [0, y], color=colour, lw=0.8, alpha=0.6)
             axes.plot(x, y, "o", color=colour, ms=5, mec="white", mew=0.5)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
@@ -174,8 +166,7 @@ def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
                 str(count), (x, y), color="white", fontsize=8, ha="center", va="center_baseline",
                 zorder=4,
             )  # fmt: skip
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    square(axes, limit)
 
 
 def _standing(where: Tensor) -> np.ndarray:

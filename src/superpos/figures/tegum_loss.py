@@ -25,6 +25,7 @@ from superpos.figures.palette import (
     sequence,
 )
 from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
+from superpos.stats import span
 from superpos.studies import tegum_loss as study
 from superpos.studies.tegum_loss import CODE_DIMENSIONS, DENSITY, PAIRS, REGISTERED, SEARCHED, SIZES
 
@@ -305,9 +306,9 @@ def constant_table(constants) -> Table:
         at, furthest = found.T
         rows[f"C = {C:g}"] = [
             f"{len(found)}",
-            f"{at.min():.2f} to {at.max():.2f}",
+            span(at),
             f"{((at > low) & (at <= high)).double().mean():.0%}",
-            f"{furthest.min():.3f} to {furthest.max():.3f}",
+            span(furthest, ".3f"),
         ]
     return Table(["pairs", "critical α", f"of them in ({low}, {high}]", "largest k/d"], rows)
 

@@ -16,7 +16,7 @@ from superpos.adversarial import Attacked, attacked_loss, mean_input_norm, vulne
 from superpos.claims import rate
 from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
-from superpos.stats import rank_correlation, told
+from superpos.stats import rank_correlation, span, told
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
@@ -152,7 +152,7 @@ def tracks(models, *, correlation, factor):
             "The same test of what attacks add alone": rate(
                 follows(models.added) & near(models.added)
             ),
-            "What attacks add over 1/D*": f"{added.min():.2f} to {added.max():.2f}",
+            "What attacks add over 1/D*": span(added),
         },
     )
 

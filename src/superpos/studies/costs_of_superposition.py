@@ -18,6 +18,7 @@ from superpos import PUBLISHED, IndependentFeatures, Procedure, codes, sweep, tr
 from superpos.codes import capacity, layers, rounding
 from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
+from superpos.stats import span
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 
@@ -119,11 +120,6 @@ def exponent(values: Tensor, count: Sequence[int]) -> Tensor:
     return (values.log() * centred).sum(1) / centred.square().sum()
 
 
-def span(values: Tensor, digits: int = 2) -> str:
-    """Return the lowest and the highest of some values as text."""
-    return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
-
-
 # Signal and noise
 
 
@@ -180,7 +176,7 @@ def noise(interference, *, factor):
         within(interference.typical, lemma, factor).flatten(),
         within(interference.worst, lemma, factor).flatten(),
         {
-            "Estimate over the typical cosine": span(estimate / interference.typical, 1),
+            "Estimate over the typical cosine": span(estimate / interference.typical, ".1f"),
             "Estimate over the worst cosine": span(estimate / interference.worst),
         },
     )
@@ -193,7 +189,7 @@ def noise_rms(interference, *, share):
     times = interference.typical / torch.tensor(random_walk)[:, None]
     return Outcome(
         within(interference.typical, random_walk, 1 + share).flatten(),
-        measured={"Typical cosine times √m": span(times, 3)},
+        measured={"Typical cosine times √m": span(times, ".3f")},
     )
 
 
@@ -261,7 +257,7 @@ def sqrt_l(active_noise, *, low, high, shallow, steep):
                 f"{span(values)} ({kind})" for kind, values in ratio.items()
             ),
             "Exponent of l": ", ".join(
-                f"{span(values, 3)} ({kind})" for kind, values in slope.items()
+                f"{span(values, '.3f')} ({kind})" for kind, values in slope.items()
             ),
         },
     )
@@ -334,8 +330,8 @@ def at_once_rms(readings, *, factor, share):
         within(readings.alone, sizes, factor).flatten(),
         ((noise > 1 - share) & (noise < 1 + share)).flatten(),
         {
-            "m over l*": span(torch.tensor(sizes)[:, None] / readings.alone, 1),
-            "Noise at l = m, against a signal of 1": span(noise, 3),
+            "m over l*": span(torch.tensor(sizes)[:, None] / readings.alone, ".1f"),
+            "Noise at l = m, against a signal of 1": span(noise, ".3f"),
         },
     )
 
@@ -521,12 +517,12 @@ def compounding(chains, crowds, *, grows, kept):
         (alone >= grows) & (threshold <= kept) & (fitted <= kept),
         measured={
             f"Noise at layer {LAYERS} over layer 1": f"Wᵀ alone at least {alone.min():.0f}; "
-            f"threshold {span(threshold)}; fitted alone {span(fitted, 3)}",
-            "ReLU": f"{span(relu, 1)}; two ReLUs {span(two, 1)} (median {two.median():.1f}); "
-            f"fitted with threshold {span(both)}",
+            f"threshold {span(threshold)}; fitted alone {span(fitted, '.3f')}",
+            "ReLU": f"{span(relu, '.1f')}; two ReLUs {span(two, '.1f')} (median "
+            f"{two.median():.1f}); fitted with threshold {span(both)}",
             "With another number of active features": f"threshold, l = 1: "
-            f"{span(crowds.times[0], 3)}; l = 3: {span(crowds.times[2], 1)}; "
-            f"l = 4: {span(crowds.times[3], 1)}",
+            f"{span(crowds.times[0], '.3f')}; l = 3: {span(crowds.times[2], '.1f')}; "
+            f"l = 4: {span(crowds.times[3], '.1f')}",
             "Inputs read wrong with a threshold": f"{wrong[0]:.1%} at layer 1, "
             f"{wrong[-1]:.1%} at layer {LAYERS}",
         },
@@ -685,7 +681,7 @@ def win(readings):
         (readings.thresholded[..., 1] > readings.dedicated).flatten(),
         measured={
             "Times the bits of m features with a dimension each": for_sizes(
-                [span(row, 1) for row in ratio]
+                [span(row, ".1f") for row in ratio]
             )
         },
     )

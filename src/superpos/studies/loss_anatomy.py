@@ -21,7 +21,7 @@ from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_OUTPUT, Model
 from superpos.optima import decoders
-from superpos.stats import best_of
+from superpos.stats import best_of, span
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
@@ -192,7 +192,7 @@ def linear_two_forces(linear, conditions, *, errors):
             "Distance from the formula": furthest(linear.off),
             "With b = 0, loss over formula": f"{third[0]:.3f} at p = 0.01, {third[12]:.2f} at "
             f"p = 0.1, {third[-1]:.1f} at p = 1 (median of {len(unequal)})",
-            "With unequal p": f"{unequal.min():.2f} to {unequal.max():.2f}",
+            "With unequal p": span(unequal),
         },
     )
 
@@ -442,7 +442,7 @@ def sparse_limit(parts, *, least):
         last = parts["best"][n][..., -1, :2].sum(-1)
         told[f"Best models of n = {n}"] = (
             f"{cases.sum()} of {len(cases)}; at p = 0.001 the share of L_0 and L_1 is "
-            f"{last.min():.2%} to {last.max():.2%}"
+            f"{span(last, '.2%')}"
         )
     return Outcome(
         torch.cat([*given.values(), *found.values()]),
@@ -579,11 +579,6 @@ def tied(steps_free, seeds, device):
         n: decoders_trained(n, m, RELU_OUTPUT, Procedure.fast(n, m, steps=steps_free), **at)
         for n, m in FREE_SIZES
     }
-
-
-def span(values: Tensor) -> str:
-    """From the lowest to the highest, in words."""
-    return f"{values.min():.2f} to {values.max():.2f}"
 
 
 @study.test("loss-tied-decoder")

@@ -293,7 +293,7 @@ def tilt(lopsided, *, correlation, weaker):
         bounded & (tilts >= weaker),
         {
             "Rank correlation": stats.told(tilts),
-            "Range": f"{tilt.min():.2f} to {tilt.max():.2f}",
+            "Range": stats.span(tilt),
         },
     )
 
@@ -617,7 +617,7 @@ def gradient(gradients, *, cosine, within):
         parallel & ((by_w * w).sum(1) > 0) & fits,
         measured={
             "The constant": f"{ratio:.6f} (2/49 = {2 / 49:.6f})",
-            "Σ_j (Ŵ_7·W_j)²": f"{along.min():.6f} to {along.max():.6f}",
+            "Σ_j (Ŵ_7·W_j)²": stats.span(along, ".6f"),
         },
     )
 
@@ -670,7 +670,7 @@ def settles(frozen, *, cosine, longest):
     return Outcome(
         parallel & (size > 0) & (size <= longest),
         measured={
-            "‖W_7‖": f"{size.min():.5f} to {size.max():.5f}",
+            "‖W_7‖": stats.span(size, ".5f"),
             "β‖s‖/λ": f"{beta * hexagon.sum(1).norm() / lam:.5f}",
             "ε": f"{(size.mean() / pair.norm()):.5f}",
         },

@@ -15,7 +15,7 @@ from superpos import geometry, losses, neurons, stats, sweep, train
 from superpos.claims import rate
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_HIDDEN, Model
-from superpos.stats import rank_correlation
+from superpos.stats import rank_correlation, span
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 from superpos.training import hidden
@@ -256,7 +256,7 @@ def sets(numbers, *, near, share, chance):
         (whole >= share) & (rotated < chance),
         measured={
             f"Features within {near} of a whole number": f"{whole.mean():.0%}, in groups "
-            f"{whole.min():.0%} to {whole.max():.0%}",
+            f"{span(whole, '.0%')}",
             "After random rotations": f"{rotated.mean():.0%}",
         },
     )

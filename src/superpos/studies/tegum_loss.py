@@ -16,7 +16,7 @@ from torch import Tensor
 from superpos import codes, geometry, sweep, tegum
 from superpos.codes import thomson
 from superpos.compute.executors import scheduler
-from superpos.stats import rank_correlation
+from superpos.stats import rank_correlation, span
 from superpos.studies.study import Outcome, Study
 
 study = Study("tegum_loss")  # nothing is trained
@@ -144,7 +144,7 @@ def domain(cubic, *, least):
     switches = cubic.root[:, 1:] != cubic.root[:, :-1]
     ends = cubic.k.gather(-1, switches.int().argmax(-1, keepdim=True))[:, 0] / cubic.k[:, -1]
     once = (switches.sum(-1) == 1) & cubic.root[:, 0] & ~cubic.root[:, -1]
-    told = f"{ends.min():.3f} to {ends.max():.3f}"
+    told = span(ends, ".3f")
     return Outcome(once & (ends <= 1 / least), measured={"Largest k, as a share of d": told})
 
 
@@ -196,8 +196,7 @@ def critical_alpha(transition, *, one, low, high):
         transits & (critical > low) & (critical <= high),
         transits,
         {
-            "Critical α": f"{critical.min():.3f} to {critical.max():.3f}, median "
-            f"{critical.median():.3f}",
+            "Critical α": f"{span(critical, '.3f')}, median {critical.median():.3f}",
             "Best k just below it": f"{transition.jump.min():.4f} to {transition.jump.max():.0f}",
         },
     )

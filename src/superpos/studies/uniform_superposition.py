@@ -12,7 +12,7 @@ from torch import Tensor
 
 from superpos import IndependentFeatures, Procedure, geometry, sweep, train
 from superpos.claims import rate
-from superpos.stats import rank_correlation, told
+from superpos.stats import rank_correlation, span, told
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 
@@ -174,7 +174,7 @@ def sticks_at(D_star: Tensor, value: float, *, within: float, times: float) -> T
 def stay(D_star: Tensor, inverse_p: Tensor, value: float) -> str:
     """The range of 1/p over which D* is within 5 % of a value, in words."""
     near = inverse_p[(D_star / value - 1).abs() <= 0.05]
-    return f"{near.min():.1f} to {near.max():.1f}" if len(near) else "nowhere"
+    return span(near, ".1f") if len(near) else "nowhere"
 
 
 @study.test("uniform-sticky")
