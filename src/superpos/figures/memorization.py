@@ -26,8 +26,7 @@ ALL_COLOUR, BATCH_COLOUR = ACCENT, INK
 
 def few_planes(few, few_hidden, n_seeds_few) -> Picture:
     """Examples and features of the best run at each small T."""
-    names = ("within", "narrow", "wide")
-    marks = {name: value for name, value in thresholds("mem-examples").items() if name in names}
+    marks = thresholds("mem-examples", "within", "narrow", "wide")
     polygons = [regular_polygon(h, **marks) for h in few_hidden]
     rates = [f"{int(each.sum())} of {n_seeds_few}" for each in polygons]
     best = few.train.argmin(1).tolist()

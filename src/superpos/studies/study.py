@@ -30,7 +30,7 @@ from typing import Any
 
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import load_registry, thresholds
 from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
@@ -160,7 +160,7 @@ class Study:
         For arrays that do not come from the chapter's own experiments: made by hand, or trained in
         another way.
         """
-        return self.test_of(claim_id)(*found, **load_registry()[claim_id].thresholds)
+        return self.test_of(claim_id)(*found, **thresholds(claim_id))
 
     def ways(self, claim_id: str) -> dict[str, Way]:
         """Return the ways to train a claim's models, by name; none where nothing is trained."""
