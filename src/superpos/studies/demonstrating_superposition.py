@@ -17,7 +17,8 @@ from superpos.models import LINEAR, RELU_OUTPUT
 from superpos.stats import best_of
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import PUBLISHED, Procedure, published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import PUBLISHED, Procedure
 
 PLANE = torch.tensor([1.0, 0.2, 0.1])  # p with five features
 PROBABILITY = torch.tensor([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001])  # p with twenty and eighty
@@ -28,11 +29,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure(**{"steps": steps, "learning_rate": 0.03, **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with as many models in an array as it has at such sizes."""
-    return published(n, m, instances=10 if n == 5 else 20, steps=steps)
-
-
 study = Study(
     "demonstrating_superposition",
     {
@@ -41,13 +37,11 @@ study = Study(
             "each output's own input integrated; the linear model's loss is exact",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, biases "
-            "0, Glorot weights over an array of 10 models with five features, as in the authors' "
-            "notebook, and of 20 with more (the source does not say; there it has 100 features)",
-            theirs,
-            settings={"steps": 10_000, "steps_large": 10_000},
-            quick={"steps": 2000, "steps_large": 1000},
+        "published": elhage_notebook(
+            "an array of 10 models with five features, as in the authors' notebook, and of 20 with "
+            "more (the source does not say; there it has 100 features), biases 0",
+            lambda n: 10 if n == 5 else 20,
+            {"steps": 2000, "steps_large": 1000},
         ),
     },
 )

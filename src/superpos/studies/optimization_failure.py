@@ -99,38 +99,35 @@ study = Study(
     },
 )
 
-_SIX = "AdamW at 0.001 with weight decay 0.01 on all one-hot examples, 25 000 steps, biases from 0"
-SIX = {
-    "ours": Way(_SIX, OURS),
-    "published": Way(f"{_SIX}; the source does not say rate, decay and initial scale", THEIRS),
-}
-STILL = {
-    "ours": Way("plain descent at a rate of 0.5 on all one-hot examples, 20 000 steps", OURS),
+
+def ways(told: str, unsaid: str, theirs: Descents = THEIRS) -> dict[str, Way]:
+    """The ways to train a claim's own models; the source leaves something unsaid."""
+    return {"ours": Way(told, OURS), "published": Way(told + unsaid, theirs)}
+
+
+SIX = ways(
+    "AdamW at 0.001 with weight decay 0.01 on all one-hot examples, 25 000 steps, biases from 0",
+    "; the source does not say rate, decay and initial scale",
+)
+BY_HAND = ways(
+    "plain descent on all one-hot examples, from a state made by hand",
+    "; the source does not say for how many steps",
+)
+SPARSE = ways(
+    "Adam at 0.005 on 64 activations a step, a price of 0.2, encoder biases from −1",
+    ": the claim is this book's own, at a size of its own",
+)
+UNEVEN = ways(
+    "plain descent at a rate of 0.5 on all one-hot examples, 20 000 steps",
+    "; how the source found uneven solutions it does not say, and AdamW leaves hardly any",
+    OURS,
+)
+STILL = UNEVEN | {
     "published": Way(
         "AdamW at 0.001 with weight decay 0.01 on all one-hot examples, 20 000 steps; how the "
         "source found such solutions it does not say",
         THEIRS,
-    ),
-}
-UNEVEN = {
-    "ours": STILL["ours"],
-    "published": Way(
-        STILL["ours"].told + "; how the source found uneven solutions it does not say, and AdamW "
-        "leaves hardly any",
-        OURS,
-    ),
-}
-_PLAIN = "plain descent on all one-hot examples, from a state made by hand"
-BY_HAND = {
-    "ours": Way(_PLAIN, OURS),
-    "published": Way(f"{_PLAIN}; the source does not say for how many steps", THEIRS),
-}
-
-
-_SPARSE = "Adam at 0.005 on 64 activations a step, a price of 0.2, encoder biases from −1"
-SPARSE = {
-    "ours": Way(_SPARSE, OURS),
-    "published": Way(f"{_SPARSE}: the claim is this book's own, at a size of its own", THEIRS),
+    )
 }
 
 

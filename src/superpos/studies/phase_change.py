@@ -16,7 +16,7 @@ from superpos.claims import rate
 from superpos.losses import exact_loss
 from superpos.optima import branches, phases
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
 
 JOINT = phases.THREE_FEATURES.index("joint")
 NO_KIND = phases.TWO_FEATURES.index("none of these")
@@ -26,11 +26,6 @@ NEARLY = replace(PUBLISHED, batch_size=64, integrate=True)  # less work, and les
 def ours(n: int, m: int, steps: int, *, patient: bool = False) -> Procedure:
     """The published rate and length with less noise; or, patiently, the book's default."""
     return Procedure() if patient else replace(NEARLY, steps=steps)
-
-
-def theirs(n: int, m: int, steps: int, *, patient: bool = False) -> Procedure:
-    """The authors' notebook, with the ten models of a cell in one array."""
-    return Procedure() if patient else published(n, m, instances=10, steps=steps)
 
 
 DEFAULT = (
@@ -46,13 +41,11 @@ study = Study(
             "own input integrated",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook; for these "
-            "diagrams the source does not say)",
-            theirs,
-            settings={"steps_published": 10_000},
-            quick={"steps_published": 1000},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook; for these diagrams the "
+            "source does not say)",
+            10,
+            {"steps_published": 1000},
         ),
     },
 )

@@ -34,9 +34,10 @@ def elhage_notebook(
     ({'steps': 10000}, {'steps': 1000})
     """
 
+    count = (lambda n: instances) if isinstance(instances, int) else instances
+
     def procedure(n: int, m: int, steps: int, **kind) -> Procedure:
-        count = instances if isinstance(instances, int) else instances(n, **kind)
-        return published(n, m, instances=count, steps=steps)
+        return published(n, m, instances=count(n, **kind), steps=steps)
 
     return Way(
         "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
