@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -90,6 +91,17 @@ def span(values: Tensor, form: str = ".2f") -> str:
     '20% to 100%'
     """
     return f"{values.min():{form}} to {values.max():{form}}"
+
+
+def listed(values: Iterable, form: str = ".2f") -> str:
+    """Return numbers, or the entries of a tensor ``(k,)``, as text, one after the other.
+
+    Examples
+    --------
+    >>> listed(torch.tensor([0.2, 1.0, 0.5]), ".0%")
+    '20%, 100%, 50%'
+    """
+    return ", ".join(f"{value:{form}}" for value in values)
 
 
 def rank_correlation(values: Tensor, order: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from superpos.figures.palette import (
 from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE
-from superpos.stats import told_rate
+from superpos.stats import listed, told_rate
 from superpos.studies import computation_in_superposition as study
 
 PARTS = thresholds("abs-superposed", "dense", "both", "sparse")
@@ -82,7 +82,7 @@ def stacks(large, n_seeds) -> Picture:
     )  # fmt: skip
 
     def means(kind):
-        return ", ".join(f"{c:.1f}" for c in kind.sum(-1).double().mean(0).tolist())
+        return listed(kind.sum(-1).double().mean(0), ".1f")
 
     return Picture(
         fig,

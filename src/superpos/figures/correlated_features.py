@@ -16,7 +16,7 @@ from superpos.figures.matrices import products
 from superpos.figures.palette import ACCENT, FAINT, INK, PRODUCTS, SETS
 from superpos.figures.plane import plane
 from superpos.figures.style import HIGH, LOW, MIDDLE, TALL, Picture, Table, figure
-from superpos.stats import rate_interval, told, told_rate
+from superpos.stats import listed, rate_interval, told, told_rate
 from superpos.studies import correlated_features as study
 from superpos.studies import sets
 
@@ -47,7 +47,7 @@ def pairs(two_pairs) -> Picture:
         fig,
         "Left, the best run of each kind at p = 0.1: correlated partners at a right angle, "
         "anticorrelated partners antipodal. Right, shares of runs at p = "
-        + ", ".join(f"{p:.2g}" for p in study.DENSITIES)
+        + listed(study.DENSITIES, ".2g")
         + f": correlated partners at a right angle {study.over_p(orthogonal)}; correlated partners "
         f"in one direction {study.over_p(collapsed)}; anticorrelated partners antipodal "
         f"{study.over_p(antipodal)}.",
@@ -180,7 +180,7 @@ def collapse_planes(optimum) -> Picture:
         lengths = sorted(geometry.squared_norms(optimum.W[k]).tolist())
         lines.append(
             f"at p = {p[k]:.2f} the number of collapsed pairs is {count[k]} and the squared "
-            "lengths are " + ", ".join(f"{value:.2f}" for value in lengths)
+            "lengths are " + listed(lengths)
         )
     return Picture(
         fig,

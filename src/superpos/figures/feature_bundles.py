@@ -11,6 +11,7 @@ from superpos.bundles import planted, regions
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, MEDIUM, PRODUCTS
 from superpos.figures.style import MIDDLE, Picture, Table, figure
+from superpos.stats import listed
 from superpos.studies.feature_bundles import NOISE, compared, most_persistent, stream
 
 HOLES = (("triangle", "triangle"), ("triangle", "polygon 5"), ("digon", "tetrahedron"))
@@ -32,10 +33,7 @@ def noise(noise_curves) -> Picture:
     axes[1].set(title="two to four summands")
     axes[0].legend(loc="center right")
     axes[1].legend(loc="lower left")
-    told = (
-        f"{name} " + ", ".join(f"{value:.0%}" for value in share)
-        for name, share in (pairs | curves).items()
-    )
+    told = (f"{name} {listed(share, '.0%')}" for name, share in (pairs | curves).items())
     return Picture(
         fig,
         f"Share of direct sums that are found, at σ = {', '.join(map(str, NOISE))}: "
@@ -126,11 +124,8 @@ def trained_models(trained) -> Picture:
     ax.set_xticks([2, 3, 4, 6, 8], ["2", "3", "4", "6", "8"])
     ax.minorticks_off()
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    told = (
-        f"{name} in {', '.join(f'{value:.0%}' for value in share)}"
-        for name, share in shares.items()
-    )
-    at = ", ".join(f"{x:.2g}" for x in trained.inverse_p.tolist())
+    told = (f"{name} in {listed(share, '.0%')}" for name, share in shares.items())
+    at = listed(trained.inverse_p, ".2g")
     return Picture(
         fig,
         f"Shares of trained models, for 1/p = {at}: " + "; ".join(told) + ".",

@@ -19,7 +19,7 @@ from superpos.figures.plane import output_plane, zones
 from superpos.figures.style import HIGH, LOW, MIDDLE, TALL, Picture, Table, figure
 from superpos.learning import boundaries, onehot
 from superpos.learning.onehot import AdamW
-from superpos.stats import mean_interval, told, told_rate
+from superpos.stats import listed, mean_interval, told, told_rate
 from superpos.studies import optimization_failure as study
 
 DRAWN = 60  # models whose features are drawn
@@ -277,7 +277,7 @@ def zoom_table(windows) -> Table:
     for (name, zoom), window in windows.items():
         unsure, *dimensions = _rough(window)
         rows[f"{name}, × {1 / zoom:g}"] = [
-            ", ".join(f"{value:.2f}" for value in unsure.tolist()),
+            listed(unsure),
             *(f"{value:.2f}" for value in dimensions),
         ]
     return Table(

@@ -25,7 +25,7 @@ from superpos.figures.palette import (
     sequence,
 )
 from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
-from superpos.stats import span
+from superpos.stats import listed, span
 from superpos.studies import tegum_loss as study
 from superpos.studies.tegum_loss import CODE_DIMENSIONS, DENSITY, PAIRS, REGISTERED, SEARCHED, SIZES
 
@@ -210,10 +210,10 @@ def moments(arrangements) -> Picture:
         over_trials(ax, REGISTERED, values, values.mean(0), lw=THIN)
         ax.set(xscale="log", xlabel="α", ylabel=name, ylim=(0, 1.05))
         plain_ticks(ax.xaxis)
-    largest, share = (study.listed(values.mean(0)) for values in found)
+    largest, share = (listed(values.mean(0)) for values in found)
     return Picture(
         fig,
-        f"Over α of {', '.join(f'{alpha:g}' for alpha in REGISTERED)}, the best arrangements of "
+        f"Over α of {listed(REGISTERED, 'g')}, the best arrangements of "
         f"{len(SIZES)} pairs of n and d: the mean largest cosine is {largest}, the mean share of "
         f"pairs that interfere {share}.",
         "The best arrangements found: grey, each pair of $n$ and $d$; black, their mean.",
@@ -237,7 +237,7 @@ def effective(effective, n_seeds) -> Picture:
     reference(axes[0], y=[2])
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1.03)
-    alpha, fit = (study.listed(values.median(0).values) for values in drawn.values())
+    alpha, fit = (listed(values.median(0).values) for values in drawn.values())
     dense = {
         "dense fit": effective.correlation,
         "own": effective.own_alpha,
@@ -245,7 +245,7 @@ def effective(effective, n_seeds) -> Picture:
     }
     return Picture(
         fig,
-        f"The effective α at p = {', '.join(f'{x:g}' for x in DENSITY.tolist())}: median {alpha}, "
+        f"The effective α at p = {listed(DENSITY, 'g')}: median {alpha}, "
         f"over {n_seeds} sets of arrangements. The rank correlation with the exact loss is {fit}.",
         "The $\\alpha$ that orders arrangements as the exact loss does, and how well; grey, sets "
         "of random arrangements; black, the median. Dotted: the critical $\\alpha$.",

@@ -18,6 +18,7 @@ from superpos.compute.sweeps import tensors
 from superpos.features import BooleanFeatures, SignedFeatures
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE, PAIRWISE_AND
+from superpos.stats import listed
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
@@ -182,7 +183,7 @@ def superposed(large, *, slope, dense, both, sparse):
     passed = torch.stack(list(parts.values())).sum(0)
     counts = served.any(-2).sum(-1).double().mean(0).tolist()
     told = {name: rate(part) for name, part in parts.items()}
-    told["Features served at the seven p"] = ", ".join(f"{count:.1f}" for count in counts)
+    told["Features served at the seven p"] = listed(counts, ".1f")
     return Outcome(passed == 4, passed == 3, told)
 
 
@@ -275,10 +276,10 @@ def ands_superposed(logic, *, left, own):
     """More ANDs than neurons once inputs are sparse, and not while they are dense."""
     number = (logic.left <= left).sum(-1).double()
     counts = number.mean(0).tolist()
-    at = ", ".join(f"{p:g}" for p in DENSITY.tolist())
+    at = listed(DENSITY, "g")
     return Outcome(
         (number[:, 0] <= own) & (number[:, -1] > own),
-        measured={f"ANDs computed at p = {at}": ", ".join(f"{count:.1f}" for count in counts)},
+        measured={f"ANDs computed at p = {at}": listed(counts, ".1f")},
     )
 
 

@@ -20,7 +20,7 @@ from superpos.compute.executors import scheduler
 from superpos.compute.processes import in_parallel
 from superpos.compute.sweeps import tensors
 from superpos.features import AnticorrelatedSets, CorrelatedSets
-from superpos.stats import told, told_rate
+from superpos.stats import listed, told, told_rate
 from superpos.studies import sets
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
@@ -196,7 +196,7 @@ def collapsed_pairs(W: Tensor, *, cosine: float, kept: float = REPRESENTED) -> T
 
 def over_p(shown: Tensor) -> str:
     """The rates of some outcome ``(seeds, densities)``, in words."""
-    return ", ".join(f"{r:.0%}" for r in shown.double().mean(0).tolist())
+    return listed(shown.double().mean(0), ".0%")
 
 
 @study.test("corr-orthogonal")

@@ -14,7 +14,7 @@ from superpos import geometry, sweep, train
 from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import LINEAR, RELU_OUTPUT
-from superpos.stats import best_of
+from superpos.stats import best_of, listed
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
@@ -314,7 +314,7 @@ def entering(W: Tensor, *, kept, interference, opposite, share) -> tuple[Tensor,
 def mean_counts(W: Tensor) -> str:
     """The mean number of represented features in each setting, in words."""
     count = geometry.represented(W).sum(-1).double().mean(0)
-    return ", ".join(f"{c:.1f}" for c in count.tolist())
+    return listed(count, ".1f")
 
 
 @study.test("demo-more-features")

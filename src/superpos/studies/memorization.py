@@ -15,7 +15,7 @@ from superpos import Procedure, geometry, sweep
 from superpos.claims.registry import in_words
 from superpos.compute.sweeps import tensors
 from superpos.learning import memorization
-from superpos.stats import told, told_rate
+from superpos.stats import listed, told, told_rate
 from superpos.studies.study import Outcome, Study, Way
 
 FEW = (3, 5, 8)  # numbers of examples of many features
@@ -186,7 +186,7 @@ def examples(few, few_hidden, *, within, narrow, wide, share):
             )
             for T, shown, each in zip(few.T.tolist(), polygons, small, strict=True)
         }
-        | {"Training loss": ", ".join(f"{loss:.3f}" for loss in few.train.mean(1).tolist())},
+        | {"Training loss": listed(few.train.mean(1), ".3f")},
     )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from superpos import codes, geometry, sweep, tegum
 from superpos.codes import thomson
 from superpos.compute.executors import scheduler
-from superpos.stats import rank_correlation, span
+from superpos.stats import listed, rank_correlation, span
 from superpos.studies.study import Outcome, Study
 
 study = Study("tegum_loss")  # nothing is trained
@@ -356,11 +356,6 @@ def moments(arrangements, *, edge, slack, change):
     )
 
 
-def listed(values: Tensor) -> str:
-    """Values with two digits, in words."""
-    return ", ".join(f"{x:.2f}" for x in values.tolist())
-
-
 # The α of the toy model
 
 
@@ -404,16 +399,14 @@ def regimes(effective, *, critical, correlation):
     def median(values):
         return listed(values.median(0).values)
 
-    at = ", ".join(f"{x:g}" for x in DENSITY.tolist())
+    at = listed(DENSITY, "g")
     return Outcome(
         (alpha[:, -1] > critical) & (alpha[:, 0] < critical) & rises,
         alpha[:, -1] > alpha[:, 0],
         {
             f"Median effective α at p = {at}": median(alpha),
             "Its rank correlation with the loss": median(effective.correlation),
-            "Fits better with max(cos, 0)": ", ".join(
-                f"{x:.0%}" for x in effective.one_sided.mean(0).tolist()
-            ),
+            "Fits better with max(cos, 0)": listed(effective.one_sided.mean(0), ".0%"),
             "With a bias for each feature": f"{median(effective.own_alpha)} (rank correlation "
             f"{median(effective.own_correlation)})",
         },
