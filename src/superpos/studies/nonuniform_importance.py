@@ -137,13 +137,9 @@ def at_rest(p_others, relative, kinds, steps, *, seeds, procedure, device="cpu")
         p, I = torch.broadcast_tensors(*varied(p_others)(s[:, None]))
         p, I = p[:, kind], I[:, kind]
         run = train(
-            IndependentFeatures(5, p),
-            2,
-            importance=I,
-            seeds=seed,
-            procedure=procedure(5, 2, steps),
-            device=device,
-        )
+            IndependentFeatures(5, p), 2, importance=I, seeds=seed,
+            procedure=procedure(5, 2, steps), device=device,
+        )  # fmt: skip
         rest = optima.minimise(run.W, run.b, p, I)
         return {"W": (["dimension", "feature"], rest.W)}
 
