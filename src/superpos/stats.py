@@ -155,6 +155,30 @@ def best_of(loss: Tensor, values: Tensor) -> Tensor:
     return values.gather(0, index.expand(1, *values.shape[1:]))[0]
 
 
+def best_of_each(loss: Tensor, values: Tensor, tries: int) -> Tensor:
+    """Return `best_of` for every so many tries, in order: ``(groups, *settings, ...)``.
+
+    Parameters
+    ----------
+    loss, values
+        As for `best_of`; what is left at the end, too few for a group, does not count.
+    tries
+        In a group, at least 1.
+
+    Examples
+    --------
+    >>> loss, values = torch.tensor([0.3, 0.2, 0.4, 0.1, 0.0]), torch.tensor([1, 2, 3, 4, 5])
+    >>> best_of_each(loss, values, 2)
+    tensor([2, 4])
+    """
+    groups = len(loss) // checks.whole_number("tries", tries)
+
+    def grouped(each: Tensor) -> Tensor:
+        return each[: groups * tries].unflatten(0, (groups, tries)).transpose(0, 1)
+
+    return best_of(grouped(loss), grouped(values))
+
+
 def share_of_best(loss: Tensor, shown: Tensor, tries: int) -> Tensor:
     """Return how often the best of some tries shows something, over all choices of them: ``(...)``.
 

@@ -27,7 +27,7 @@ from superpos.figures.palette import (
 from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE
-from superpos.stats import listed, told_rate
+from superpos.stats import best_of_each, listed, told_rate
 from superpos.studies import computation_in_superposition as study
 
 PARTS = thresholds("abs-superposed", "dense", "both", "sparse")
@@ -315,7 +315,7 @@ def plain_table(plain_variants) -> Table:
     rows = {}
     for name, run in plain_variants.items():
         shown = computation.two_sided(run.W[:, 0], run.V[:, 0])
-        best = study.best_of(shown, run.loss[:, 0], 10)
+        best = best_of_each(run.loss[:, 0], shown, 10)
         rows[name] = [told_rate(shown), told_rate(best)]
     return Table(["one run", "best of ten"], rows)
 

@@ -120,11 +120,6 @@ def plain_variants(plain, seeds_plain, steps_plain, procedure, device):
     }
 
 
-def best_of(outcome: Tensor, loss: Tensor, runs: int) -> Tensor:
-    """Whether the run with the lowest loss of each so many shows the outcome."""
-    return stats.best_of(loss.reshape(-1, runs).T, outcome.reshape(-1, runs).T)
-
-
 @study.test("abs-plain")
 def two_neurons_each(plain, *, rest, low, high, runs):
     """Each feature has one neuron for either side."""
@@ -135,7 +130,7 @@ def two_neurons_each(plain, *, rest, low, high, runs):
     others = loss[~shown]
     return Outcome(
         shown,
-        best_of(shown, loss, runs),
+        stats.best_of_each(loss, shown, runs),
         {
             "Largest loss of the runs that show it": f"{loss[shown].max():.1e}"
             if shown.any()

@@ -14,7 +14,7 @@ from superpos import geometry, sweep, train
 from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import LINEAR, RELU_OUTPUT
-from superpos.stats import best_of, listed
+from superpos.stats import best_of_each, listed
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
@@ -148,15 +148,9 @@ def pentagon(W: Tensor, *, kept: float, narrow: float, wide: float) -> Tensor:
 
 def picture(shown: Tensor, loss: Tensor, tries: int) -> Outcome:
     """Judge single runs, and in the weaker reading the best of some, the one of lowest loss."""
-    groups = len(loss) // tries
-
-    def grouped(values: Tensor) -> Tensor:
-        return values[: groups * tries].reshape(groups, tries).T
-
     gap = loss[~shown].mean() / loss.min() - 1
     told = {"Runs that show something else": f"lose {gap:.1%} more than the best, on average"}
-    best = best_of(grouped(loss), grouped(shown))
-    return Outcome(shown, best, {} if shown.all() else told)
+    return Outcome(shown, best_of_each(loss, shown, tries), {} if shown.all() else told)
 
 
 @study.test("demo-dense-orthogonal")

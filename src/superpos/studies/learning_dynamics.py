@@ -15,7 +15,7 @@ from superpos.claims import rate
 from superpos.compute.sweeps import tensors
 from superpos.features import CorrelatedSets, IndependentFeatures
 from superpos.learning import dynamics
-from superpos.stats import best_of
+from superpos.stats import best_of_each
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import PUBLISHED, Procedure
@@ -254,15 +254,10 @@ def ends_as_octahedron(triples, *, kept, partner, right, tries):
     marks = {"kept": kept, "partner": partner, "right": right}
     half = (triples.W.shape[1] - 1) // 2
     ends = octahedron(triples.W[:, -1], **marks)
-    whole = len(ends) // tries * tries
-
-    def in_groups(values):
-        return values[:whole].reshape(-1, tries).T
-
     lost = (geometry.squared_norms(triples.W[:, -1]) < kept).any(-1)
     return Outcome(
         ends,
-        best_of(in_groups(triples.loss[:, -1]), in_groups(ends)),
+        best_of_each(triples.loss[:, -1], ends, tries),
         {
             "After half of the steps": rate(octahedron(triples.W[:, half], **marks)),
             "Of the others": f"{int(lost.sum())} have lost a feature, "

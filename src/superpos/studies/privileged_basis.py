@@ -123,10 +123,7 @@ def best(finalists):
 @study.experiment
 def winners(models):
     """W of the best of every fifty models: ``(groups, densities, m, n)``."""
-    groups = models.loss.view(-1, GROUP, len(DENSITIES))
-    W = models.W.view(-1, GROUP, *models.W.shape[1:])
-    winner = groups.argmin(1)[:, None, :, None, None]
-    return W.gather(1, winner.expand(-1, 1, -1, M, N))[:, 0]
+    return stats.best_of_each(models.loss, models.W, GROUP)
 
 
 @study.experiment
