@@ -198,6 +198,16 @@ def test_equal_values_share_their_rank():
     assert found.item() == pytest.approx(1.5 / 3**0.5)
 
 
+def test_each_row_may_have_an_order_of_its_own():
+    generator = torch.Generator().manual_seed(0)
+    values, order = torch.rand(2, 4, 9, generator=generator)
+    alone = [
+        rank_correlation(row[None], own).item() for row, own in zip(values, order, strict=True)
+    ]
+    assert rank_correlation(values, order).tolist() == alone
+    assert rank_correlation(values, order[0]).tolist() != alone
+
+
 def test_an_infinite_value_is_the_largest():
     found = rank_correlation(torch.tensor([[1.0, math.inf, 0.0]]), torch.tensor([2.0, 3.0, 1.0]))
     assert found.item() == pytest.approx(1)

@@ -112,7 +112,7 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     values
         ``(trials, k)``.
     order
-        ``(k,)``.
+        ``(k,)``, or ``(trials, k)`` where each row has its own.
 
     Returns
     -------
@@ -126,7 +126,8 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """
     from scipy import stats
 
-    return torch.tensor([stats.spearmanr(row, order)[0] for row in values])
+    pairs = zip(values, order.expand(values.shape), strict=True)
+    return torch.tensor([stats.spearmanr(row, own)[0] for row, own in pairs])
 
 
 def best_of(loss: Tensor, values: Tensor) -> Tensor:

@@ -265,7 +265,7 @@ def size_table(models, sizes, short, n_features, n_hidden) -> Table:
         ratio = total / count
         rows[name] = [
             f"{(total.amax(-1) / total[:, 0]).mean():.1f}",
-            f"{study.ranks(total, count).mean():.2f}",
+            f"{rank_correlation(total, count).mean():.2f}",
             span(ratio),
         ]
     heads = ["highest over p = 1", "rank correlation with 1/D*", "vulnerability over 1/D*"]

@@ -123,12 +123,6 @@ def rises(models, *, times, weaker, packed):
     )
 
 
-def ranks(values: Tensor, per_dimension: Tensor) -> Tensor:
-    """Rank correlation of each seed's values with its features per dimension: ``(seeds,)``."""
-    pairs = zip(values, per_dimension, strict=True)
-    return torch.cat([rank_correlation(row[None], order) for row, order in pairs])
-
-
 @study.test("adv-tracks")
 def tracks(models, *, correlation, factor):
     """Vulnerability rises with 1/D* and stays near it."""
@@ -136,7 +130,7 @@ def tracks(models, *, correlation, factor):
     per_dimension = 1 / geometry.dimensions_per_feature(models.W)
 
     def follows(values):
-        return ranks(values, per_dimension) >= correlation
+        return rank_correlation(values, per_dimension) >= correlation
 
     def near(values):
         ratio = values / per_dimension
@@ -147,7 +141,7 @@ def tracks(models, *, correlation, factor):
         follows(vulnerable) & near(vulnerable),
         follows(vulnerable),
         {
-            "Rank correlation": told(ranks(vulnerable, per_dimension)),
+            "Rank correlation": told(rank_correlation(vulnerable, per_dimension)),
             "Largest vulnerability over 1/D*": told((vulnerable / per_dimension).amax(-1)),
             "The same test of what attacks add alone": rate(
                 follows(models.added) & near(models.added)

@@ -22,7 +22,7 @@ from superpos.compute.sweeps import tensors
 from superpos.features import AnticorrelatedSets, CorrelatedSets
 from superpos.stats import listed, told, told_rate
 from superpos.studies import sets
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, on_cores
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import PUBLISHED, Procedure
 
@@ -391,8 +391,7 @@ def optimum(n_densities, steps_collapse, seeds_collapse, procedure):
             "loss": (["start"], found.loss.mT),
         }
 
-    on_cores = scheduler() or "processes"
-    found = tensors(sweep(collapse, {"p": p}, cells_at_once=10, executor=on_cores))
+    found = tensors(sweep(collapse, {"p": p}, cells_at_once=10, executor=on_cores()))
     first, each = found.loss.argmin(1), torch.arange(len(p))
     W, b = found.W[each, first], found.b[each, first]
     beside = torch.stack([(each - 1).clamp_min(0), (each + 1).clamp_max(len(p) - 1)])

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from superpos import PUBLISHED, IndependentFeatures, Procedure, codes, sweep, train
 from superpos.codes import capacity, layers, rounding
-from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
 from superpos.stats import span
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, on_cores
 from superpos.studies.ways import elhage_notebook
 
 SIZES = ((64, 256), (128, 512), (256, 1024), (256, 4096))  # m and n of random codes
@@ -74,8 +73,8 @@ def over(values: Sequence, seeds: Sequence[int], measure: Callable) -> SimpleNam
         }
 
     grid = {"place": range(len(values)), "seed": seeds}
-    where = scheduler() or "processes"
-    return tensors(sweep(experiment, grid, cells_at_once=-(-len(seeds) // 4), executor=where))
+    quarter = -(-len(seeds) // 4)
+    return tensors(sweep(experiment, grid, cells_at_once=quarter, executor=on_cores()))
 
 
 def each(seeds: Sequence[int], measure: Callable) -> SimpleNamespace:
@@ -564,8 +563,8 @@ def rounded_models(procedure: Procedure, seeds: Sequence[int], *, first_seed: in
         exact = rounding.rounded_loss(W, b, x)
         return {"exact": exact / signal, "apart": apart / signal, "rounded": rows}
 
-    half, where = -(-len(seeds) // 2), scheduler() or "processes"
-    return tensors(sweep(experiment, {"seed": seeds}, cells_at_once=half, executor=where))
+    half = -(-len(seeds) // 2)
+    return tensors(sweep(experiment, {"seed": seeds}, cells_at_once=half, executor=on_cores()))
 
 
 @study.experiment

@@ -16,13 +16,12 @@ from superpos import geometry, losses, optima, sweep, train
 from superpos.claims import rate
 from superpos.claims.registry import in_words
 from superpos.codes import thomson
-from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_OUTPUT, Model
 from superpos.optima import decoders
 from superpos.stats import best_of, span
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, on_cores
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
 
@@ -115,7 +114,7 @@ def over_models(check: Callable[[Given], Mapping[str, Tensor]], seeds: Sequence[
         found = [check(random_model(int(k))) for k in seed]
         return {name: torch.stack([each[name] for each in found]) for name in found[0]}
 
-    return sweep(experiment, {"seed": seeds}, executor=scheduler() or "processes")
+    return sweep(experiment, {"seed": seeds}, executor=on_cores())
 
 
 # Two forces
@@ -472,8 +471,8 @@ def arrangements(n_tries, first_seed):
                 "kinds": torch.tensor(kinds),
             }
 
-        grid, where = {"n": torch.tensor(list(SPACES[m]))}, scheduler() or "processes"
-        return tensors(sweep(experiment, grid, cells_at_once=1, executor=where))
+        grid = {"n": torch.tensor(list(SPACES[m]))}
+        return tensors(sweep(experiment, grid, cells_at_once=1, executor=on_cores()))
 
     solved = {m: in_space(m) for m in SPACES}
     return {

@@ -31,6 +31,7 @@ from typing import Any
 from torch import Tensor
 
 from superpos.claims.registry import load_registry, thresholds
+from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
@@ -339,6 +340,11 @@ class Run:
         parameter = _parameter(name)
         value = self.settings[parameter]
         return value if name == parameter else range(self._first_seed, self._first_seed + value)
+
+
+def on_cores() -> str:
+    """Return where sweeps of many small pieces are computed: on all cores, or as a run is told."""
+    return scheduler() or "processes"
 
 
 def _asked(function: Callable) -> list[str]:

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from superpos import codes, geometry, sweep, tegum
 from superpos.codes import thomson
-from superpos.compute.executors import scheduler
 from superpos.stats import listed, rank_correlation, span
-from superpos.studies.study import Outcome, Study
+from superpos.studies.study import Outcome, Study, on_cores
 
 study = Study("tegum_loss")  # nothing is trained
 
@@ -33,11 +32,6 @@ REGISTERED = (0.5, 1.0, 1.5, 2.5, 4.0, 8.0)  # α of the claims
 SEARCHED = torch.tensor([0.5, 1, 1.5, 1.6, 1.7, 1.8, 1.9, 2.1, 2.5, 4, 8], dtype=torch.float64)
 CODE_DIMENSIONS = 32
 DENSITY = torch.tensor([1.0, 0.3, 0.1, 0.03, 0.01], dtype=torch.float64)  # p
-
-
-def on_cores() -> str:
-    """Where sweeps are computed."""
-    return scheduler() or "processes"
 
 
 # The quadratic bound
