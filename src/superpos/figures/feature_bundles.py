@@ -8,6 +8,7 @@ import torch
 
 from superpos import bundles, geometry
 from superpos.bundles import planted, regions
+from superpos.figures.axes import size_axis
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, MEDIUM, PRODUCTS
 from superpos.figures.style import MIDDLE, Picture, Table, figure
@@ -120,9 +121,8 @@ def trained_models(trained) -> Picture:
     fig, ax = figure(width=5.6, height=MIDDLE)
     for (name, share), colour in zip(shares.items(), (INK, ACCENT), strict=True):
         ax.plot(trained.inverse_p, share, "o-", color=colour, label=name)
-    ax.set(xscale="log", xlabel="1/p", ylabel="share of models", ylim=(-0.04, 1.04))
-    ax.set_xticks([2, 3, 4, 6, 8], ["2", "3", "4", "6", "8"])
-    ax.minorticks_off()
+    size_axis(ax, [2, 3, 4, 6, 8], "1/p")
+    ax.set(ylabel="share of models", ylim=(-0.04, 1.04))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     told = (f"{name} in {listed(share, '.0%')}" for name, share in shares.items())
     at = listed(trained.inverse_p, ".2g")

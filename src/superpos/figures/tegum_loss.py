@@ -10,7 +10,7 @@ from torch import Tensor
 from superpos import codes, geometry, tegum
 from superpos.claims.registry import thresholds
 from superpos.codes import thomson
-from superpos.figures.axes import against_sparsity, plain_ticks, reference
+from superpos.figures.axes import against_sparsity, plain_ticks, reference, size_axis
 from superpos.figures.explorers import Explorer, real
 from superpos.figures.palette import (
     ACCENT,
@@ -120,9 +120,8 @@ def best_codes(best_codes, n_code) -> Picture:
     every = range(d + 1, n_code + 1)
     welch = [codes.welch_bound(n, d) for n in every]
     ax.plot(every, welch, color=DIGON, lw=MEDIUM, label="Welch's bound")
-    ax.set(xscale="log", ylim=(0, 1), xlabel=f"n vectors in {d} dimensions", ylabel="cosine")
-    ax.set_xticks(sizes, [str(size) for size in sizes])
-    ax.minorticks_off()
+    size_axis(ax, sizes, f"n vectors in {d} dimensions")
+    ax.set(ylim=(0, 1), ylabel="cosine")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     quadratic, cubic = (tegum.Bound(64, d, cubic=c).cosine(1.0).item() for c in (False, True))
     told_cubic = "has no solution" if math.isnan(cubic) else f"says {cubic:.2f}"
