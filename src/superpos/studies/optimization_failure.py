@@ -365,7 +365,7 @@ def mode_one(represented, *, times, mode):
 def one_missing(W: Tensor, b: Tensor, *, short: float, near: float) -> Tensor:
     """Return whether the shortest feature is missing, and its output the mean, 1/n: ``(...)``.
 
-    Its ‖W_i‖ is at most ``short``, and b_i is as ``near`` to 1/n.
+    Its ‖W_i‖ is at most ``short``, and b_i within ``near`` of 1/n.
 
     >>> one_missing(*onehot.failure(7), short=0.05, near=0.02)
     tensor(True)
@@ -520,7 +520,7 @@ def recovery_rare(trained, fit, *, failed, early):
 def failing(scan, failed: float) -> Tensor:
     """Which models end with a loss above a threshold: booleans ``(rates, scales, seeds)``.
 
-    Where none does, what is said of them cannot be counted.
+    Refused if none does, for what is said of them could not be counted.
     """
     ended = scan.loss[..., -1] > failed
     if not ended.any():
