@@ -116,24 +116,17 @@ def share_table(parts) -> Table:
 # A Thomson problem
 
 
-SOLUTIONS = ("Thomson's solution", "its sum E", "lowest E", "where", "descents that end there")
-
-
 def thomson_table_plane(arrangements, n_tries) -> Table:
     """Thomson's solutions beside the arrangements of least interference, in the plane."""
-    rows = solutions(arrangements, 2, n_tries)
-    crowded = {"doubled from": doubled_from(arrangements, 2)}
-    return Table(SOLUTIONS, rows, "n, in the plane", crowded)
+    return thomson_table(arrangements, 2, n_tries, "n, in the plane")
 
 
 def thomson_table_space(arrangements, n_tries) -> Table:
     """The same in space."""
-    rows = solutions(arrangements, 3, n_tries)
-    crowded = {"doubled from": doubled_from(arrangements, 3)}
-    return Table(SOLUTIONS, rows, "n, in space", crowded)
+    return thomson_table(arrangements, 3, n_tries, "n, in space")
 
 
-def solutions(arrangements, m: int, n_tries: int) -> dict[str, list[str]]:
+def thomson_table(arrangements, m: int, n_tries: int, corner: str) -> Table:
     """What is best for n points in m dimensions, in words, by n."""
     rows = {}
     for n in study.SPACES[m]:
@@ -146,7 +139,8 @@ def solutions(arrangements, m: int, n_tries: int) -> dict[str, list[str]]:
             "any with no angle below 90°" if flexible else thomson.describe(found["ours"]),
             f"{found['found']} of {n_tries}",
         ]
-    return rows
+    heads = ["Thomson's solution", "its sum E", "lowest E", "where", "descents that end there"]
+    return Table(heads, rows, corner, {"doubled from": doubled_from(arrangements, m)})
 
 
 def doubled_from(arrangements, m: int) -> str:
