@@ -15,6 +15,7 @@ from torch import Tensor
 from superpos.errors import InvalidArgument
 from superpos.stats import (
     best_of,
+    best_of_each,
     mean_interval,
     rank_correlation,
     rate_interval,
@@ -197,6 +198,16 @@ def test_equal_values_share_their_rank():
     assert found.item() == pytest.approx(1.5 / 3**0.5)
 
 
+def test_each_row_may_have_an_order_of_its_own():
+    generator = torch.Generator().manual_seed(0)
+    values, order = torch.rand(2, 4, 9, generator=generator)
+    alone = [
+        rank_correlation(row[None], own).item() for row, own in zip(values, order, strict=True)
+    ]
+    assert rank_correlation(values, order).tolist() == alone
+    assert rank_correlation(values, order[0]).tolist() != alone
+
+
 def test_an_infinite_value_is_the_largest():
     found = rank_correlation(torch.tensor([[1.0, math.inf, 0.0]]), torch.tensor([2.0, 3.0, 1.0]))
     assert found.item() == pytest.approx(1)
@@ -220,6 +231,18 @@ def test_the_loss_itself_comes_out_as_its_minimum():
 
 def test_without_settings_one_try_is_left():
     assert best_of(torch.tensor([2.0, 1.0]), torch.tensor([[1, 2], [3, 4]])).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("tries", [1, 3, 7, 8])
+def test_the_best_of_each_group_is_that_of_the_group_alone(tries):
+    generator = torch.Generator().manual_seed(2)
+    loss = torch.rand(7, 2, generator=generator)
+    values = torch.rand(7, 2, 3, generator=generator)
+    found = best_of_each(loss, values, tries)
+    assert found.shape == (7 // tries, 2, 3)
+    for group, one in enumerate(found):
+        own = slice(group * tries, (group + 1) * tries)
+        assert torch.equal(one, best_of(loss[own], values[own]))
 
 
 @pytest.mark.parametrize("tries", [1, 2, 3, 5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -81,6 +82,28 @@ def told_rate(outcomes: Tensor) -> str:
     return f"{outcomes.double().mean().item():.0%} [{low:.0%}, {high:.0%}]"
 
 
+def span(values: Tensor, form: str = ".2f") -> str:
+    """Return the lowest and the highest of some values as text.
+
+    Examples
+    --------
+    >>> span(torch.tensor([0.2, 1.0, 0.5]), ".0%")
+    '20% to 100%'
+    """
+    return f"{values.min():{form}} to {values.max():{form}}"
+
+
+def listed(values: Iterable, form: str = ".2f") -> str:
+    """Return numbers, or the entries of a tensor ``(k,)``, as text, one after the other.
+
+    Examples
+    --------
+    >>> listed(torch.tensor([0.2, 1.0, 0.5]), ".0%")
+    '20%, 100%, 50%'
+    """
+    return ", ".join(f"{value:{form}}" for value in values)
+
+
 def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """Return Spearman's rank correlation of each row of ``values`` with ``order``.
 
@@ -89,7 +112,7 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     values
         ``(trials, k)``.
     order
-        ``(k,)``.
+        ``(k,)``, or ``(trials, k)`` where each row has its own.
 
     Returns
     -------
@@ -103,7 +126,8 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """
     from scipy import stats
 
-    return torch.tensor([stats.spearmanr(row, order)[0] for row in values])
+    pairs = zip(values, order.expand(values.shape), strict=True)
+    return torch.tensor([stats.spearmanr(row, own)[0] for row, own in pairs])
 
 
 def best_of(loss: Tensor, values: Tensor) -> Tensor:
@@ -130,6 +154,30 @@ def best_of(loss: Tensor, values: Tensor) -> Tensor:
     winner = loss.argmin(0, keepdim=True)
     index = winner.reshape(*winner.shape, *[1] * (values.ndim - winner.ndim))
     return values.gather(0, index.expand(1, *values.shape[1:]))[0]
+
+
+def best_of_each(loss: Tensor, values: Tensor, tries: int) -> Tensor:
+    """Return `best_of` for every so many tries, in order: ``(groups, *settings, ...)``.
+
+    Parameters
+    ----------
+    loss, values
+        As for `best_of`; what is left at the end, too few for a group, does not count.
+    tries
+        In a group, at least 1.
+
+    Examples
+    --------
+    >>> loss, values = torch.tensor([0.3, 0.2, 0.4, 0.1, 0.0]), torch.tensor([1, 2, 3, 4, 5])
+    >>> best_of_each(loss, values, 2)
+    tensor([2, 4])
+    """
+    groups = len(loss) // checks.whole_number("tries", tries)
+
+    def grouped(each: Tensor) -> Tensor:
+        return each[: groups * tries].unflatten(0, (groups, tries)).transpose(0, 1)
+
+    return best_of(grouped(loss), grouped(values))
 
 
 def share_of_best(loss: Tensor, shown: Tensor, tries: int) -> Tensor:

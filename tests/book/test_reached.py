@@ -174,11 +174,11 @@ def chapters() -> dict[str, dict[str, str]]:
 def test_a_changed_colour_makes_every_chapter_stale(chapters, tmp_path, edit):
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE, tmp_path / "superpos", ignore=ignored)
-    edit(tmp_path / "superpos" / "figures" / "style.py", "#b5472f", "#123456")
+    edit(tmp_path / "superpos" / "figures" / "palette.py", "#b5472f", "#123456")
     for name, now in digests(tmp_path / "superpos").items():
         before = chapters[name]
         assert {each for each in {*before, *now} if before.get(each) != now.get(each)} == {
-            "superpos.figures.style"
+            "superpos.figures.palette"
         }
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from superpos.claims.registry import deviation_text, load_registry, one_line
+from superpos.claims.registry import deviation_text, load_registry, one_line, thresholds
 from superpos.errors import InvalidArgument
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +53,25 @@ def test_claims_come_by_id_in_the_registrys_order_with_all_that_is_written_there
     assert (claim.source_key, claim.source_section) == ("elhage2022toy", "Introduction")
     assert claim.expected == "reproduced"
     assert claim.deviations == (DEVIATIONS["steps"], DEVIATIONS["colour"])
+
+
+def test_a_registry_is_read_again_once_its_files_have_changed(load):
+    load(RISES).clear()
+    assert list(load(RISES)) == ["rises"]
+    assert load(RISES | {"share": 0.5})["rises"].share == 0.5
+    colour = DEVIATIONS["colour"] | {"ours": "Six."}
+    found = load(RISES, deviations=DEVIATIONS | {"colour": colour})["rises"]
+    assert found.deviations == (DEVIATIONS["steps"], colour)
+
+
+def test_thresholds_are_those_asked_for_in_that_order_or_all():
+    found = thresholds("demo-90-pentagon", "wide", "narrow")
+    assert list(found) == ["wide", "narrow"]
+    whole = load_registry()["demo-90-pentagon"].thresholds
+    assert thresholds("demo-90-pentagon") == whole
+    assert found["wide"] == whole["wide"]
+    with pytest.raises(KeyError, match="height"):
+        thresholds("demo-90-pentagon", "height")
 
 
 def test_a_weaker_reading_and_deviations_may_be_left_out(load):

@@ -37,7 +37,7 @@ def pieces(copy, store):
     inverse_p = torch.tensor([1.0, 10.0])
     runs = {
         "ours": lambda: models(study.ours),
-        "theirs": lambda: models(study.theirs),
+        "theirs": lambda: models(study.study.procedures["published"].procedure),
         "exact": lambda: sweep(exact, {"p": [0.1, 0.2]}),
     }
     found = {}
@@ -57,7 +57,7 @@ print(json.dumps({copy.name: pieces(copy, sys.argv[1]) for copy in copies}))
 ALL = {"ours", "theirs", "exact"}
 CHANGES = {
     "nothing": ("errors.py", "class ", "class ", set()),
-    "colour": ("figures/style.py", '"#b5472f"', '"#123456"', set()),
+    "colour": ("figures/palette.py", '"#b5472f"', '"#123456"', set()),
     "predicate": (
         "studies/uniform_superposition.py", "(total - 1).abs() <= ", "(total - 1).abs() < ", set(),
     ),

@@ -21,7 +21,7 @@ from superpos import geometry
 from superpos.codes import thomson
 from superpos.errors import InvalidArgument
 from superpos.figures import axes as lines
-from superpos.figures import features, maps, matrices, plane, style
+from superpos.figures import features, maps, matrices, palette, plane, style
 from superpos.learning import onehot
 from superpos.optima import phases
 
@@ -75,7 +75,7 @@ def draw(kind: str = "plane"):
     if kind == "plane":
         plane.plane(axes[0], W, torch.arange(7.0))
         matrices.products(axes[1], W, torch.zeros(7))
-        lines.scale_bar(fig, axes, style.PRODUCTS, low=-1, high=1, label="WᵀW")
+        lines.scale_bar(fig, axes, palette.PRODUCTS, low=-1, high=1, label="WᵀW")
     elif kind == "graph":
         features.feature_graph(axes[0], torch.block_diag(W, polygon(3), DIGON))
         features.strips(axes[1], {"some": W[0], "others": W[1]})
@@ -233,7 +233,7 @@ def test_a_figure_has_the_books_style_whatever_was_set_before():
 
 def test_a_table_has_its_heads_and_a_row_for_each_name(displayed):
     rows = {"ours": ["1 of 2", "$n = 3$"], "theirs": ["0 of 2", "—"]}
-    style.show_table(["pairs", "size"], rows, corner="run")
+    style.Table(["pairs", "size"], rows, "run").show(name="runs")
     ((bundle, _),) = displayed
     assert bundle["text/plain"] == bundle["text/markdown"]
     tokens = MarkdownIt("commonmark").enable("table").parse(bundle["text/markdown"])
@@ -259,17 +259,17 @@ def lightness(colour) -> float:
 
 @pytest.mark.parametrize("name", POLYTOPES)
 def test_a_polytope_stands_at_its_dimensionality(name):
-    value, _ = style.POLYTOPES[name]
+    value, _ = palette.POLYTOPES[name]
     found = geometry.feature_dimensionality(POLYTOPES[name])
     assert found.tolist() == pytest.approx([value] * len(found), rel=1e-5)
 
 
 def test_every_polytope_has_a_colour_of_its_own():
-    colours = [to_rgb(colour) for _, colour in style.POLYTOPES.values()]
-    colours += [to_rgb(colour) for colour in (style.INK, style.FAINT)]
+    colours = [to_rgb(colour) for _, colour in palette.POLYTOPES.values()]
+    colours += [to_rgb(colour) for colour in (palette.INK, palette.FAINT)]
     apart = [math.dist(one, other) for one in colours for other in colours if one is not other]
     assert min(apart) > 0.2
-    assert list(style.POLYTOPES) == list(POLYTOPES)
+    assert list(palette.POLYTOPES) == list(POLYTOPES)
 
 
 def test_the_more_important_the_darker():
@@ -284,17 +284,17 @@ def test_the_more_important_the_darker():
 
 
 def test_products_are_on_a_scale_of_two_colours_that_is_white_at_0():
-    low, middle, high = (to_rgb(style.PRODUCTS(value)) for value in (0.0, 0.5, 1.0))
+    low, middle, high = (to_rgb(palette.PRODUCTS(value)) for value in (0.0, 0.5, 1.0))
     assert min(middle) > 0.95
     assert low[2] > low[0]  # blue is negative
     assert high[0] > high[2]  # red is positive
 
 
 def test_sparser_settings_are_darker_and_none_is_too_faint_to_see():
-    shades = [lightness(style.sequence(k, 4)) for k in range(4)]
+    shades = [lightness(palette.sequence(k, 4)) for k in range(4)]
     assert shades == sorted(shades, reverse=True)
     assert shades[0] < 0.75
-    assert style.sequence(0, 1) == style.sequence(0, 4)
+    assert palette.sequence(0, 1) == palette.sequence(0, 4)
 
 
 def test_the_legend_names_each_polytope_in_its_colour():
@@ -305,8 +305,8 @@ def test_the_legend_names_each_polytope_in_its_colour():
         text.get_text(): handle.get_color()
         for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
     }
-    expected = {name: colour for name, (_, colour) in style.POLYTOPES.items()}
-    assert found == {"dimension of its own": style.INK} | expected
+    expected = {name: colour for name, (_, colour) in palette.POLYTOPES.items()}
+    assert found == {"dimension of its own": palette.INK} | expected
 
 
 # Pictures of models
@@ -330,7 +330,7 @@ def test_overlaid_models_have_a_colour_each():
     plane.planes(ax, W)
     of_models = ax.lines[2:]  # after the two axes
     for k, model in enumerate(W):
-        mine = [line for line in of_models if line.get_color() == style.sequence(k, 2)]
+        mine = [line for line in of_models if line.get_color() == palette.sequence(k, 2)]
         ends = {tuple(line.get_xydata()[-1].tolist()) for line in mine}
         assert ends == {tuple(end) for end in model.T.tolist()}
 
@@ -365,8 +365,8 @@ def test_products_biases_and_lengths_stand_in_the_rows_of_their_features():
     assert lengths == pytest.approx([1, 1, 1.5, 0], abs=1e-6)
     assert len({bar.get_x() for bar in bars}) == 1
     alone, shared = bars[2].get_facecolor(), bars[0].get_facecolor()
-    assert alone == style.INTERFERENCE(0.0)
-    assert shared == style.INTERFERENCE(1.0)
+    assert alone == palette.INTERFERENCE(0.0)
+    assert shared == palette.INTERFERENCE(1.0)
     assert ax.get_ylim() == (4, 0)  # feature 0 is at the top
 
 
@@ -404,10 +404,12 @@ def test_the_lines_of_the_polytopes_are_at_their_values_and_named():
     _, ax = style.figure()
     lines.polytope_lines(ax)
     found = {(line.get_ydata()[0], line.get_color()) for line in ax.lines}
-    assert found == set(style.POLYTOPES.values())
+    assert found == set(palette.POLYTOPES.values())
     named = {text.get_text(): (text.xy[1], text.get_color()) for text in ax.texts}
-    fractions = dict(zip(style.POLYTOPES, ("3/4", "2/3", "1/2", "2/5", "3/8"), strict=True))
-    assert named == {f"{name} {fractions[name]}": entry for name, entry in style.POLYTOPES.items()}
+    fractions = dict(zip(palette.POLYTOPES, ("3/4", "2/3", "1/2", "2/5", "3/8"), strict=True))
+    assert named == {
+        f"{name} {fractions[name]}": entry for name, entry in palette.POLYTOPES.items()
+    }
     _, bare = style.figure()
     lines.polytope_lines(bare, labels=False)
     assert len(bare.lines) == 5
@@ -427,8 +429,8 @@ def test_the_names_of_the_polytopes_do_not_cover_each_other():
 
 def test_a_component_has_the_colour_of_its_polytope():
     parts = [*POLYTOPES.values(), torch.eye(1), polygon(7)]
-    expected = [colour for _, colour in style.POLYTOPES.values()]
-    expected += [style.INK, style.FAINT]  # D = 1, and 2/7 which is no polytope's
+    expected = [colour for _, colour in palette.POLYTOPES.values()]
+    expected += [palette.INK, palette.FAINT]  # D = 1, and 2/7 which is no polytope's
     _, ax = style.figure()
     features.feature_graph(ax, torch.block_diag(*parts))
     found = sorted(
@@ -449,12 +451,12 @@ def test_a_polytopes_colour_reaches_to_0_03_of_its_dimensionality():
         return to_hex(ax.collections[0].get_facecolor()[0])
 
     at = [(1 / D - 1) ** 0.5 for D in (0.969, 0.971, 0.781, 0.779, 0.721, 0.719, 0.697, 0.695)]
-    tetrahedron, triangle = (style.POLYTOPES[name][1] for name in ("tetrahedron", "triangle"))
+    tetrahedron, triangle = (palette.POLYTOPES[name][1] for name in ("tetrahedron", "triangle"))
     assert [colour(cosine) for cosine in at] == [
         to_hex(shade)
         for shade in (
-            style.FAINT, style.INK, style.FAINT, tetrahedron, tetrahedron,
-            style.FAINT, style.FAINT, triangle,
+            palette.FAINT, palette.INK, palette.FAINT, tetrahedron, tetrahedron,
+            palette.FAINT, palette.FAINT, triangle,
         )
     ]  # fmt: skip
 
@@ -524,7 +526,7 @@ def test_the_line_in_the_scatter_is_dimensions_per_feature():
     features.dimensionality_scatter(ax, torch.tensor([1.0, 5.0]), W, labels=False)
     (line,) = (line for line in ax.lines if line.get_label().startswith("D*"))
     assert line.get_xydata().tolist() == [[1, 1], [5, 0.5]]
-    assert len(ax.lines) == 1 + len(style.POLYTOPES)
+    assert len(ax.lines) == 1 + len(palette.POLYTOPES)
     assert ax.get_xscale() == "log"
 
 
@@ -555,7 +557,7 @@ def test_an_axis_of_sizes_has_a_tick_for_each_and_no_others():
 
 def test_a_scale_bar_shows_its_colours_from_low_to_high():
     fig, ax = style.figure()
-    lines.scale_bar(fig, ax, style.IMPORTANCE, low=0.5, high=1, label="importance")
+    lines.scale_bar(fig, ax, palette.IMPORTANCE, low=0.5, high=1, label="importance")
     bar = fig.axes[1]
     assert bar.get_ylim() == (0.5, 1)
     assert bar.get_ylabel() == "importance"
@@ -677,14 +679,14 @@ def test_stacks_hold_every_weight_and_add_up():
         assert [height for _, height in own] == row
         assert max(low + height for low, height in own) == sum(w for w in row if w > 0)
     colours = [to_hex(tick.get_color()) for tick in axes.get_xticklabels()]
-    assert colours == [style.ACCENT, style.INK]  # the first neuron is polysemantic
+    assert colours == [palette.ACCENT, palette.INK]  # the first neuron is polysemantic
     assert [text.get_text() for text in axes.texts] == ["0", "1", "1"]  # only what is served
 
 
 def test_shares_begin_where_the_last_one_ended():
     _, axes = style.figure()
     parts = {"a": torch.tensor([0.25, 1.0]), "b": torch.tensor([0.75, 0.0])}
-    matrices.shares(axes, ["first", "second"], parts, [style.INK, style.ACCENT])
+    matrices.shares(axes, ["first", "second"], parts, [palette.INK, palette.ACCENT])
     bars = sorted((round(bar.get_y() + 0.4), bar.get_x(), bar.get_width()) for bar in axes.patches)
     assert bars == [(0, 0.0, 0.25), (0, 0.25, 0.75), (1, 0.0, 1.0), (1, 1.0, 0.0)]
 

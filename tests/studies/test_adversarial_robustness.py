@@ -9,15 +9,12 @@ import torch
 from shapes import JUST, polar
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
 from superpos.studies import adversarial_robustness as chapter
 
 INVERSE_P = torch.logspace(0, 2, 13)
 
 
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return chapter.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+judged = chapter.study.judge
 
 
 def models(per_dimension: Tensor, vulnerable: Tensor, seeds: int = 3) -> SimpleNamespace:

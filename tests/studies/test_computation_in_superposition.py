@@ -7,14 +7,10 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
 from superpos.neurons import computation
 from superpos.studies import computation_in_superposition as chapter
 
-
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return chapter.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+judged = chapter.study.judge
 
 
 PLUS, MINUS = torch.eye(3), -torch.eye(3)

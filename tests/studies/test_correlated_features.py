@@ -9,18 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
 from superpos.studies import correlated_features as correlated
 
 CROSS = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])  # pairs at right angles
 LINES = CROSS[:, [0, 2, 1, 3]]  # pairs antipodal
 SEEDS = 4
-CLAIMS = load_registry()
 
 
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return correlated.study.tests[claim_id](*found, **CLAIMS[claim_id].thresholds)
+judged = correlated.study.judge
 
 
 def at(*degrees: float) -> Tensor:

@@ -10,15 +10,9 @@ import torch
 from torch import Tensor
 
 from superpos import codes
-from superpos.claims.registry import load_registry
 from superpos.studies import costs_of_superposition as costs
 
-CLAIMS = load_registry()
-
-
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return costs.study.tests[claim_id](*found, **CLAIMS[claim_id].thresholds)
+judged = costs.study.judge
 
 
 def alike(values, trials: int = 3) -> Tensor:

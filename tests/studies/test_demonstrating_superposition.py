@@ -11,16 +11,15 @@ import torch
 from shapes import JUST, angle_of, columns, evenly, polar, rotation, told
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.studies import demonstrating_superposition as demo
 from superpos.studies.demonstrating_superposition import PROBABILITY, study
 
 
 def registered(function, claim_id: str):
     """A function of the study with the thresholds of a claim."""
-    thresholds = load_registry()[claim_id].thresholds
-    asked = inspect.getfullargspec(function).kwonlyargs
-    return partial(function, **{name: thresholds[name] for name in asked if name in thresholds})
+    marks, asked = thresholds(claim_id), inspect.getfullargspec(function).kwonlyargs
+    return partial(function, **{name: marks[name] for name in asked if name in marks})
 
 
 orthogonal_pair = registered(demo.orthogonal_pair, "demo-dense-orthogonal")

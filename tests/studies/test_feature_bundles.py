@@ -8,13 +8,9 @@ import torch
 from torch import Tensor
 
 from superpos.bundles import planted
-from superpos.claims.registry import load_registry
 from superpos.studies import feature_bundles as chapter
 
-
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return chapter.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+judged = chapter.study.judge
 
 
 def subspaces(**changes) -> SimpleNamespace:

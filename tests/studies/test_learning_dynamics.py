@@ -8,15 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
 from superpos.studies import learning_dynamics as learning
 
-CLAIMS = load_registry()
-
-
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return learning.study.tests[claim_id](*found, **CLAIMS[claim_id].thresholds)
+judged = learning.study.judge
 
 
 # Energy levels

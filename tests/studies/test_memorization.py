@@ -8,17 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.studies import memorization as chapter
 
-
-def thresholds(claim_id: str) -> dict[str, float]:
-    return dict(load_registry()[claim_id].thresholds)
-
-
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return chapter.study.tests[claim_id](*found, **thresholds(claim_id))
+judged = chapter.study.judge
 
 
 def polygon(k: int, lengths=1.0, turned: float = 0.0) -> Tensor:
@@ -34,8 +27,7 @@ def repeated(W: Tensor, seeds: int = 3) -> Tensor:
 
 
 def regular(vectors: Tensor) -> bool:
-    marks = thresholds("mem-examples")
-    del marks["share"]
+    marks = thresholds("mem-examples", "within", "narrow", "wide")
     return chapter.regular_polygon(vectors, **marks).item()
 
 

@@ -12,10 +12,7 @@ from torch import Tensor
 
 from superpos.studies import nonuniform_importance as nonuniform
 
-
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return nonuniform.study.judge(claim_id, *found)
+judged = nonuniform.study.judge
 
 
 def pentagon(beside: float = 72) -> Tensor:

@@ -10,21 +10,12 @@ import torch
 from shapes import JUST, polar
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.errors import InvalidArgument
 from superpos.learning import onehot
 from superpos.studies import optimization_failure as chapter
 
-REGISTRY = load_registry()
-
-
-def thresholds(claim_id: str) -> dict[str, float]:
-    return dict(REGISTRY[claim_id].thresholds)
-
-
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return chapter.study.tests[claim_id](*found, **thresholds(claim_id))
+judged = chapter.study.judge
 
 
 def several(W: Tensor, b: Tensor, count: int = 3) -> SimpleNamespace:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
 from superpos.optima import phases
 from superpos.studies import phase_change as change
 
@@ -19,9 +18,7 @@ KINDS = torch.tensor([[0, 1], [2, 2]])
 JOINT = phases.candidates(3)[-1]
 
 
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return change.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+judged = change.study.judge
 
 
 def diagram(W: Tensor, **more) -> SimpleNamespace:

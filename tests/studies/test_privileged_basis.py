@@ -10,15 +10,12 @@ import torch
 from torch import Tensor
 
 from superpos import neurons
-from superpos.claims.registry import load_registry
 from superpos.studies import privileged_basis as chapter
 
 P = len(chapter.DENSITIES)
 
 
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return chapter.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+judged = chapter.study.judge
 
 
 def code(*sets: tuple[int, ...], veto: float = 0.0) -> Tensor:

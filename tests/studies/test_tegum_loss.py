@@ -8,17 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
 from superpos.studies import tegum_loss as tegum
 from superpos.studies.tegum_loss import DENSITY, REGISTERED, SIZES, Compared
 
 TRIALS = 3
-CLAIMS = load_registry()
 
 
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return tegum.study.tests[claim_id](*found, **CLAIMS[claim_id].thresholds)
+judged = tegum.study.judge
 
 
 def tensor(values) -> Tensor:

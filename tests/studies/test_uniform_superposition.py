@@ -10,15 +10,12 @@ import torch
 from shapes import JUST, angle_of, columns, evenly, rotation, told
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
 from superpos.studies import uniform_superposition as uniform
 
 INVERSE_P = torch.logspace(0, 2, 41)
 
 
-def judged(claim_id: str, *found):
-    """What the claim's test says, with the registry's thresholds."""
-    return uniform.study.tests[claim_id](*found, **load_registry()[claim_id].thresholds)
+judged = uniform.study.judge
 
 
 def polygon(k: int) -> Tensor:

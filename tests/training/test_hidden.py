@@ -7,7 +7,7 @@ from torch import Tensor
 from superpos import losses, neurons
 from superpos.features import CorrelatedSets, IndependentFeatures, SignedFeatures
 from superpos.models import RELU_HIDDEN, Model, identity
-from superpos.training.hidden import HiddenRelu, expected_loss, refine
+from superpos.training.hidden import HiddenRelu, expected_loss
 from superpos.training.objectives import SampledActive
 from superpos.training.procedures import Procedure
 from superpos.training.train import train
@@ -168,12 +168,14 @@ def test_a_model_has_the_same_expected_loss_in_any_company():
     assert torch.allclose(whole[-1:], alone)
 
 
-def test_refining_lowers_the_loss_and_leaves_the_start_alone():
-    of = IndependentFeatures(N, torch.tensor([[0.4], [0.1]]))
+def test_training_on_lowers_the_loss_of_models_that_see_the_same_inputs():
+    p = torch.tensor([[0.4], [0.1]])
     given = {"W": 0.5 * draw(0, 8, 2, M, N), "b": torch.zeros(8, 2, N)}
-    before = {name: value.clone() for name, value in given.items()}
-    end = refine(RELU_HIDDEN, given, of, importance()[0], Procedure(steps=200))
-    assert all(torch.equal(given[name], before[name]) for name in given)
-    start, _ = expected_loss(RELU_HIDDEN, given, of, importance()[0], samples=512)
-    found, _ = expected_loss(RELU_HIDDEN, end, of, importance()[0], samples=512)
+    procedure, each = Procedure(steps=200), IndependentFeatures(N, p.expand(8, 2, 1))
+    at = {"model": RELU_HIDDEN, "importance": importance()[0], "procedure": procedure}
+    run = train(each, M, seeds=1, start=given, **at)
+    here = IndependentFeatures(N, p)
+    start, _ = expected_loss(RELU_HIDDEN, given, here, importance()[0], samples=512)
+    end = {name: value[0] for name, value in run.parameters.items()}
+    found, _ = expected_loss(RELU_HIDDEN, end, here, importance()[0], samples=512)
     assert (found < start).all()

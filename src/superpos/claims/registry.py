@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import yaml
 
@@ -69,48 +72,52 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
         or has a threshold that its words do not tell.
     """
     path = registry_file() if path is None else Path(path)
-    deviations = yaml.safe_load(path.with_name("deviations.yml").read_text("utf-8")) or {}
+    beside = path.with_name("deviations.yml")
+    return dict(_parsed(path.name, path.read_text("utf-8"), beside.read_text("utf-8")))
+
+
+@functools.lru_cache(maxsize=4)  # YAML takes a quarter of a second, and every verdict asks
+def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim]:
+    deviations = yaml.safe_load(deviations_entries) or {}
     registry: dict[str, Claim] = {}
-    for entry in yaml.safe_load(path.read_text("utf-8")) or []:
+    for entry in yaml.safe_load(entries) or []:
         name = entry.get("id", "without an id")
         if missing := [field for field in _REQUIRED if field not in entry]:
-            raise InvalidArgument(f"{path.name}: claim {name} lacks {', '.join(missing)}")
+            raise InvalidArgument(f"{file}: claim {name} lacks {', '.join(missing)}")
         if name in registry:
-            raise InvalidArgument(f"{path.name}: claim {name} is there twice")
+            raise InvalidArgument(f"{file}: claim {name} is there twice")
         if entry["expected"] not in VERDICTS:
             raise InvalidArgument(
-                f"{path.name}: claim {name} expects {entry['expected']!r}, "
+                f"{file}: claim {name} expects {entry['expected']!r}, "
                 f"which is none of {', '.join(VERDICTS)}"
             )
         if not isinstance(entry["share"], float | int) or not 0 <= entry["share"] < 1:
             raise InvalidArgument(
-                f"{path.name}: claim {name} has a share of {entry['share']!r}: a rate of at least "
+                f"{file}: claim {name} has a share of {entry['share']!r}: a rate of at least "
                 "0 and less than 1 is needed"
             )
         if entry["expected"] == "new" and entry.get("new") is not True:
-            raise InvalidArgument(f"{path.name}: claim {name} expects 'new', but is not marked new")
+            raise InvalidArgument(f"{file}: claim {name} expects 'new', but is not marked new")
         if missing := {"key", "section"} - set(entry["source"]):
             raise InvalidArgument(
-                f"{path.name}: claim {name} lacks its source's {', '.join(sorted(missing))}"
+                f"{file}: claim {name} lacks its source's {', '.join(sorted(missing))}"
             )
         if unknown := set(entry.get("deviations", ())) - set(deviations):
             raise InvalidArgument(
-                f"{path.name}: claim {name} names deviations that deviations.yml lacks: "
+                f"{file}: claim {name} names deviations that deviations.yml lacks: "
                 f"{', '.join(sorted(unknown))}"
             )
         own = entry.get("thresholds", {})
-        others = _of_others(entry, registry, where=f"{path.name}: claim {name}")
+        others = _of_others(entry, registry, where=f"{file}: claim {name}")
         thresholds = {**others, **own}
         texts = {
-            reading: _filled(entry.get(reading), thresholds, where=f"{path.name}: claim {name}")
+            reading: _filled(entry.get(reading), thresholds, where=f"{file}: claim {name}")
             for reading in ("setting", "counts", "qualified")
         }
         told = {place for text in texts.values() for place in text[1]}
         if unused := set(own) - told:
             listed = ", ".join(sorted(unused))
-            raise InvalidArgument(
-                f"{path.name}: claim {name} does not tell its thresholds {listed}"
-            )
+            raise InvalidArgument(f"{file}: claim {name} does not tell its thresholds {listed}")
         registry[name] = Claim(
             id=name,
             chapter=entry["chapter"],
@@ -129,6 +136,25 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
             thresholds=dict(thresholds),
         )
     return registry
+
+
+def thresholds(claim_id: str, *names: str) -> Mapping[str, Any]:
+    """Return thresholds of one of the book's claims, where something else builds on what it says.
+
+    Parameters
+    ----------
+    claim_id
+        As in the registry.
+    *names
+        Which; by default all.
+
+    Examples
+    --------
+    >>> sorted(thresholds("demo-90-pentagon", "narrow", "wide"))
+    ['narrow', 'wide']
+    """
+    known = load_registry()[claim_id].thresholds
+    return MappingProxyType({name: known[name] for name in names or known})
 
 
 def _of_others(entry: Mapping, registry: Mapping[str, Claim], *, where: str) -> dict[str, float]:

@@ -6,31 +6,18 @@ import torch
 
 from superpos import IndependentFeatures, Procedure, adversarial, geometry, optima, train
 from superpos.adversarial import Attacked, mean_input_norm, vulnerability
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import against_sparsity, plain_ticks, polytope_lines
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import polytope_legend
+from superpos.figures.palette import ACCENT, FAINT, INK, MEDIUM, POLYTOPES, THIN, sequence
 from superpos.figures.plane import plane
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    HIGH,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    POLYTOPES,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
-from superpos.stats import rank_correlation
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
+from superpos.stats import rank_correlation, span
 from superpos.studies import adversarial_robustness as study
 from superpos.studies.adversarial_robustness import ATTACK_SIZES, M, N, P, alone_loss
 
-NAMES = ("share", "alone", "learnt")  # of the thresholds that say what is free of superposition
-MARKS = {name: load_registry()["adv-training"].thresholds[name] for name in NAMES}
+MARKS = thresholds("adv-training", "share", "alone", "learnt")  # of what has no superposition
 
 
 def attack() -> Picture:
@@ -108,7 +95,7 @@ def rise(models, sizes, n_features, n_hidden, n_seeds) -> Picture:
         "Vulnerability to attacks of 0.1 of the mean input norm. Left: mean, lowest and highest "
         f"of {n_seeds} models with $n = {n_features}$, $m = {n_hidden}$. Right: means of several "
         "sizes at the same sparsities; lines: $1/D^*$ (solid) and its square (dotted).",
-        {"leverage": f"{leverage.min():.3f} to {leverage.max():.3f}"},
+        {"leverage": span(leverage, ".3f")},
     )
 
 
@@ -127,7 +114,7 @@ def attack_table(other_attacks, some) -> Table:
         {name: [f"{value:.2f}" for value in row.tolist()] for name, row in found.items()},
         "vulnerability",
         {
-            "gain": f"{gain.min():+.0%} to {gain.max():+.0%}",
+            "gain": span(gain, "+.0%"),
             "silence": f"{other_attacks.silence:.3f}",
         },
     )
@@ -278,8 +265,8 @@ def size_table(models, sizes, short, n_features, n_hidden) -> Table:
         ratio = total / count
         rows[name] = [
             f"{(total.amax(-1) / total[:, 0]).mean():.1f}",
-            f"{study.ranks(total, count).mean():.2f}",
-            f"{ratio.min():.2f} to {ratio.max():.2f}",
+            f"{rank_correlation(total, count).mean():.2f}",
+            span(ratio),
         ]
     heads = ["highest over p = 1", "rank correlation with 1/D*", "vulnerability over 1/D*"]
     return Table(heads, rows)

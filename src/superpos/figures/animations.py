@@ -57,16 +57,10 @@ class Animation:
         self._moving: list[tuple[Axes, Tensor]] = []
 
     def add(self, axes: Axes, x: Tensor, y: Tensor, **style) -> None:
-        """Add a line through some points, or markers at them.
+        """Add a line through points ``(frames, points)``, or markers at them.
 
-        Parameters
-        ----------
-        axes
-            Where: its limits must hold every frame, for what moves is not cut off at its edges.
-        x, y
-            ``(frames, points)``, in the axes' data.
-        **style
-            As for ``Axes.plot``: ``color``, ``lw``, ``marker``, …
+        It is styled as for ``Axes.plot``. The limits of the axes must hold every frame, for what
+        moves is not cut off at its edges.
         """
         places = torch.stack(torch.broadcast_tensors(checks.finite("x", x), checks.finite("y", y)))
         if places.ndim != 3 or places.shape[1] != len(self.labels) or not places.shape[2]:

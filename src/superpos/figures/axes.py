@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from superpos.checks import Numbers
-from superpos.figures.style import FAINT, INK, POLYTOPES, THIN
+from superpos.figures.palette import FAINT, INK, POLYTOPES, THIN
 
 
 def scale_bar(fig: Figure, axes, colours, *, low: float, high: float, label: str) -> None:
@@ -41,6 +41,15 @@ def _fraction(value: float) -> str:
         f"{top}/{bottom}" for bottom in range(1, 10) for top in range(1, bottom)
         if abs(top / bottom - value) < 1e-9
     )  # fmt: skip
+
+
+def square(axes: Axes, limit: float, *, cross: bool = False) -> None:
+    """Make axes a square around the origin, without ticks or edges, perhaps with a cross."""
+    if cross:
+        axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
+        axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def plain_ticks(axis: Axis) -> None:
@@ -82,18 +91,6 @@ def reference(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -
 def band(
     axes: Axes, x: Numbers, trials: Tensor, *, label: str = "", color=FAINT, alpha: float = 0.5
 ) -> None:
-    """Shade between the lowest and the highest of some trials.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    x
-        ``(k,)``.
-    trials
-        ``(trials, k)``.
-    label, color, alpha
-        As for ``Axes.fill_between``.
-    """
+    """Shade between the lowest and the highest of some trials ``(trials, k)``, at x ``(k,)``."""
     low, high = trials.amin(0), trials.amax(0)
     axes.fill_between(x, low, high, color=color, alpha=alpha, lw=0, label=label or None)

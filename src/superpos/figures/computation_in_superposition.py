@@ -8,42 +8,29 @@ from matplotlib.colors import Normalize
 from torch import Tensor
 
 from superpos import Procedure, SignedFeatures, neurons, train
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import plain_ticks, scale_bar
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import cloud
 from superpos.figures.matrices import neuron_bars, weights
-from superpos.figures.style import (
+from superpos.figures.palette import (
     ACCENT,
     DIGON,
     FAINT,
     FEATURES,
-    HIGH,
     IMPORTANCE,
     INK,
     MEDIUM,
-    MIDDLE,
     PENTAGON,
     PRODUCTS,
-    Picture,
-    Table,
-    figure,
-)  # fmt: skip
+)
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE
-from superpos.stats import told_rate
+from superpos.stats import best_of_each, listed, told_rate
 from superpos.studies import computation_in_superposition as study
-from superpos.studies.computation_in_superposition import (
-    AND_IMPORTANCE,
-    COMPUTED,
-    DENSITY,
-    PROBABILITY,
-    STARTS,
-)  # fmt: skip
 
-PARTS = {
-    name: load_registry()["abs-superposed"].thresholds[name] for name in ("dense", "both", "sparse")
-}
+PARTS = thresholds("abs-superposed", "dense", "both", "sparse")
 
 
 def plain(plain, outcome) -> Picture:
@@ -83,7 +70,7 @@ def stacks(large, n_seeds) -> Picture:
     for k, ax in enumerate(axes.flat[:-1]):
         neuron_bars(ax, slopes[k], served[0, k], shades=40)
         counts = f"{pure[0, k].sum()} pure, {mixed[0, k].sum()} polysemantic"
-        ax.set_title(f"p = {PROBABILITY[k]:g}: {counts}")
+        ax.set_title(f"p = {study.PROBABILITY[k]:g}: {counts}")
     for ax in axes[:, 0]:
         ax.set_ylabel("slope")
     axes[-1, 0].set_xlabel("neurons")
@@ -95,7 +82,7 @@ def stacks(large, n_seeds) -> Picture:
     )  # fmt: skip
 
     def means(kind):
-        return ", ".join(f"{c:.1f}" for c in kind.sum(-1).double().mean(0).tolist())
+        return listed(kind.sum(-1).double().mean(0), ".1f")
 
     return Picture(
         fig,
@@ -115,7 +102,7 @@ def kinds(large) -> Picture:
     fig, axes = figure(1, 2, height=MIDDLE)
     heights = [kind.sum(-1).double().mean(0).numpy() for kind in (pure, mixed)]
     axes[0].stackplot(
-        PROBABILITY.numpy(), heights, labels=["pure", "polysemantic"], colors=[INK, PENTAGON],
+        study.PROBABILITY.numpy(), heights, labels=["pure", "polysemantic"], colors=[INK, PENTAGON],
         alpha=0.85, lw=0,
     )  # fmt: skip
     axes[0].set(ylabel="neurons", ylim=(0, 40))
@@ -124,10 +111,10 @@ def kinds(large) -> Picture:
     groups = zip(computation.pure_features(served), ("pure", "shared"), strict=True)
     for (kind, name), colour in zip(groups, (INK, PENTAGON), strict=True):
         ranks = (kind * rank).sum(-1) / kind.sum(-1)
-        axes[1].plot(PROBABILITY, ranks.T, "o", color=colour, ms=3, alpha=0.35)
+        axes[1].plot(study.PROBABILITY, ranks.T, "o", color=colour, ms=3, alpha=0.35)
         usual = kind.any(-1).double().mean(0) >= 0.5  # a line where half of the seeds have any
         line = torch.where(usual, ranks.nanmean(0), torch.nan)
-        axes[1].plot(PROBABILITY, line, color=colour, label=f"{name} features")
+        axes[1].plot(study.PROBABILITY, line, color=colour, label=f"{name} features")
         told.append(ranks.nanmean(0)[3])
     axes[1].set(ylabel="mean rank of importance")
     axes[1].legend(loc="upper left")
@@ -193,9 +180,9 @@ def motif(large, outcome) -> Picture:
         f"{alone[-1, k]:.2f} from neuron {k} alone, {alone[-1, [k, l]].sum():.2f} with its "
         f"inhibitor, {alone[-1].sum() + b[j]:.2f} from all neurons with the bias, which the ReLU "
         "cuts to 0.",
-        f"A motif in a model at $p = {PROBABILITY[at[1]]:g}$. Left: its weights, neurons scaled as "
-        f"in the paper. Right: the disturbance of output {j}; what is in the grey region the ReLU "
-        "removes.",
+        f"A motif in a model at $p = {study.PROBABILITY[at[1]]:g}$. Left: its weights, neurons "
+        f"scaled as in the paper. Right: the disturbance of output {j}; what is in the grey region "
+        "the ReLU removes.",
     )
 
 
@@ -224,7 +211,7 @@ def chance(outcome, n_seeds) -> Picture:
 def motif_table(outcome) -> Table:
     """How many neurons of each kind there are at each density, beside the shuffles."""
     seen, rows = outcome("abs-asymmetric").seen, {}
-    for k, p in enumerate(PROBABILITY.tolist()):
+    for k, p in enumerate(study.PROBABILITY.tolist()):
         partly = seen.partly[:, k]
         if partly.any():
             kept = (seen.found[:, :, k] * partly).sum(-1).tolist()
@@ -264,21 +251,21 @@ def repair_table(large, outcome) -> Table:
 def ands(logic, by_hand, n_seeds_and) -> Picture:
     """How many ANDs are computed, and how much of their variance is left."""
     fig, axes = figure(1, 2, height=MIDDLE)
-    number = (logic.left <= COMPUTED).sum(-1).double()
-    for k, p in enumerate(DENSITY.tolist()):
+    number = (logic.left <= study.COMPUTED).sum(-1).double()
+    for k, p in enumerate(study.DENSITY.tolist()):
         cloud(axes[0], p, number[:, k] + torch.linspace(-0.12, 0.12, n_seeds_and))
-    computed = (by_hand <= COMPUTED).sum(-1)
-    axes[0].plot(DENSITY, number.mean(0), color=ACCENT, label="trained")
-    axes[0].plot(DENSITY, computed, color=DIGON, ls="--", label="by hand")
+    computed = (by_hand <= study.COMPUTED).sum(-1)
+    axes[0].plot(study.DENSITY, number.mean(0), color=ACCENT, label="trained")
+    axes[0].plot(study.DENSITY, computed, color=DIGON, ls="--", label="by hand")
     axes[0].axhline(5, color=FAINT, lw=MEDIUM, zorder=0)
     axes[0].annotate("one a neuron", (0.018, 5.12), color=INK)
     axes[0].set(ylabel="ANDs computed", ylim=(0, 10.5))
     axes[0].legend(loc="lower right")
-    share = AND_IMPORTANCE[::2] / AND_IMPORTANCE.sum()
+    share = study.AND_IMPORTANCE[::2] / study.AND_IMPORTANCE.sum()
     half = share[5:].sum()
     left, hand = ((values * share).sum(-1) for values in (logic.left, by_hand))
-    axes[1].plot(DENSITY, left.mean(0), color=ACCENT, label="trained")
-    axes[1].plot(DENSITY, hand, color=DIGON, ls="--", label="by hand")
+    axes[1].plot(study.DENSITY, left.mean(0), color=ACCENT, label="trained")
+    axes[1].plot(study.DENSITY, hand, color=DIGON, ls="--", label="by hand")
     axes[1].axhline(half, color=FAINT, lw=MEDIUM, zorder=0)
     axes[1].annotate("five exact, five left out", (0.03, half + 0.015), color=INK)
     axes[1].set(ylabel="share of the variance left", ylim=(0, 0.8))
@@ -286,7 +273,7 @@ def ands(logic, by_hand, n_seeds_and) -> Picture:
         ax.set(xscale="log", xlim=(0.6, 0.0025), xlabel="p")
     counts = (
         f"{c:.1f} at p = {p:g}"
-        for c, p in zip(number.mean(0).tolist(), DENSITY.tolist(), strict=True)
+        for c, p in zip(number.mean(0).tolist(), study.DENSITY.tolist(), strict=True)
     )
     return Picture(
         fig,
@@ -311,7 +298,7 @@ def and_neurons(logic) -> Picture:
     fig, axes = figure(1, 2, height=MIDDLE)
     for ax, k in zip(axes, study.ENDS, strict=True):
         neuron_bars(ax, slopes[typical, k], serves[typical, k])
-        ax.set(title=f"p = {DENSITY[k]:g}", xlabel="neurons")
+        ax.set(title=f"p = {study.DENSITY[k]:g}", xlabel="neurons")
     axes[0].set_ylabel("slope")
     scale_bar(fig, axes, IMPORTANCE.reversed(), low=0, high=9, label="AND")
     return Picture(
@@ -328,7 +315,7 @@ def plain_table(plain_variants) -> Table:
     rows = {}
     for name, run in plain_variants.items():
         shown = computation.two_sided(run.W[:, 0], run.V[:, 0])
-        best = study.best_of(shown, run.loss[:, 0], 10)
+        best = best_of_each(run.loss[:, 0], shown, 10)
         rows[name] = [told_rate(shown), told_rate(best)]
     return Table(["one run", "best of ten"], rows)
 
@@ -362,7 +349,7 @@ def starts(starts) -> Picture:
     """What the start of training does to the loss."""
     fig, ax = figure(width=6.4, height=MIDDLE)
     for place, (name, values) in enumerate(starts.items()):
-        ax.plot(PROBABILITY[STARTS], values, "o-", color=FEATURES[place], label=name)
+        ax.plot(study.PROBABILITY[study.STARTS], values, "o-", color=FEATURES[place], label=name)
     ax.set(xscale="log", yscale="log", xlim=(1.5, 0.0007), xlabel="p", ylabel="loss / loss of 0")
     plain_ticks(ax.yaxis)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -379,7 +366,7 @@ def starts(starts) -> Picture:
 def and_table(logic_variants) -> Table:
     """How many ANDs are computed from another start, and in fewer neurons."""
     rows = {
-        name: [f"{c:.1f}" for c in (left <= COMPUTED).sum(-1).double().mean(0).tolist()]
+        name: [f"{c:.1f}" for c in (left <= study.COMPUTED).sum(-1).double().mean(0).tolist()]
         for name, left in logic_variants.items()
     }
     numbers = {"three": rows["3 neurons"][-1]}

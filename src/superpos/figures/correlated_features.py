@@ -8,42 +8,17 @@ import torch
 from torch import Tensor
 
 from superpos import AnticorrelatedSets, CorrelatedSets, geometry, train
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import plain_ticks, reference, scale_bar, set_lines
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import feature_graph
 from superpos.figures.matrices import products
+from superpos.figures.palette import ACCENT, FAINT, INK, PRODUCTS, SETS
 from superpos.figures.plane import plane
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    HIGH,
-    INK,
-    LOW,
-    MIDDLE,
-    PRODUCTS,
-    SETS,
-    TALL,
-    Picture,
-    Table,
-    figure,
-)
-from superpos.stats import rate_interval, told, told_rate
+from superpos.figures.style import HIGH, LOW, MIDDLE, TALL, Picture, Table, figure
+from superpos.stats import listed, rate_interval, told, told_rate
 from superpos.studies import correlated_features as study
 from superpos.studies import sets
-from superpos.studies.correlated_features import (
-    ALIGNED,
-    COMPONENT,
-    DENSITIES,
-    LARGER,
-    POLYGONS,
-    SPARSE,
-    SPARSER,
-    SUMS,
-    TWO_SETS,
-    best_run,
-    over_p,
-)
 
 PRINTED = ((0.02, 0.05), (0.05, 0.15), (0.15, 0.2), (0.25, 0.5))  # p of 0, 1, 2, 3 collapsed pairs
 DRAWN = torch.tensor([0.03, 0.1, 0.25, 0.45, 0.7, 0.9])  # p of the planes
@@ -54,11 +29,11 @@ def pairs(two_pairs) -> Picture:
     """Two pairs in a plane: the best run of each kind, and rates of arrangements over p."""
     fig, axes = figure(1, 3, height=MIDDLE, width_ratios=[1, 1, 1.9])
     for ax, name in zip(axes, ("correlated", "anticorrelated"), strict=False):
-        W, _ = best_run(getattr(two_pairs, name))
+        W, _ = study.best_run(getattr(two_pairs, name))
         plane(ax, geometry.upright(W), size=2)
         ax.set_title(name)
     curve, anticurve = two_pairs.curve.W, two_pairs.anticurve.W
-    collapsed = study.collapsed_pairs(curve, kept=COMPONENT, cosine=ALIGNED).all(-1)
+    collapsed = study.collapsed_pairs(curve, kept=study.COMPONENT, cosine=study.ALIGNED).all(-1)
     orthogonal = study.pairs_orthogonal(curve, **thresholds("corr-orthogonal"))
     antipodal = study.pairs_antipodal(anticurve, **thresholds("corr-anti-antipodal"))
     rates(axes[2], orthogonal, "correlated: right angle", INK)
@@ -72,26 +47,21 @@ def pairs(two_pairs) -> Picture:
         fig,
         "Left, the best run of each kind at p = 0.1: correlated partners at a right angle, "
         "anticorrelated partners antipodal. Right, shares of runs at p = "
-        + ", ".join(f"{p:.2g}" for p in DENSITIES)
-        + f": correlated partners at a right angle {over_p(orthogonal)}; correlated partners in "
-        f"one direction {over_p(collapsed)}; anticorrelated partners antipodal "
-        f"{over_p(antipodal)}.",
+        + listed(study.DENSITIES, ".2g")
+        + f": correlated partners at a right angle {study.over_p(orthogonal)}; correlated partners "
+        f"in one direction {study.over_p(collapsed)}; anticorrelated partners antipodal "
+        f"{study.over_p(antipodal)}.",
         "Two pairs in a plane, partners in one colour. Left and middle: the best run at "
         "$p = 0.1$. Right: how often both pairs are arranged as named, with 95 % intervals; "
         "dotted, the chance that four features in antipodal pairs meet their partners.",
     )
 
 
-def thresholds(claim_id: str) -> dict[str, float]:
-    """The numbers of a claim's test."""
-    return dict(load_registry()[claim_id].thresholds)
-
-
 def rates(ax, shown: Tensor, label: str, colour) -> None:
     """Draw the rate of some outcome ``(seeds, densities)``, with its interval."""
     low, high = zip(*map(rate_interval, shown.T), strict=True)
-    ax.fill_between(DENSITIES, low, high, color=colour, alpha=0.2, lw=0)
-    ax.plot(DENSITIES, shown.double().mean(0), "o-", ms=4, color=colour, label=label)
+    ax.fill_between(study.DENSITIES, low, high, color=colour, alpha=0.2, lw=0)
+    ax.plot(study.DENSITIES, shown.double().mean(0), "o-", ms=4, color=colour, label=label)
 
 
 def against_density(ax) -> None:
@@ -133,15 +103,15 @@ def hexagon_losses(hexagon_losses) -> Table:
 
 def local_basis(two_sets) -> Picture:
     """Products of the best run of two sets of ten, at both densities."""
-    size = TWO_SETS.size
+    size = study.TWO_SETS.size
     within = sets.within_sets(two_sets.W, size)
     parts = study.parts_of_basis(two_sets.W, **thresholds("corr-local-basis"))
     whole = torch.stack(list(parts.values())).all(0)
     kept = geometry.represented(two_sets.W).sum(-1).double()
     fig, axes = figure(1, 2, width=SQUARES, height=MIDDLE)
     lines = []
-    for k, (ax, p) in enumerate(zip(axes, TWO_SETS.p, strict=True)):
-        W, _ = best_run(two_sets, k)
+    for k, (ax, p) in enumerate(zip(axes, study.TWO_SETS.p, strict=True)):
+        W, _ = study.best_run(two_sets, k)
         products(ax, sets.facing(W, size))
         set_lines(ax, 2 * size, size)
         ax.set_title(f"p = {p}")
@@ -189,13 +159,13 @@ def collapse(optimum) -> Picture:
         "Three correlated pairs in a plane: the exact optima. Above: how much more the best "
         "of each kind loses than the best of all. Below: collapsed pairs of the best; grey, the "
         "paper's ranges.",
-        {name: starts.get(name, "nowhere") for name in (*POLYGONS[1:], "two components")},
+        {name: starts.get(name, "nowhere") for name in (*study.POLYGONS[1:], "two components")},
     )
 
 
 def collapsed(optimum) -> Tensor:
     """How many pairs of each optimum are collapsed, by the lower threshold."""
-    return study.collapsed_pairs(optimum.W, kept=COMPONENT, cosine=ALIGNED).sum(-1)
+    return study.collapsed_pairs(optimum.W, kept=study.COMPONENT, cosine=study.ALIGNED).sum(-1)
 
 
 def collapse_planes(optimum) -> Picture:
@@ -210,7 +180,7 @@ def collapse_planes(optimum) -> Picture:
         lengths = sorted(geometry.squared_norms(optimum.W[k]).tolist())
         lines.append(
             f"at p = {p[k]:.2f} the number of collapsed pairs is {count[k]} and the squared "
-            "lengths are " + ", ".join(f"{value:.2f}" for value in lengths)
+            "lengths are " + listed(lengths)
         )
     return Picture(
         fig,
@@ -225,9 +195,9 @@ def six_pairs(sums) -> Picture:
     fig, axes = figure(1, 3, height=LOW)
     for ax, (name, run) in zip(axes, sums.items(), strict=True):
         k = 1 if name.startswith("anti") else 0
-        W, _ = best_run(run, k)
-        feature_graph(ax, W, size=None if SUMS[name].size == 1 else 2)
-        ax.set_title(f"{name}\np = {SUMS[name].p[k]}")
+        W, _ = study.best_run(run, k)
+        feature_graph(ax, W, size=None if study.SUMS[name].size == 1 else 2)
+        ax.set_title(f"{name}\np = {study.SUMS[name].p[k]}")
     lines = [
         f"{name} {told(share[:, 0], digits=2)} and {told(share[:, 1], digits=2)}"
         for name, share in sharing(sums).items()
@@ -255,9 +225,9 @@ def parts(parts, against_digons) -> Picture:
     """Products of the best runs of two sets of k features, at both densities."""
     digons = study.digons(parts)
     fig, axes = figure(2, len(parts), height=HIGH)
-    for row, p in zip(range(2), (SPARSE, SPARSER), strict=True):
+    for row, p in zip(range(2), (study.SPARSE, study.SPARSER), strict=True):
         for ax, (k, run) in zip(axes[row], parts.items(), strict=True):
-            W, _ = best_run(run, row)
+            W, _ = study.best_run(run, row)
             products(ax, sets.facing(W, k))
             set_lines(ax, 2 * k, k)
             rate = digons[k][:, row].double().mean()
@@ -265,7 +235,7 @@ def parts(parts, against_digons) -> Picture:
     lines = [
         f"k = {k}, p = {p}: {told_rate(digons[k][:, i])}, best run {against_digons[k][i]:+.1%}"
         for k in parts
-        for i, p in enumerate((SPARSE, SPARSER))
+        for i, p in enumerate((study.SPARSE, study.SPARSER))
     ]
     return Picture(
         fig,
@@ -295,7 +265,7 @@ def none_twice(W: Tensor, size: int) -> Tensor:
 def larger_table(larger) -> Table:
     """What parts form where they might be larger than digons."""
     rows = {}
-    for name, case in LARGER.items():
+    for name, case in study.LARGER.items():
         W = larger[name].W[:, 0]
         rows[name] = [
             f"{case.p[0]}",
@@ -310,14 +280,14 @@ def larger_table(larger) -> Table:
 def larger_parts(larger) -> Picture:
     """Feature graphs of the best runs of six of these."""
     fig, axes = figure(2, 3, height=TALL)
-    for ax, (name, case) in zip(axes.flat, LARGER.items(), strict=False):
-        W, _ = best_run(larger[name])
+    for ax, (name, case) in zip(axes.flat, study.LARGER.items(), strict=False):
+        W, _ = study.best_run(larger[name])
         feature_graph(ax, W, size=case.size)
         what, where = name.rsplit(", ", 1)
         ax.set_title(f"{what}\n{where}, p = {case.p[0]}")
     lines = [
         f"{name} at p = {case.p[0]}: {sizes_of_parts(larger[name].W[:, 0], case.size)}"
-        for name, case in LARGER.items()
+        for name, case in study.LARGER.items()
     ]
     return Picture(
         fig,

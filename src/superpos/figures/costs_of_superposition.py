@@ -10,22 +10,9 @@ from superpos import codes
 from superpos.codes import capacity
 from superpos.figures.axes import band, plain_ticks, size_axis
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    HIGH,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    PENTAGON,
-    TALL,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, MEDIUM, PENTAGON, THIN, sequence
+from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
+from superpos.stats import listed, span
 from superpos.studies import costs_of_superposition as study
 from superpos.studies.costs_of_superposition import (
     BITS,
@@ -196,7 +183,7 @@ def levels(told_apart) -> Picture:
         "active features, m = 1024, n = 4096: "
         + ", ".join(f"{value:.1f} at l = {k}" for k, value in measured)
         + ". The post's estimate is "
-        + ", ".join(f"{value:.1f}" for value in post)
+        + listed(post, ".1f")
         + ".",
         "Distinguishable levels for $m = 1024$, $n = 4096$: mean and range over random codes, "
         "against the post's estimate and the normal law.",
@@ -279,9 +266,9 @@ def few_bits(trained, dedicated) -> Picture:
         "Without rounding the loss is "
         + ", ".join(f"{exact[k]:.0%} of the signal at p = {p:g}" for k, p in enumerate(P))
         + ". Four bits raise it by "
-        + ", ".join(f"{share:.0%}" for share in higher[:, four])
+        + listed(higher[:, four], ".0%")
         + ", five by "
-        + ", ".join(f"{share:.1%}" for share in higher[:, five])
+        + listed(higher[:, five], ".1%")
         + f". Without superposition four bits cost {dedicated[four]:.1%} of the signal.",
         "Left: what rounding adds to the loss (lines) beside the loss without rounding, "
         "which is interference (dashed); grey: 20 features in 20 dimensions. Right: the rise "
@@ -326,7 +313,7 @@ def bits_by_load(by_load, readings) -> Picture:
         "codes. To the right of the line more than 1 % of the readings are wrong.",
         {
             "crossing": crossing(mean["read"], mean["dedicated"]),
-            "read": study.span(readings.read[..., 0]),
+            "read": span(readings.read[..., 0]),
         },
     )
 

@@ -7,46 +7,28 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from superpos import IndependentFeatures, geometry, train
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import scale_bar
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import strips
 from superpos.figures.matrices import products
+from superpos.figures.palette import DIGON, IMPORTANCE, INK, PENTAGON, PRODUCTS
 from superpos.figures.plane import plane as draw_plane
-from superpos.figures.style import (
-    DIGON,
-    HIGH,
-    IMPORTANCE,
-    INK,
-    LOW,
-    MIDDLE,
-    PENTAGON,
-    PRODUCTS,
-    Picture,
-    Table,
-    figure,
-)
+from superpos.figures.style import HIGH, LOW, MIDDLE, Picture, Table, figure
 from superpos.stats import told_rate
-from superpos.studies.demonstrating_superposition import (
-    PLANE,
-    PROBABILITY,
-    mean_counts,
-    paired,
-    study,
-    superposed,
-)
+from superpos.studies import demonstrating_superposition as study
 
 PICTURES = {
     "demo-dense-orthogonal": "two at a right angle",
     "demo-80-antipodal": "two antipodal pairs",
     "demo-90-pentagon": "a pentagon",
 }
-SPARSITIES = [f"{1 - p:.0%} sparsity" for p in PLANE.tolist()]
+SPARSITIES = [f"{1 - p:.0%} sparsity" for p in study.PLANE.tolist()]
 
 
 def shown(models) -> Tensor:
     """Which runs show the picture of their sparsity: booleans ``(3, seeds)``."""
-    return torch.stack([study.judge(claim_id, models).shown for claim_id in PICTURES])
+    return torch.stack([study.study.judge(claim_id, models).shown for claim_id in PICTURES])
 
 
 def plane(plane, decay_plane) -> Picture:
@@ -97,8 +79,8 @@ def products_of_small(small_linear, small) -> Picture:
         all_products(small_linear, small),
         "Eight panels of W-transpose-W with biases and norms, n = 20, m = 5. The linear model and "
         "the ReLU model at p = 1 show an identity block of five features. As p falls to 0.001 the "
-        f"ReLU model represents more: on average {mean_counts(small.W)} features at the seven p, "
-        "first in antipodal pairs, then with interference of both signs.",
+        f"ReLU model represents more: on average {study.mean_counts(small.W)} features at the "
+        "seven p, first in antipodal pairs, then with interference of both signs.",
         "$n = 20$, $m = 5$, one seed: $W^\\top W$ (blue negative, red positive), the biases "
         "beside it, and $\\|W_i\\|$ as bars (dark: alone; yellow: in superposition).",
     )
@@ -109,8 +91,8 @@ def products_of_large(large_linear, large) -> Picture:
     return Picture(
         all_products(large_linear, large),
         "The same eight panels for n = 80, m = 20: an identity block of twenty features for the "
-        f"linear model and for ReLU at p = 1, then on average {mean_counts(large.W)} represented "
-        "features.",
+        f"linear model and for ReLU at p = 1, then on average {study.mean_counts(large.W)} "
+        "represented features.",
         "$n = 80$, $m = 20$, one seed; as {numref}`demo-small`.",
     )
 
@@ -119,7 +101,7 @@ def all_products(linear, relu):
     """One seed of each: the linear model once, for it hardly changes, and ReLU at every p."""
     fig, axes = figure(2, 4, height=HIGH)
     panels = [("linear, p = 1", linear, 0)]
-    panels += [(f"p = {p:g}", relu, k) for k, p in enumerate(PROBABILITY.tolist())]
+    panels += [(f"p = {p:g}", relu, k) for k, p in enumerate(study.PROBABILITY.tolist())]
     for ax, (title, run, k) in zip(axes.flat, panels, strict=True):
         products(ax, run.W[0, k], run.b[0, k])
         ax.set_title(title)
@@ -151,20 +133,12 @@ def kinds(small, large) -> Picture:
 def feature_kinds(axes: Axes, probability: Tensor, W: Tensor) -> None:
     """Draw represented features per dimension against p, by the kinds that demo-more-features has.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    probability
-        ``(settings,)``, drawn from dense to sparse.
-    W
-        ``(seeds, settings, m, n)``.
+    W is ``(seeds, settings, m, n)``, from dense to sparse.
     """
     m, p = W.shape[-2], probability.numpy()
-    limits = dict(load_registry()["demo-more-features"].thresholds)
-    del limits["share"]
-    pairs = paired(W, **limits)
-    shared = superposed(W, kept=limits["kept"], interference=limits["interference"])
+    limits = thresholds("demo-more-features", "kept", "interference", "opposite")
+    pairs = study.paired(W, **limits)
+    shared = study.superposed(W, kept=limits["kept"], interference=limits["interference"])
     parts = {
         "own dimension": geometry.represented(W, threshold=limits["kept"]) & ~shared,
         "antipodal pair": pairs,

@@ -12,29 +12,23 @@ from matplotlib.figure import Figure
 from superpos.errors import Diverged, InvalidArgument
 from superpos.figures.style import Picture, svg
 
+_LOOK: dict[str, Any] = {
+    "continuous_update": False,  # it speaks when it is let go
+    "style": {"description_width": "11em"},
+    "layout": widgets.Layout(width="30em"),
+}
+
 
 def whole(label: str, value: int, low: int, high: int) -> widgets.IntSlider:
-    """Return a slider over whole numbers; it speaks when it is let go."""
-    return widgets.IntSlider(
-        value=value, min=low, max=high, description=label, continuous_update=False, **_WIDE
-    )
+    """Return a slider over whole numbers."""
+    return widgets.IntSlider(value=value, min=low, max=high, description=label, **_LOOK)
 
 
 def real(label: str, value: float, low: float, high: float, step: float) -> widgets.FloatSlider:
-    """Return a slider over numbers; it speaks when it is let go."""
+    """Return a slider over numbers."""
     return widgets.FloatSlider(
-        value=value,
-        min=low,
-        max=high,
-        step=step,
-        description=label,
-        continuous_update=False,
-        readout_format=".3f",
-        **_WIDE,
+        value=value, min=low, max=high, step=step, description=label, readout_format=".3f", **_LOOK
     )
-
-
-_WIDE = {"style": {"description_width": "11em"}, "layout": widgets.Layout(width="30em")}
 
 
 class Explorer:

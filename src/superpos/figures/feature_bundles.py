@@ -8,19 +8,11 @@ import torch
 
 from superpos import bundles, geometry
 from superpos.bundles import planted, regions
+from superpos.figures.axes import size_axis
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    FEATURES,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    PRODUCTS,
-    Picture,
-    Table,
-    figure,
-)  # fmt: skip
+from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, MEDIUM, PRODUCTS
+from superpos.figures.style import MIDDLE, Picture, Table, figure
+from superpos.stats import listed
 from superpos.studies.feature_bundles import NOISE, compared, most_persistent, stream
 
 HOLES = (("triangle", "triangle"), ("triangle", "polygon 5"), ("digon", "tetrahedron"))
@@ -42,10 +34,7 @@ def noise(noise_curves) -> Picture:
     axes[1].set(title="two to four summands")
     axes[0].legend(loc="center right")
     axes[1].legend(loc="lower left")
-    told = (
-        f"{name} " + ", ".join(f"{value:.0%}" for value in share)
-        for name, share in (pairs | curves).items()
-    )
+    told = (f"{name} {listed(share, '.0%')}" for name, share in (pairs | curves).items())
     return Picture(
         fig,
         f"Share of direct sums that are found, at σ = {', '.join(map(str, NOISE))}: "
@@ -132,15 +121,11 @@ def trained_models(trained) -> Picture:
     fig, ax = figure(width=5.6, height=MIDDLE)
     for (name, share), colour in zip(shares.items(), (INK, ACCENT), strict=True):
         ax.plot(trained.inverse_p, share, "o-", color=colour, label=name)
-    ax.set(xscale="log", xlabel="1/p", ylabel="share of models", ylim=(-0.04, 1.04))
-    ax.set_xticks([2, 3, 4, 6, 8], ["2", "3", "4", "6", "8"])
-    ax.minorticks_off()
+    size_axis(ax, [2, 3, 4, 6, 8], "1/p")
+    ax.set(ylabel="share of models", ylim=(-0.04, 1.04))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    told = (
-        f"{name} in {', '.join(f'{value:.0%}' for value in share)}"
-        for name, share in shares.items()
-    )
-    at = ", ".join(f"{x:.2g}" for x in trained.inverse_p.tolist())
+    told = (f"{name} in {listed(share, '.0%')}" for name, share in shares.items())
+    at = listed(trained.inverse_p, ".2g")
     return Picture(
         fig,
         f"Shares of trained models, for 1/p = {at}: " + "; ".join(told) + ".",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from superpos import geometry
 from superpos.figures.axes import plain_ticks, polytope_lines
-from superpos.figures.style import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
 
 
 def feature_graph(
@@ -24,11 +24,8 @@ def feature_graph(
 
     A component takes the colour of the polytope whose dimensionality is nearest to its mean, and
     grey where none is within 0.03. Edges are as wide as the inner product is large. Where features
-    come in sets of ``size``, the dots have the colours of their sets instead.
-
-    References
-    ----------
-    Elhage et al. 2022, "Uniform Superposition" (the feature geometry graphs).
+    come in sets of ``size``, the dots have the colours of their sets instead. As in Elhage et al.
+    2022, "Uniform Superposition".
     """
     graph = geometry.feature_graph(W, threshold=threshold)
     dimensionality = geometry.feature_dimensionality(W)
@@ -90,20 +87,7 @@ def dimensionality_scatter(
 ) -> None:
     """Draw D_i of the represented features against 1/p, with D* as a line and the polytopes' lines.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    inverse_probability
-        ``(settings,)``.
-    W
-        ``(settings, m, n)``.
-    labels
-        Whether to name the polytopes at the right.
-
-    References
-    ----------
-    Elhage et al. 2022, "Uniform Superposition" (D_i over D*).
+    W is ``(settings, m, n)``. As in Elhage et al. 2022, "Uniform Superposition" (D_i over D*).
     """
     kept = geometry.represented(W)
     dimensionality = geometry.feature_dimensionality(W)
@@ -124,16 +108,9 @@ def dimensionality_scatter(
 
 
 def cloud(axes: Axes, place: float, values: Tensor, *, width: float = 0.1) -> None:
-    """Draw values as a cloud of dots at one place of a logarithmic x axis, ``width`` decades wide.
+    """Draw values as a cloud of dots at one place of a logarithmic x axis.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    place
-        Where on the x axis, above 0.
-    values
-        ``(k,)``; of more than 2000, every few are drawn.
+    It is ``width`` decades wide; of more than 2000, every few are drawn.
     """
     some = values.flatten()[:: 1 + len(values) // 2000]
     spread = np.random.default_rng(0).uniform(-width / 2, width / 2, len(some))
@@ -143,14 +120,9 @@ def cloud(axes: Axes, place: float, values: Tensor, *, width: float = 0.1) -> No
 
 
 def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
-    """Draw each group of values as a strip of dots, the first in the accent colour.
+    """Draw each group of values ``(k,)`` as a strip of dots, the first in the accent colour.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    groups
-        Values ``(k,)`` by name; a name that has none still has its row.
+    A name that has none still has its row.
     """
     spread = np.random.default_rng(0)  # so that dots do not hide each other
     for row, (_, values) in enumerate(groups.items()):

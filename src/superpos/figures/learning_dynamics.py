@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import geometry
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.animations import Animation
-from superpos.figures.axes import plain_ticks
+from superpos.figures.axes import plain_ticks, square
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    FINE,
-    HIGH,
-    INK,
-    MIDDLE,
-    TALL,
-    THIN,
-    Picture,
-    Table,
-    figure,
-)
+from superpos.figures.palette import ACCENT, DIGON, FAINT, FINE, INK, THIN
+from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
 from superpos.learning import dynamics
 from superpos.stats import told_rate
 from superpos.studies import learning_dynamics as study
-from superpos.studies.learning_dynamics import LONGER, SET
 
-COLOURS = [INK] * SET + [ACCENT] * SET  # of the features of each set
+COLOURS = [INK] * study.SET + [ACCENT] * study.SET  # of the features of each set
 SHOWN = 61  # records of the run that is animated
-
-
-@cache
-def marks(claim_id: str, *names: str) -> dict[str, Any]:
-    """Thresholds of a claim, by name; all of them if none is named."""
-    thresholds = load_registry()[claim_id].thresholds
-    return {name: thresholds[name] for name in names or thresholds}
 
 
 def is_octahedron(W: Tensor) -> Tensor:
     """Whether models end as the claim on the octahedron says."""
-    return study.octahedron(W, **marks("dyn-octahedron", "kept", "partner", "right"))
+    return study.octahedron(W, **thresholds("dyn-octahedron", "kept", "partner", "right"))
 
 
 def rests(models) -> dict[str, Tensor]:
     """What plateaus each run has, as the claim on plateaus counts them."""
-    return study.plateau_tests(models.W, models.loss, **marks("dyn-plateaus"))
+    return study.plateau_tests(models.W, models.loss, **thresholds("dyn-plateaus"))
 
 
 def percent(models) -> Tensor:
@@ -92,31 +70,25 @@ def levels(uniform) -> Picture:
 
 def windows(uniform, uniform_variants) -> Table:
     """Jumps in longer windows, at a larger rate, with larger batches."""
-    window = marks("dyn-energy-jumps")["window"]
+    window = thresholds("dyn-energy-jumps")["window"]
     rows = {
-        f"within {each:.0%} of the steps": described(uniform, each) for each in (window, *LONGER)
+        f"within {each:.0%} of the steps": described(uniform, each)
+        for each in (window, *study.LONGER)
     }
     for name, models in uniform_variants.items():
         rows[f"{name}, within {100 * window:g} %"] = described(models, window)
-    columns = [
-        "jumps a run",
-        "loss falls twice as fast",
-        "no window to compare with",
-        "largest change of a $D_i$",
-    ]
-    return Table(columns, rows)
+    columns = ["jumps a run", "loss falls twice as fast", "no window to compare with"]
+    return Table([*columns, "largest change of a $D_i$"], rows)
 
 
 def described(models, window: float) -> list[str]:
     """Jumps a run, the share at which the loss falls faster, and the largest change of a D_i."""
-    found = study.jumps_of(models, window=window, **marks("dyn-energy-jumps", "least", "after"))
+    least, after, times = thresholds("dyn-energy-jumps", "least", "after", "times").values()
+    found = study.jumps_of(models, window=window, least=least, after=after)
     each = [jump for run in found for jump in run]
-    times = marks("dyn-energy-jumps")["times"]
     faster = [jump.drop > 0 and jump.drop >= times * jump.quiet_drop for jump in each]
     alone = [jump.quiet_drop != jump.quiet_drop for jump in each]  # NaN: no quiet window
-    largest = study.largest_change(
-        models.D, window=window, after=marks("dyn-energy-jumps")["after"]
-    )
+    largest = study.largest_change(models.D, window=window, after=after)
     return [
         f"{len(each) / len(found):.1f}",
         f"{sum(faster) / len(each):.0%}" if each else "–",
@@ -213,7 +185,7 @@ def trajectories(triples) -> Picture:
         cosine = geometry.cosines(triples.W[run, -1])
         for i, j in (cosine > -0.5).triu(1).nonzero().tolist():  # the edges, at the end
             ax.plot(*path[-1, :, [i, j]], color=FAINT, lw=THIN, zorder=0)
-        in_space(ax, 1.25)
+        square(ax, 1.25)
         ax.set_title(name, fontsize=8)
     ends = sum(is_octahedron(triples.W[chosen, -1]).tolist())
     return Picture(
@@ -231,19 +203,13 @@ def turned(W: Tensor, azimuth: float = 30.0) -> Tensor:
     return geometry.seen_from(geometry.aligned(W, W[-1]), azimuth)
 
 
-def in_space(ax, reach: float) -> None:
-    """Make axes a window into space, without ticks or edges."""
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-
-
 def formation(small_triples, steps) -> Picture:
     """The red run, moving: its features in space, turning slowly, and its loss."""
     run = red_run(small_triples)
     W, loss = small_triples.W[run, :SHOWN], small_triples.loss[run, :SHOWN]
     loss, done = loss / loss[0], torch.arange(SHOWN) * (steps // 100)
     fig, axes = figure(1, 2, height=HIGH)
-    in_space(axes[0], 1.3)
+    square(axes[0], 1.3)
     axes[1].plot(done, loss, color=FAINT)
     axes[1].set(yscale="log", xlabel="steps", ylabel="loss, relative to the start")
     plain_ticks(axes[1].yaxis)
@@ -312,7 +278,7 @@ def explorer(triples) -> Picture:
             end = path[-1, :, i]
             axes[0].plot(*torch.stack([0 * end, end]).T, color=colour)
             axes[0].plot(*end, "o", color=colour, ms=6)
-        in_space(axes[0], 1.4)
+        square(axes[0], 1.4)
         axes[1].plot(at, loss, color=FAINT)
         axes[1].plot(at[percent], loss[percent], "o", color=ACCENT)
         axes[1].set(yscale="log", xlabel="% of the steps", ylabel="loss")

@@ -12,33 +12,12 @@ from superpos.claims.registry import in_words
 from superpos.codes import thomson
 from superpos.figures.axes import plain_ticks
 from superpos.figures.explorers import Explorer, whole
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, PENTAGON, PRODUCTS, THIN, sequence
 from superpos.figures.plane import arrangement
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    INK,
-    LOW,
-    MIDDLE,
-    PAGE,
-    PENTAGON,
-    PRODUCTS,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)
+from superpos.figures.style import LOW, MIDDLE, PAGE, Picture, Table, figure
 from superpos.optima import decoders
-from superpos.studies.loss_anatomy import (
-    FREE_P,
-    FREE_SIZES,
-    SPACES,
-    SPARSE,
-    STARTS,
-    single_loss,
-    span,
-)
+from superpos.stats import span
+from superpos.studies import loss_anatomy as study
 
 # Formulas against sampling
 
@@ -125,7 +104,7 @@ def shares(between) -> Picture:
 def share_table(parts) -> Table:
     """The share of L_0 and L_1 in the best models' loss, equal importances."""
     return Table(
-        [f"p = {p:g}" for p in SPARSE.tolist()],
+        [f"p = {p:g}" for p in study.SPARSE.tolist()],
         {
             f"n = {n}": [f"{value:.3%}" for value in share[-1, :, :2].sum(-1).tolist()]
             for n, share in parts["best"].items()
@@ -137,27 +116,20 @@ def share_table(parts) -> Table:
 # A Thomson problem
 
 
-SOLUTIONS = ("Thomson's solution", "its sum E", "lowest E", "where", "descents that end there")
-
-
 def thomson_table_plane(arrangements, n_tries) -> Table:
     """Thomson's solutions beside the arrangements of least interference, in the plane."""
-    rows = solutions(arrangements, 2, n_tries)
-    crowded = {"doubled from": doubled_from(arrangements, 2)}
-    return Table(SOLUTIONS, rows, "n, in the plane", crowded)
+    return thomson_table(arrangements, 2, n_tries, "n, in the plane")
 
 
 def thomson_table_space(arrangements, n_tries) -> Table:
     """The same in space."""
-    rows = solutions(arrangements, 3, n_tries)
-    crowded = {"doubled from": doubled_from(arrangements, 3)}
-    return Table(SOLUTIONS, rows, "n, in space", crowded)
+    return thomson_table(arrangements, 3, n_tries, "n, in space")
 
 
-def solutions(arrangements, m: int, n_tries: int) -> dict[str, list[str]]:
+def thomson_table(arrangements, m: int, n_tries: int, corner: str) -> Table:
     """What is best for n points in m dimensions, in words, by n."""
     rows = {}
-    for n in SPACES[m]:
+    for n in study.SPACES[m]:
         found = arrangements[m, n]
         flexible = found["kinds"] > n_tries // 4
         rows[str(n)] = [
@@ -167,12 +139,13 @@ def solutions(arrangements, m: int, n_tries: int) -> dict[str, list[str]]:
             "any with no angle below 90°" if flexible else thomson.describe(found["ours"]),
             f"{found['found']} of {n_tries}",
         ]
-    return rows
+    heads = ["Thomson's solution", "its sum E", "lowest E", "where", "descents that end there"]
+    return Table(heads, rows, corner, {"doubled from": doubled_from(arrangements, m)})
 
 
 def doubled_from(arrangements, m: int) -> str:
     """The least n at which features in m dimensions share places, in words."""
-    places = {n: len(thomson.places(arrangements[m, n]["ours"])[1]) for n in SPACES[m]}
+    places = {n: len(thomson.places(arrangements[m, n]["ours"])[1]) for n in study.SPACES[m]}
     return in_words(next(n for n, count in places.items() if count < n), "word")
 
 
@@ -247,7 +220,7 @@ def free_decoder(free, tied, exact) -> Picture:
     """Losses of free decoders over that of the best tied model, by how they began."""
     best_tied = exact["best_tied"]
     groups = {"trained": (free[5].loss / best_tied).T}
-    for kind, found in zip(STARTS, exact["loss"], strict=True):
+    for kind, found in zip(study.STARTS, exact["loss"], strict=True):
         groups[kind] = found / best_tied[:, None]
     fig, ax = figure(width=5.4, height=MIDDLE)
     rows_of_dots(ax, groups)
@@ -255,9 +228,9 @@ def free_decoder(free, tied, exact) -> Picture:
     ax.set(xscale="log", xlabel="loss / loss of the best tied model")
     plain_ticks(ax.xaxis)
     fig.legend(loc="outside upper center", ncols=3)
-    worse = {n: (free[n].loss > tied[n].loss.amin(0)).double().mean() for n, _ in FREE_SIZES}
+    worse = {n: (free[n].loss > tied[n].loss.amin(0)).double().mean() for n, _ in study.FREE_SIZES}
     gain = best_tied / exact["loss"].amin((0, 2))
-    reached = [f"{1 / g:.2f} (p = {p:g})" for g, p in zip(gain, FREE_P, strict=True)]
+    reached = [f"{1 / g:.2f} (p = {p:g})" for g, p in zip(gain, study.FREE_P, strict=True)]
     better = groups["V = W"] < 1
     return Picture(
         fig,
@@ -277,10 +250,10 @@ def free_decoder(free, tied, exact) -> Picture:
 def rows_of_dots(ax: Axes, groups: dict[str, Tensor]) -> None:
     """Draw a row of dots for each group ``(p, models)``, a colour and a height for each p."""
     for row, values in enumerate(groups.values()):
-        for k, p in enumerate(FREE_P.tolist()):
+        for k, p in enumerate(study.FREE_P.tolist()):
             height = [row + 0.22 * (k - 1)] * values.shape[1]
             label = f"p = {p:g}" if row == 0 else None
-            colour = sequence(k, len(FREE_P))
+            colour = sequence(k, len(study.FREE_P))
             ax.plot(values[k], height, "o", color=colour, ms=4, alpha=0.7, label=label)
     ax.set_yticks(range(len(groups)), groups)
     ax.set_ylim(len(groups) - 0.4, -0.6)
@@ -301,7 +274,7 @@ def free_products(exact) -> Picture:
     return Picture(
         fig,
         "What each output gets from each input at p = 0.1. Tied: a symmetric matrix with entries "
-        f"from {tied.min():.1f} to {tied.max():.1f}. Free: entries below the diagonal reach "
+        f"from {span(tied, '.1f')}. Free: entries below the diagonal reach "
         f"{free.tril(-1).min():.0f}, above it at most {free.triu(1).abs().max():.1f} in size.",
         "What output $i$ gets from input $j$ at $p = 0.1$, in the best tied model and in the best "
         "free one (features ordered by $\\|W_i\\|/\\|V_i\\|$; colours end at $\\pm 1$).",
@@ -324,7 +297,7 @@ def ranking_table(arrangements) -> Table:
     sizes = (5, 8, 12)
     rows = {
         f"ratio of lengths {ratio:g}": [
-            f"{single_loss(*decoders.ranking(n, ratio)):.1e}" for n in sizes
+            f"{study.single_loss(*decoders.ranking(n, ratio)):.1e}" for n in sizes
         ]
         for ratio in (0.1, 0.01, 0.001)
     }
@@ -338,10 +311,10 @@ def ranking_table(arrangements) -> Table:
 def start_table(exact) -> Table:
     """How far V is from a multiple of W after exact descents, by how they began."""
     return Table(
-        [f"p = {p:g}" for p in FREE_P.tolist()],
+        [f"p = {p:g}" for p in study.FREE_P.tolist()],
         {
             kind: [span(value) for value in decoders.distance_from_encoder(W, V)]
-            for kind, W, V in zip(STARTS, exact["W"], exact["V"], strict=True)
+            for kind, W, V in zip(study.STARTS, exact["W"], exact["V"], strict=True)
         },
         "start",
     )

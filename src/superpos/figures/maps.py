@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from superpos.figures.axes import plain_ticks
-from superpos.figures.style import FAINT, INK
+from superpos.figures.palette import FAINT, INK
 
 # kind of solution → colour, for the phase diagrams; names as in `superpos.optima.phases`
 KINDS = {
@@ -28,18 +28,10 @@ KINDS = {
 
 
 def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[str]) -> None:
-    """Draw which kind of solution each cell of density and relative importance has.
+    """Draw which kind of solution each density and relative importance has: sparse is right.
 
-    Parameters
-    ----------
-    axes
-        Where to draw; p falls to the right, so that sparse is right.
-    p, r
-        ``(rows,)`` and ``(columns,)``, both evenly spaced on a logarithmic scale.
-    kinds
-        ``(rows, columns)``: positions in ``names``.
-    names
-        Keys of `KINDS`.
+    p ``(rows,)`` and r ``(columns,)`` are evenly spaced on a logarithmic scale; kinds ``(rows,
+    columns)`` are positions in ``names``, keys of `KINDS`.
     """
     colours = ListedColormap([KINDS[name] for name in names])
     axes.pcolormesh(
@@ -56,16 +48,9 @@ def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[s
 
 
 def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
-    """Draw a landscape by contours, from its lowest point up: dark is low.
+    """Draw a landscape ``(rows, columns)`` by contours, from its lowest point up: dark is low.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    x, y
-        ``(columns,)`` and ``(rows,)``.
-    height
-        ``(rows, columns)``, above the lowest point, as a share of the value there.
+    Heights are those above the lowest point, as a share of the value there.
     """
     levels = [0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
     norm = BoundaryNorm(levels, 256)
@@ -77,19 +62,7 @@ def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
 
 
 def heat(axes: Axes, x: Tensor, y: Tensor, values: Tensor, *, label: str) -> None:
-    """Draw values over a grid on the sequential map, with a bar that says what they are.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    x, y
-        ``(rows,)`` and ``(columns,)`` of the values: x is the first axis.
-    values
-        ``(rows, columns)``, at least 0.
-    label
-        Of the bar.
-    """
+    """Draw values ``(rows, columns)`` of at least 0 on the sequential map; x is the first axis."""
     drawn = axes.pcolormesh(
         x.numpy(), y.numpy(), values.T.numpy(), cmap="magma_r", vmin=0, shading="nearest",
         rasterized=True,

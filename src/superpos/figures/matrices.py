@@ -11,27 +11,15 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from superpos import geometry, neurons
-from superpos.figures.style import ACCENT, FAINT, IMPORTANCE, INK, INTERFERENCE, PRODUCTS
+from superpos.figures.palette import ACCENT, FAINT, IMPORTANCE, INK, INTERFERENCE, PRODUCTS
 
 
 def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
     """Draw WᵀW on a diverging scale from −1 to 1, with b and ‖W_i‖ beside it where b is given.
 
     The bars are ‖W_i‖, dark for a feature alone in its direction, yellow where its interference
-    Σ_{j≠i}(Ŵ_i·W_j)² reaches 1. The dotted line is length 1.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    W
-        ``(m, n)``.
-    b
-        ``(n,)``.
-
-    References
-    ----------
-    Elhage et al. 2022, "Demonstrating Superposition" (WᵀW with b, and the bars of norms).
+    Σ_{j≠i}(Ŵ_i·W_j)² reaches 1. The dotted line is length 1. As in Elhage et al. 2022,
+    "Demonstrating Superposition".
     """
     n = W.shape[-1]
     scale = {"cmap": PRODUCTS, "vmin": -1, "vmax": 1, "interpolation": "nearest"}
@@ -51,15 +39,7 @@ def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
 
 
 def weights(axes: Axes, W: Tensor) -> None:
-    """Draw the weights of neurons on a diverging scale from −1 to 1: a row a neuron.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    W
-        ``(m, n)``.
-    """
+    """Draw the weights of neurons ``(m, n)`` on a diverging scale from −1 to 1: a row a neuron."""
     m, n = W.shape
     axes.imshow(W.numpy(), cmap=PRODUCTS, vmin=-1, vmax=1, interpolation="nearest", aspect="equal")
     axes.set(xticks=range(n), yticks=range(m), yticklabels=range(1, m + 1))
@@ -68,25 +48,12 @@ def weights(axes: Axes, W: Tensor) -> None:
 
 
 def stacks(axes: Axes, W: Tensor, serving: Tensor, *, lowest: float | None = None) -> None:
-    """Draw each neuron as a stack of its weights, the negative ones below the axis.
+    """Draw each neuron as a stack of its weights ``(m, n)``, the negative ones below the axis.
 
-    A weight has the colour of its feature, dark for the most important, and its number; features
-    that the neuron does not serve are pale. Polysemantic neurons have numbers in the accent colour.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    W
-        ``(m, n)``, features by falling importance.
-    serving
-        Which features each neuron serves, booleans ``(m, n)``: see `superpos.neurons.serves`.
-    lowest
-        Where the axis ends below; stacks may be cut off there.
-
-    References
-    ----------
-    Elhage et al. 2022, "Visualizing Superposition in Terms of Neurons" (stacks of weights).
+    A weight has the colour of its feature, dark for the most important, the first, and its number;
+    features that the neuron does not serve, see `superpos.neurons.serves`, are pale. Polysemantic
+    neurons have numbers in the accent colour. Stacks may be cut off at ``lowest``. As in Elhage et
+    al. 2022, "Visualizing Superposition in Terms of Neurons".
     """
     m, n = W.shape
     colours = [IMPORTANCE(0.95 - 0.85 * i / max(1, n - 1)) for i in range(n)]
@@ -115,18 +82,9 @@ def stacks(axes: Axes, W: Tensor, serving: Tensor, *, lowest: float | None = Non
 
 
 def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colours) -> None:
-    """Draw bars of parts that add up to a whole, from left to right, one bar a name.
+    """Draw bars of parts that add up to a whole, from left to right, one bar a name, from the top.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    names
-        Of the bars, from the top.
-    parts
-        ``(len(names),)`` each, by what they are called.
-    colours
-        One for each part.
+    Parts are ``(len(names),)`` each, by what they are called.
     """
     start = torch.zeros(len(names), dtype=torch.float64)
     for (label, part), colour in zip(parts.items(), colours, strict=True):
@@ -141,24 +99,12 @@ def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colour
 
 
 def neuron_bars(axes: Axes, slopes: Tensor, served: Tensor, *, shades: int | None = None) -> None:
-    """Draw each neuron as a stack of the slopes that it gives the outputs which it serves.
+    """Draw each neuron as a stack of the slopes ``(m, n)`` that it gives the outputs it serves.
 
     Neurons are in the order of the most important feature that they serve. The colour is that of
-    the feature, dark for the most important; polysemantic neurons have a grey ground.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    slopes, served
-        ``(m, n)``, as `superpos.neurons.computation.slopes` and `serving` give them, features by
-        falling importance.
-    shades
-        How many features the colours tell apart, counted from the first; all by default.
-
-    References
-    ----------
-    Elhage et al. 2022, "Computation in Superposition" (stacks of weights).
+    the feature, dark for the most important, the first; it tells ``shades`` of them apart.
+    Polysemantic neurons have a grey ground. As in Elhage et al. 2022, "Computation in
+    Superposition".
     """
     shades = shades or served.shape[-1]
     place = neurons.order(served)

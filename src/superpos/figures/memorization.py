@@ -7,22 +7,13 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from superpos import Procedure, geometry
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import band, plain_ticks
 from superpos.figures.explorers import Explorer, whole
 from superpos.figures.features import cloud
+from superpos.figures.palette import ACCENT, FAINT, INK, THIN
 from superpos.figures.plane import plane
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    INK,
-    MIDDLE,
-    TALL,
-    THIN,
-    Picture,
-    Table,
-    figure,
-)  # fmt: skip
+from superpos.figures.style import MIDDLE, TALL, Picture, Table, figure
 from superpos.learning import memorization
 from superpos.stats import told
 from superpos.studies.memorization import long_features, regular_polygon
@@ -35,8 +26,7 @@ ALL_COLOUR, BATCH_COLOUR = ACCENT, INK
 
 def few_planes(few, few_hidden, n_seeds_few) -> Picture:
     """Examples and features of the best run at each small T."""
-    names = ("within", "narrow", "wide")
-    marks = {name: value for name, value in _marks("mem-examples").items() if name in names}
+    marks = thresholds("mem-examples", "within", "narrow", "wide")
     polygons = [regular_polygon(h, **marks) for h in few_hidden]
     rates = [f"{int(each.sum())} of {n_seeds_few}" for each in polygons]
     best = few.train.argmin(1).tolist()
@@ -58,7 +48,7 @@ def few_planes(few, few_hidden, n_seeds_few) -> Picture:
 def more_planes(full, full_hidden, batches, batches_hidden, largest) -> Picture:
     """Examples and features of the first seed, at three larger T."""
     W = batches.W[-1, 0]
-    kept = long_features(W, share=_marks("mem-features")["long"])
+    kept = long_features(W, share=thresholds("mem-features")["long"])
     length = W.norm(dim=0)
     thirty, most = full.T.tolist().index(30), full.T.tolist().index(300)
     rows = [
@@ -172,7 +162,7 @@ def _described(models) -> dict[str, list[str]]:
 
 def size_table(sizes, largest) -> Table:
     """Losses, and how many features are long, at other sizes."""
-    share = _marks("mem-features")["long"]
+    share = thresholds("mem-features")["long"]
     rows = {
         name: [
             *(f"{value:.3f}" for value in found.test),
@@ -229,8 +219,3 @@ def _longest(ax, vectors: Tensor) -> None:
     length = vectors.norm(dim=0)
     shown = vectors[:, length.argsort(descending=True)[:LONGEST]]
     plane(ax, shown, limit=1.15 * length.max().item())
-
-
-def _marks(claim_id: str) -> dict[str, float]:
-    """The thresholds of a claim, for a picture that tells what its test finds."""
-    return dict(load_registry()[claim_id].thresholds)

@@ -10,22 +10,10 @@ from torch import Tensor
 from superpos import geometry, optima
 from superpos.figures.axes import plain_ticks, reference
 from superpos.figures.explorers import Explorer, real, whole
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, MEDIUM, PENTAGON, THIN
 from superpos.figures.plane import plane, planes
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    HIGH,
-    INK,
-    MEDIUM,
-    MIDDLE,
-    PENTAGON,
-    THIN,
-    Picture,
-    Table,
-    figure,
-)  # fmt: skip
-from superpos.stats import told_rate
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
+from superpos.stats import span, told_rate
 from superpos.studies import nonuniform_importance as study
 from superpos.studies.nonuniform_importance import COS_72, KINDS, PATH, RISING
 
@@ -206,7 +194,7 @@ def hysteresis(curve, drifting, crossed, n_seeds_drifting, steps_drift) -> Pictu
         told.append(
             f"{KINDS[kind]}: it is first below 1/2 at f = {lost:.2g} (median), and in the end at "
             f"1/2 or more in {(size[:, -1, kind] >= 0.5).sum()} of {n_seeds_drifting} models, with "
-            f"b_0 from {b.min():.3f} to {b.max():.3f}"
+            f"b_0 from {span(b, '.3f')}"
         )
     axes[0].set_ylabel("$\\|W_0\\|^2$")
     axes[0].legend()
@@ -268,7 +256,7 @@ def radius(pentagons) -> Picture:
         fig,
         "Squared length against minus the bias of exact pentagons at p from "
         f"{p[0]:.2g} to {p[-1]:.2g}. The printed relation falls as the bias grows, the pentagons' "
-        f"length rises: ‖W‖(1 − b) is {printed.min():.2f} to {printed.max():.2f}. For uniform "
+        f"length rises: ‖W‖(1 − b) is {span(printed)}. For uniform "
         f"amplitudes ‖W‖² + b is {other.max():.3f} at the sparsest and {other.min():.3f} at the "
         f"densest; for amplitudes of exactly 1, {of_ones[0]:.3f} and {of_ones[-1]:.3f}.",
         "Length and bias of exact pentagons, from sparse (right) to dense inputs (left), for "

@@ -10,38 +10,17 @@ from matplotlib.colors import ListedColormap
 from torch import Tensor
 
 from superpos import RELU_OUTPUT
+from superpos.claims.registry import thresholds
 from superpos.figures.animations import Animation
-from superpos.figures.axes import reference, scale_bar
+from superpos.figures.axes import reference, scale_bar, square
 from superpos.figures.explorers import Explorer, real, whole
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, sequence
 from superpos.figures.plane import output_plane, zones
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    HIGH,
-    INK,
-    LOW,
-    MIDDLE,
-    TALL,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
+from superpos.figures.style import HIGH, LOW, MIDDLE, TALL, Picture, Table, figure
 from superpos.learning import boundaries, onehot
 from superpos.learning.onehot import AdamW
-from superpos.stats import mean_interval, told, told_rate
+from superpos.stats import listed, mean_interval, told, told_rate
 from superpos.studies import optimization_failure as study
-from superpos.studies.optimization_failure import (
-    DECAY,
-    FRAMES,
-    LOST,
-    METHODS,
-    VARIANTS,
-    classes,
-    marks,
-    nearest,
-)  # fmt: skip
 
 DRAWN = 60  # models whose features are drawn
 FLAT = 6 * 2**0.5  # Σ‖W_j‖ of the shortest hexagon
@@ -124,7 +103,7 @@ def output_planes() -> Picture:
 
 def scan_table(scan, fit) -> Table:
     """How many fail, at each rate and scale."""
-    failing = scan.loss > LOST
+    failing = scan.loss > study.LOST
     shares = torch.stack([fit.symmetric[..., 0], failing[..., 1], failing[..., -1]])
     shares = shares.double().mean(-1).permute(1, 2, 0).tolist()
     return Table(
@@ -138,9 +117,9 @@ def scan_table(scan, fit) -> Table:
 
 def training(trained, phases, fit, n_seeds) -> Picture:
     """How many models have failed at each step; one that recovers."""
-    step, missing = trained.step, (phases.loss > LOST).double().mean(0)
+    step, missing = trained.step, (phases.loss > study.LOST).double().mean(0)
     symmetric = phases.symmetric.double().mean(0)
-    seed = int((phases.symmetric.any(1) & (phases.loss[:, -1] < LOST)).int().argmax())
+    seed = int((phases.symmetric.any(1) & (phases.loss[:, -1] < study.LOST)).int().argmax())
     fig, axes = figure(1, 2, height=MIDDLE)
     axes[0].plot(step, missing, color=INK, label="loss above 0.01")
     axes[0].plot(step, phases.missing.double().mean(0), color=DIGON, label="one missing")
@@ -148,8 +127,8 @@ def training(trained, phases, fit, n_seeds) -> Picture:
     axes[0].set(xlabel="step", ylabel="share of models", ylim=(0, 1.02))
     axes[0].legend(loc="upper right")
     length = trained.W[seed].norm(dim=1)
-    order = length[nearest(step, 3500)].argsort().tolist()
-    plateau = length[nearest(step, 3500), order[3]]
+    order = length[study.nearest(step, 3500)].argsort().tolist()
+    plateau = length[study.nearest(step, 3500), order[3]]
     for place, feature in enumerate(order):
         axes[1].plot(step, length[:, feature], color=INK if place else ACCENT, lw=1.2)
     axes[1].set(xlabel="step", title=f"lengths $\\|W_i\\|$ of one model (seed {seed})")
@@ -158,7 +137,7 @@ def training(trained, phases, fit, n_seeds) -> Picture:
     return Picture(
         fig,
         f"Left: the share of {n_seeds} models that miss a feature, against steps: "
-        f"{missing[nearest(step, 5000)]:.0%} at step 5000 and {missing[-1]:.1%} at the end; "
+        f"{missing[study.nearest(step, 5000)]:.0%} at step 5000 and {missing[-1]:.1%} at the end; "
         f"at most {symmetric.max():.0%} are in the symmetric failure at one time. "
         f"Right: in one model six lengths stay near {plateau:.2f}, the seventh near 0, "
         f"until they grow, to {length.max():.1f} at most.",
@@ -201,13 +180,11 @@ def runaway(slow, n_disturbances) -> Picture:
     """Slow descent from the middle one of the disturbances, as an animation."""
     middle = n_disturbances // 2
     W, b = slow.track[middle, 0, :, :2], slow.track[middle, 0, :, 2]
-    moving = (onehot.loss(W, b) > 1e-6).sum().clamp(40, FRAMES)
-    turns = torch.linspace(0, moving.item(), 41).long().clamp_max(FRAMES)
-    W, when = W[turns], study.waits(slow, **marks("opt-runaway", "learnt"))[middle]
+    moving = (onehot.loss(W, b) > 1e-6).sum().clamp(40, study.FRAMES)
+    turns = torch.linspace(0, moving.item(), 41).long().clamp_max(study.FRAMES)
+    W, when = W[turns], study.waits(slow, **thresholds("opt-runaway", "learnt"))[middle]
     fig, ax = figure(width=TALL, height=TALL)
-    reach = 1.12 * W.norm(dim=1).max().item()
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    square(ax, 1.12 * W.norm(dim=1).max().item())
     animation = Animation(fig, [f"step {step}" for step in slow.frame[turns].tolist()], seconds=10)
     for i in range(7):
         colour = ACCENT if i == 6 else INK
@@ -231,7 +208,7 @@ def runaway(slow, n_disturbances) -> Picture:
 
 def maps(whole) -> Picture:
     """How far features splay, and what comes out, over disturbance and rate."""
-    found = classes(whole.loss)
+    found = study.classes(whole.loss)
     high = whole.total.nan_to_num(0).max().item()
     low = round(FLAT, 3)
     view = {"extent": (0.5, 3, 0, 0.2), "aspect": "auto"}
@@ -268,7 +245,7 @@ def zooms(windows) -> Picture:
     fig, axes = figure(1, len(speckled), height=LOW)
     sizes = [zoom for name, zoom in windows if name == "speckled"]
     for ax, found, zoom in zip(axes, speckled, sizes, strict=True):
-        ax.imshow(classes(found.loss), cmap=OUTCOMES, **CELLS)
+        ax.imshow(study.classes(found.loss), cmap=OUTCOMES, **CELLS)
         ax.set(xticks=[], yticks=[], title=f"× {1 / zoom:g}")
     dimension = [float(f"{_rough(found)[1]:.2f}") for found in speckled]
     return Picture(
@@ -283,7 +260,7 @@ def zooms(windows) -> Picture:
 
 def _rough(window) -> tuple[Tensor, float, float]:
     """How uncertain outcomes are at some distances; their boundary's dimension, in two ways."""
-    found = classes(window.loss)
+    found = study.classes(window.loss)
     distances, boxes = torch.tensor([1, 2, 4, 8]), torch.tensor([2, 3, 4, 6, 8])
     if len(found) < 20:
         distances, boxes = distances[:3], boxes[:3]
@@ -300,7 +277,7 @@ def zoom_table(windows) -> Table:
     for (name, zoom), window in windows.items():
         unsure, *dimensions = _rough(window)
         rows[f"{name}, × {1 / zoom:g}"] = [
-            ", ".join(f"{value:.2f}" for value in unsure.tolist()),
+            listed(unsure),
             *(f"{value:.2f}" for value in dimensions),
         ]
     return Table(
@@ -314,7 +291,7 @@ def map_table(coarse_maps) -> Table:
     """Where recovery begins with other numbers of steps, and how patchy it is."""
     rows = {}
     for name, variant in coarse_maps.items():
-        found, rate = classes(variant.loss), variant.rate
+        found, rate = study.classes(variant.loss), variant.rate
         begins = rate[(found == 0).int().argmax(1)][(found == 0).any(1)]
         beyond = found[:, rate > 2.3]
         rows[name] = [
@@ -330,22 +307,24 @@ def map_table(coarse_maps) -> Table:
 
 def methods(autoencoders, other_autoencoders, n_seeds_sae) -> Picture:
     """True features found by each method, in two ways of training."""
-    cosine = marks("opt-resampling", "cosine")["cosine"]
+    cosine = thresholds("opt-resampling", "cosine")["cosine"]
     first, second = (
         study.number_found(each, cosine) for each in (autoencoders, other_autoencoders)
     )
     fig, axes = figure(1, 2, height=MIDDLE, sharey=True)
     panels = ((first, "rate 0.005, bias −1"), (second, "rate 0.01, bias −0.8"))
     for ax, (found, title) in zip(axes, panels, strict=True):
-        for row, name in enumerate(METHODS):
+        for row, name in enumerate(study.METHODS):
             mean, low, high = mean_interval(found[:, row])
             colour = ACCENT if name.startswith("repulsor") else DIGON
             ax.plot([low, high], [row, row], color=colour, lw=3)
             ax.plot(mean, row, "o", color=colour, ms=5)
-        ax.set(xlabel="features found, of 40", title=title, yticks=range(len(METHODS)))
-    axes[0].set_yticklabels([name.replace("repulsor", "repulsor, Δ =") for name in METHODS])
+        ax.set(xlabel="features found, of 40", title=title, yticks=range(len(study.METHODS)))
+    axes[0].set_yticklabels([name.replace("repulsor", "repulsor, Δ =") for name in study.METHODS])
     axes[0].invert_yaxis()
-    means = "; ".join(f"{name} {first[:, row].mean():.1f}" for row, name in enumerate(METHODS))
+    means = "; ".join(
+        f"{name} {first[:, row].mean():.1f}" for row, name in enumerate(study.METHODS)
+    )
     return Picture(
         fig,
         "True features found by sparse autoencoders after each method, means of "
@@ -357,14 +336,14 @@ def methods(autoencoders, other_autoencoders, n_seeds_sae) -> Picture:
 
 def method_table(autoencoders) -> Table:
     """What each method and variant finds, wakes and costs."""
-    found = study.number_found(autoencoders, marks("opt-resampling", "cosine")["cosine"])
+    found = study.number_found(autoencoders, thresholds("opt-resampling", "cosine")["cosine"])
     rows = {
         name: [
             told(found[:, k], digits=1),
             told(autoencoders.back[:, k], digits=2),
             told(autoencoders.loss[:, k], digits=4),
         ]
-        for k, name in enumerate(METHODS | VARIANTS)
+        for k, name in enumerate(study.METHODS | study.VARIANTS)
     }
     heads = ["features found", "dead latents that fire again", "final loss"]
     means = {name: found[:, k].mean().item() for k, name in enumerate(rows)}
@@ -394,7 +373,7 @@ def explorer() -> Picture:
     def draw(n_features, log_rate, scale, seed):
         start = RELU_OUTPUT.initial(n_features, 2, seeds=[seed], scale=scale)
         at: Sequence[int] = range(0, 8001, 100)
-        how = AdamW(10**log_rate, DECAY)
+        how = AdamW(10**log_rate, study.DECAY)
         run = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, 8000, record=at)
         curve = onehot.loss(run.W_at, run.b_at)[:, 0].clamp_min(1e-9)
         fig, axes = figure(1, 2)

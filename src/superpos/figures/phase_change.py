@@ -9,20 +9,11 @@ from superpos import geometry
 from superpos.figures.axes import plain_ticks, reference
 from superpos.figures.explorers import Explorer, real
 from superpos.figures.maps import contours, heat, kind_legend, phase_map
+from superpos.figures.palette import ACCENT, DIGON, INK, THIN, sequence
 from superpos.figures.plane import plane
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    HIGH,
-    INK,
-    MIDDLE,
-    THIN,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.optima import phases
+from superpos.stats import span
 from superpos.studies import phase_change as study
 from superpos.studies.phase_change import JOINT, NO_KIND
 
@@ -192,7 +183,7 @@ def joint(near) -> Picture:
     return Picture(
         fig,
         "Left, where three joint features cost less than the best other arrangement: a lens around "
-        f"r = 1 for p from {better.min():.2f} to {better.max():.2f}, saving at most {most:.1%} of "
+        f"r = 1 for p from {span(better)}, saving at most {most:.1%} of "
         "the loss. Right, the joint solution where it saves most: angles of "
         f"{', '.join(f'{angle:.0f}°' for angle in angles)}.",
         "The candidate that the paper leaves out: what it saves against the best of the other "

@@ -14,7 +14,8 @@ from torch import Tensor
 from superpos import geometry
 from superpos.codes import thomson
 from superpos.errors import InvalidArgument
-from superpos.figures.style import ACCENT, FAINT, FEATURES, INK, sequence, set_colours, shades
+from superpos.figures.axes import square
+from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, sequence, set_colours, shades
 
 
 def plane(
@@ -25,44 +26,24 @@ def plane(
     size: int | None = None,
     limit: float = 1.6,
 ) -> None:
-    """Draw the features of one model in its hidden plane, one line from the origin to each W_i.
+    """Draw the features of one model ``(2, n)``, one line from the origin to each W_i.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    W
-        ``(2, n)``.
-    importance
-        ``(n,)``, for the colour; all equal by default.
-    size
-        How many features a set has, where they come in sets: the colour then tells the set.
-    limit
-        Half the width of the plane shown.
+    The colour tells the importance; or, where features come in sets of ``size``, the set.
     """
     if W.ndim != 2 or W.shape[0] != 2:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: a plane needs (2, n)")
     shade = shades(importance, W.shape[1]) if size is None else set_colours(W.shape[1], size)
-    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
-    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    square(axes, limit, cross=True)
     for (x, y), colour in zip(W.T.tolist(), shade, strict=True):
         axes.plot([0, x], [0, y], color=colour, lw=2.4, solid_capstyle="round")
         axes.plot(x, y, "o", color=colour, ms=6, mec="white", mew=0.8)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> None:
     """Draw each feature in the hidden plane with its zone, where its output W_i·h + b_i is above 0.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    W, b
-        ``(2, n)`` with n of at most 8, and ``(n,)``.
-    limit
-        Half the width of the plane shown; by default a little more than the longest feature.
+    W is ``(2, n)`` with n of at most 8; the plane reaches a little further than the longest
+    feature.
     """
     if W.ndim != 2 or W.shape[0] != 2 or W.shape[1] > len(FEATURES):
         raise InvalidArgument(
@@ -72,8 +53,7 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
     side = torch.linspace(-limit, limit, 41, dtype=W.dtype)
     x, y = torch.meshgrid(side, side, indexing="xy")
     height = W[0, :, None, None] * x + W[1, :, None, None] * y + b[:, None, None]
-    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
-    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    square(axes, limit, cross=True)
     for i, colour in zip(range(W.shape[1]), FEATURES, strict=False):
         if height[i].max() > 0:
             top = height[i].max().item() + 1
@@ -83,24 +63,14 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
         right, up = W[:, i].tolist()
         axes.plot([0, right], [0, up], color=colour, lw=2, solid_capstyle="round")
         axes.plot(right, up, "o", color=colour, ms=6, mec="white", mew=0.8)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     """Draw the hidden plane where it lies in three of the output dimensions, before the ReLU.
 
-    The polygon is that of the features; where the last of the three outputs is above 0, it has
-    that feature's colour. The grey plane is where that output is 0.
-
-    Parameters
-    ----------
-    axes
-        Of projection ``"3d"``.
-    W, b
-        ``(2, n)`` and ``(n,)``.
-    shown
-        Three features: the outputs drawn along x, y and z.
+    The polygon is that of the features; where the last of the three outputs ``shown`` is above 0,
+    it has that feature's colour. The grey plane is where that output is 0. Axes are of projection
+    ``"3d"``.
     """
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
@@ -149,42 +119,23 @@ def _clipped(corners: Tensor, normal: Tensor, offset: Tensor) -> Tensor:
 
 
 def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
-    """Draw the features of several models in one plane, coloured in the order of the models.
+    """Draw the features of models ``(models, 2, n)`` in one plane, coloured in their order.
 
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    W
-        ``(models, 2, n)``, to be turned alike beforehand; see `superpos.geometry.upright`.
-    limit
-        Half the width of the plane shown.
+    They are to be turned alike beforehand; see `superpos.geometry.upright`.
     """
-    axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
-    axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
+    square(axes, limit, cross=True)
     for k, model in enumerate(W):
         colour = sequence(k, len(W))
         for x, y in model.T.tolist():
             axes.plot([0, x], [0, y], color=colour, lw=0.8, alpha=0.6)
             axes.plot(x, y, "o", color=colour, ms=5, mec="white", mew=0.5)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
-    """Draw points on the circle or the sphere, as the polygon or polytope that they form.
+    """Draw unit columns ``(2, n)`` or ``(3, n)`` as the polygon or polytope that they form.
 
     A place that several points share has their number in it. A polytope stands on its axis, the
     eigenvector of WWᵀ whose eigenvalue is furthest from the others; what lies behind is faint.
-
-    Parameters
-    ----------
-    axes
-        Where to draw.
-    points
-        Unit columns, ``(2, n)`` or ``(3, n)``.
-    limit
-        Half the width of what is shown.
     """
     where, counts = thomson.places(points)
     if len(where) == 2:
@@ -215,8 +166,7 @@ def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
                 str(count), (x, y), color="white", fontsize=8, ha="center", va="center_baseline",
                 zorder=4,
             )  # fmt: skip
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    square(axes, limit)
 
 
 def _standing(where: Tensor) -> np.ndarray:

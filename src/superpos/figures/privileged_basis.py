@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from superpos import RELU_HIDDEN, IndependentFeatures, losses, neurons, stats
 from superpos.claims import rate
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import plain_ticks
 from superpos.figures.explorers import Explorer, whole
 from superpos.figures.features import cloud
 from superpos.figures.matrices import shares, stacks, weights
-from superpos.figures.style import (
-    ACCENT,
-    DIGON,
-    FAINT,
-    HIGH,
-    INK,
-    MIDDLE,
-    SETS,
-    TALL,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, SETS, sequence
+from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
 from superpos.studies import privileged_basis as study
 from superpos.studies.privileged_basis import AT_BIAS, DENSITIES, IMPORTANCE, M, N
 from superpos.training import hidden
@@ -35,11 +21,6 @@ from superpos.training import hidden
 ANGLES = torch.linspace(0, 180, 61)
 SHOWN = (0, 4, 6, 7, 10, 13)  # densities whose models are drawn
 NAMED = (1, 4, 6, 7, 10, 13)  # one density for each of the source's codes
-
-
-def marks(claim_id: str, *names: str) -> dict[str, Any]:
-    """Some thresholds of a claim, by name."""
-    return {name: load_registry()[claim_id].thresholds[name] for name in names}
 
 
 def turned(W: Tensor) -> Tensor:
@@ -110,8 +91,8 @@ def codes(best, models) -> Picture:
 
 def alignment(spreads, numbers) -> Picture:
     """How many models are aligned, and over how many neurons features are spread."""
-    least = marks("basis-aligned", "rotations")["rotations"] / 100
-    near = marks("basis-sets", "near")
+    least = thresholds("basis-aligned", "rotations")["rotations"] / 100
+    near = thresholds("basis-sets", "near")
     share = (spreads.relu >= least).double().mean(0)
     linear = (spreads.linear >= least).double()
     fig, axes = figure(1, 2, height=HIGH)
@@ -254,7 +235,7 @@ def detectors(best) -> Table:
 def other_descents(descents) -> Table:
     """What the best of fifty models are like, by other procedures."""
     names = ("share", "correlation", "least")
-    tests, many = study.rise(descents.W.relu(), **marks("basis-polysemantic-positive", *names))
+    tests, many = study.rise(descents.W.relu(), **thresholds("basis-polysemantic-positive", *names))
     rows = {
         name: [
             f"{study.held(neurons.regimes(descents.W[k].relu()))[0].sum()} of 6",
@@ -270,7 +251,7 @@ def other_descents(descents) -> Table:
 
 def other_biases(biased, biased_fast, steps) -> Table:
     """Whether models with hidden biases become linear, by two procedures."""
-    above = marks("basis-hidden-bias", "above")
+    above = thresholds("basis-hidden-bias", "above")
     rows = {
         "rate 0.02": [rate(study.escaped(biased, **above))],
         f"rate 0.06, {steps} steps": [rate(study.escaped(biased_fast, **above))],

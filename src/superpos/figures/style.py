@@ -1,4 +1,4 @@
-"""The style of figures: the same quantity has the same colour in every chapter; showing them."""
+"""The style of figures, and how they are shown."""
 
 from __future__ import annotations
 
@@ -13,39 +13,13 @@ from types import MappingProxyType, MethodType
 from typing import Any
 
 import matplotlib as mpl
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
+from superpos.figures.palette import FAINT, INK
 
-IMPORTANCE = mpl.colormaps["viridis_r"]  # dark is important
-INTERFERENCE = mpl.colormaps["cividis"]  # how superposed a feature is, from 0 to 1
-PRODUCTS = mpl.colormaps["RdBu_r"]  # entries of WᵀW, centred on 0
-SETTINGS = mpl.colormaps["magma_r"]  # a few settings, from dense to sparse
-INK, FAINT, ACCENT = "#22272e", "#9aa4ad", "#b5472f"
 LOW, MIDDLE, HIGH, TALL, PAGE = 2.4, 3.0, 3.6, 4.9, 8.0  # heights of figures, in inches
-FINE, THIN, MEDIUM, BOLD = 0.5, 0.7, 1.0, 2.4  # widths of lines
-
-# name → D_i of the polytopes that the paper draws lines for (Elhage et al. 2022, "Uniform
-# Superposition"); colours by Okabe and Ito, told apart by readers with any colour vision
-POLYTOPES = {
-    "tetrahedron": (3 / 4, "#0072B2"),
-    "triangle": (2 / 3, "#56B4E9"),
-    "digon": (1 / 2, "#009E73"),
-    "pentagon": (2 / 5, "#E69F00"),
-    "square antiprism": (3 / 8, "#D55E00"),
-}
-
-DIGON, PENTAGON = POLYTOPES["digon"][1], POLYTOPES["pentagon"][1]
-# features told apart by number, by Okabe and Ito
-FEATURES = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#22272e", "#B8A800",
-)  # fmt: skip
-
-# sets of features, from the same palette
-SETS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 
 _STYLE: dict[Any, Any] = {
     "figure.dpi": 110,
@@ -200,9 +174,8 @@ class Picture:
         """Show it in a notebook, and on the page as a numbered figure of that name."""
         still = getattr(self.figure, "figure", self.figure)
         forms = self.figure.forms(name, self.alt) if hasattr(self.figure, "forms") else {}
-        display_figure(
-            still, forms, name=name, alt=self.alt, caption=self.caption, numbers=self.numbers
-        )
+        texts = {"name": name, "alt": self.alt, "caption": self.caption}
+        show(still, forms=forms, numbers=self.numbers, **texts)
 
 
 @dataclass(frozen=True)
@@ -235,7 +208,15 @@ class Table:
         display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"superpos": told})
 
 
-def show(fig: Figure, *, name: str, alt: str, caption: str) -> None:
+def show(
+    fig: Figure,
+    *,
+    name: str,
+    alt: str,
+    caption: str,
+    forms: Mapping[str, Any] = MappingProxyType({}),
+    numbers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Show a figure in a notebook, and on the page as a numbered figure.
 
     Parameters
@@ -244,84 +225,22 @@ def show(fig: Figure, *, name: str, alt: str, caption: str) -> None:
         The figure.
     name
         What the text refers to it by, unique in the book: letters, digits and hyphens.
-    alt
-        What a reader who cannot see it should know, with the result in numbers.
-    caption
-        The text below it, in Markdown.
+    alt, caption, numbers
+        As for `Picture`.
+    forms
+        Other forms of it, by MIME type.
 
     Raises
     ------
     InvalidArgument
         If the name, the alternative text or the caption is missing.
     """
-    display_figure(fig, {}, name=name, alt=alt, caption=caption)
-
-
-def display_figure(
-    fig: Figure,
-    others: Mapping[str, Any],
-    *,
-    name: str,
-    alt: str,
-    caption: str,
-    numbers: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Display a figure together with other forms of it, by MIME type; `show` without any."""
-    for argument, value in {"name": name, "alt": alt, "caption": caption}.items():
+    told: dict[str, Any] = {"name": name, "alt": alt, "caption": caption}
+    for argument, value in told.items():
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgument(f"{argument} is {value!r}: every figure needs a text for it")
-    told = {"name": name, "alt": alt, "caption": caption}
     told |= {"numbers": dict(numbers)} if numbers else {}
-    display(
-        {**others, "image/svg+xml": svg(fig), "text/plain": alt},
-        raw=True,
-        metadata={"superpos": told},
-    )
-    display(
-        {"text/markdown": f"*{caption}*", "text/plain": caption},
-        raw=True,
-        metadata={"superpos": {"caption_of": name}},
-    )
-
-
-def show_table(
-    columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, corner: str = ""
-) -> None:
-    """Show a table of texts, as Markdown.
-
-    Parameters
-    ----------
-    columns
-        The heads of the columns.
-    rows
-        The cells of each row by its name.
-    corner
-        The head of the column of names.
-    """
-    Table(columns, rows, corner).show(name="")
-
-
-def sequence(k: int, count: int) -> tuple:
-    """Return the colour of setting ``k`` of ``count``, from dense to sparse."""
-    return SETTINGS(0.15 + 0.65 * k / max(1, count - 1))
-
-
-def set_colours(n: int, size: int) -> list[str]:
-    """Return a colour for each of n features that come in sets of ``size``.
-
-    Examples
-    --------
-    >>> colours = set_colours(4, 2)
-    >>> colours[0] == colours[1], colours[1] == colours[2]
-    (True, False)
-    """
-    return [SETS[i // size % len(SETS)] for i in range(n)]
-
-
-def shades(importance: Tensor | None, n: int) -> list:
-    if importance is None:
-        return [INK] * n
-    weight = torch.as_tensor(importance, dtype=torch.float64)
-    low, high = weight.min(), weight.max()
-    position = (weight - low) / (high - low) if high > low else torch.ones_like(weight)
-    return [IMPORTANCE(0.1 + 0.85 * value) for value in position.tolist()]
+    drawn = {**forms, "image/svg+xml": svg(fig), "text/plain": alt}
+    display(drawn, raw=True, metadata={"superpos": told})
+    below = {"text/markdown": f"*{caption}*", "text/plain": caption}
+    display(below, raw=True, metadata={"superpos": {"caption_of": name}})

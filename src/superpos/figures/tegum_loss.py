@@ -8,27 +8,24 @@ import torch
 from torch import Tensor
 
 from superpos import codes, geometry, tegum
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.codes import thomson
-from superpos.figures.axes import against_sparsity, plain_ticks, reference
+from superpos.figures.axes import against_sparsity, plain_ticks, reference, size_axis
 from superpos.figures.explorers import Explorer, real
-from superpos.figures.style import (
+from superpos.figures.palette import (
     ACCENT,
     DIGON,
     FAINT,
     FEATURES,
     FINE,
-    HIGH,
     INK,
     MEDIUM,
-    MIDDLE,
     POLYTOPES,
     THIN,
-    Picture,
-    Table,
-    figure,
     sequence,
-)  # fmt: skip
+)
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
+from superpos.stats import listed, span
 from superpos.studies import tegum_loss as study
 from superpos.studies.tegum_loss import CODE_DIMENSIONS, DENSITY, PAIRS, REGISTERED, SEARCHED, SIZES
 
@@ -123,9 +120,8 @@ def best_codes(best_codes, n_code) -> Picture:
     every = range(d + 1, n_code + 1)
     welch = [codes.welch_bound(n, d) for n in every]
     ax.plot(every, welch, color=DIGON, lw=MEDIUM, label="Welch's bound")
-    ax.set(xscale="log", ylim=(0, 1), xlabel=f"n vectors in {d} dimensions", ylabel="cosine")
-    ax.set_xticks(sizes, [str(size) for size in sizes])
-    ax.minorticks_off()
+    size_axis(ax, sizes, f"n vectors in {d} dimensions")
+    ax.set(ylim=(0, 1), ylabel="cosine")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     quadratic, cubic = (tegum.Bound(64, d, cubic=c).cosine(1.0).item() for c in (False, True))
     told_cubic = "has no solution" if math.isnan(cubic) else f"says {cubic:.2f}"
@@ -183,7 +179,7 @@ def told_range(compared, alpha: float) -> str:
 
 def blocks(compared) -> Table:
     """The blocks of the best arrangements for α just below 2."""
-    tolerance = load_registry()["tegum-not-only"].thresholds["below"]
+    tolerance = thresholds("tegum-not-only")["below"]
     rows = {
         f"{n} in {d}": [told_blocks(compared[alpha, n, d], tolerance) for alpha in WINDOW]
         for n, d in SPLIT
@@ -205,7 +201,7 @@ def told_blocks(each: study.Compared, tolerance: float) -> str:
 
 def moments(arrangements) -> Picture:
     """The largest cosine and the share of interfering pairs, against α."""
-    edge = load_registry()["tegum-moments"].thresholds["edge"]
+    edge = thresholds("tegum-moments")["edge"]
     found = study.interference(arrangements, edge=edge)
     fig, axes = figure(1, 2, height=MIDDLE)
     names = ("largest |cos|", "share of pairs that interfere")
@@ -213,10 +209,10 @@ def moments(arrangements) -> Picture:
         over_trials(ax, REGISTERED, values, values.mean(0), lw=THIN)
         ax.set(xscale="log", xlabel="α", ylabel=name, ylim=(0, 1.05))
         plain_ticks(ax.xaxis)
-    largest, share = (study.listed(values.mean(0)) for values in found)
+    largest, share = (listed(values.mean(0)) for values in found)
     return Picture(
         fig,
-        f"Over α of {', '.join(f'{alpha:g}' for alpha in REGISTERED)}, the best arrangements of "
+        f"Over α of {listed(REGISTERED, 'g')}, the best arrangements of "
         f"{len(SIZES)} pairs of n and d: the mean largest cosine is {largest}, the mean share of "
         f"pairs that interfere {share}.",
         "The best arrangements found: grey, each pair of $n$ and $d$; black, their mean.",
@@ -240,7 +236,7 @@ def effective(effective, n_seeds) -> Picture:
     reference(axes[0], y=[2])
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1.03)
-    alpha, fit = (study.listed(values.median(0).values) for values in drawn.values())
+    alpha, fit = (listed(values.median(0).values) for values in drawn.values())
     dense = {
         "dense fit": effective.correlation,
         "own": effective.own_alpha,
@@ -248,7 +244,7 @@ def effective(effective, n_seeds) -> Picture:
     }
     return Picture(
         fig,
-        f"The effective α at p = {', '.join(f'{x:g}' for x in DENSITY.tolist())}: median {alpha}, "
+        f"The effective α at p = {listed(DENSITY, 'g')}: median {alpha}, "
         f"over {n_seeds} sets of arrangements. The rank correlation with the exact loss is {fit}.",
         "The $\\alpha$ that orders arrangements as the exact loss does, and how well; grey, sets "
         "of random arrangements; black, the median. Dotted: the critical $\\alpha$.",
@@ -303,15 +299,15 @@ def best_ranges(factors) -> str:
 
 def constant_table(constants) -> Table:
     """What the cubic bound says for other constants."""
-    low, high = (load_registry()["tegum-transition"].thresholds[name] for name in ("low", "high"))
+    low, high = thresholds("tegum-transition", "low", "high").values()
     rows = {}
     for C, found in constants.items():
         at, furthest = found.T
         rows[f"C = {C:g}"] = [
             f"{len(found)}",
-            f"{at.min():.2f} to {at.max():.2f}",
+            span(at),
             f"{((at > low) & (at <= high)).double().mean():.0%}",
-            f"{furthest.min():.3f} to {furthest.max():.3f}",
+            span(furthest, ".3f"),
         ]
     return Table(["pairs", "critical α", f"of them in ({low}, {high}]", "largest k/d"], rows)
 

@@ -9,20 +9,8 @@ from superpos import geometry
 from superpos.figures.axes import against_sparsity, band, reference, size_axis
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import dimensionality_scatter, feature_graph, polytope_legend
-from superpos.figures.style import (
-    ACCENT,
-    FAINT,
-    HIGH,
-    INK,
-    LOW,
-    MIDDLE,
-    POLYTOPES,
-    TALL,
-    Picture,
-    Table,
-    figure,
-    sequence,
-)  # fmt: skip
+from superpos.figures.palette import ACCENT, FAINT, INK, POLYTOPES, sequence
+from superpos.figures.style import HIGH, LOW, MIDDLE, TALL, Picture, Table, figure
 from superpos.studies import uniform_superposition as study
 from superpos.studies.uniform_superposition import CHECKED, FRACTIONS, TRIED
 

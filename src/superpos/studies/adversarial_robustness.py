@@ -11,22 +11,15 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    IndependentFeatures,
-    Procedure,
-    adversarial,
-    geometry,
-    losses,
-    optima,
-    sweep,
-    train,
-)  # fmt: skip
+from superpos import adversarial, geometry, losses, optima, sweep, train
 from superpos.adversarial import Attacked, attacked_loss, mean_input_norm, vulnerability
 from superpos.claims import rate
 from superpos.compute.sweeps import tensors
-from superpos.stats import rank_correlation, told
+from superpos.features import IndependentFeatures
+from superpos.stats import rank_correlation, span, told
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 ATTACK_SIZES = torch.arange(16) / 10  # of the mean input norm, in training
 N, M, P = 24, 6, 0.1  # of the models trained under attack
@@ -37,11 +30,6 @@ def ours(n: int, m: int, steps: int, *, attacked: bool = False) -> Procedure:
     return Procedure(steps=steps, learning_rate=0.02 if attacked else min(0.03, 2 / n))
 
 
-def theirs(n: int, m: int, steps: int, *, attacked: bool = False) -> Procedure:
-    """The authors' notebook, with as many models in one array as there are sizes of attacks."""
-    return published(n, m, instances=len(ATTACK_SIZES) if attacked else 13, steps=steps)
-
-
 study = Study(
     "adversarial_robustness",
     {
@@ -50,13 +38,11 @@ study = Study(
             "as a cosine, 64 inputs a step",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over the array of sparsities or sizes of attacks, biases 0 (the authors' "
-            "notebook; the section on attacks does not say otherwise)",
-            theirs,
-            settings={"steps": 10_000, "steps_training": 10_000},
-            quick={"steps": 1000, "steps_training": 1000},
+        "published": elhage_notebook(
+            "the array of sparsities or sizes of attacks, biases 0 (the authors' notebook; the "
+            "section on attacks does not say otherwise)",
+            lambda n, attacked=False: len(ATTACK_SIZES) if attacked else 13,
+            {"steps": 1000, "steps_training": 1000},
         ),
     },
 )
@@ -65,11 +51,8 @@ study = Study(
 def attacked_models(n, m, steps, inverse_p, *, seeds, procedure, device="cpu"):
     """Train a model for every seed and sparsity, and measure the two parts of its vulnerability.
 
-    Returns
-    -------
-    xarray.Dataset
-        ``W``, ``b``, and by (seed, inverse_p) what attacks of 0.1 of the mean norm have ``added``,
-        and by how much they have ``enlarged`` the errors that were there.
+    ``W``, ``b``, and by (seed, inverse_p) what attacks of 0.1 of the mean norm have ``added``, and
+    by how much they have ``enlarged`` the errors that were there.
     """
 
     def experiment(seed, inverse_p):
@@ -140,12 +123,6 @@ def rises(models, *, times, weaker, packed):
     )
 
 
-def ranks(values: Tensor, per_dimension: Tensor) -> Tensor:
-    """Rank correlation of each seed's values with its features per dimension: ``(seeds,)``."""
-    pairs = zip(values, per_dimension, strict=True)
-    return torch.cat([rank_correlation(row[None], order) for row, order in pairs])
-
-
 @study.test("adv-tracks")
 def tracks(models, *, correlation, factor):
     """Vulnerability rises with 1/D* and stays near it."""
@@ -153,7 +130,7 @@ def tracks(models, *, correlation, factor):
     per_dimension = 1 / geometry.dimensions_per_feature(models.W)
 
     def follows(values):
-        return ranks(values, per_dimension) >= correlation
+        return rank_correlation(values, per_dimension) >= correlation
 
     def near(values):
         ratio = values / per_dimension
@@ -164,12 +141,12 @@ def tracks(models, *, correlation, factor):
         follows(vulnerable) & near(vulnerable),
         follows(vulnerable),
         {
-            "Rank correlation": told(ranks(vulnerable, per_dimension)),
+            "Rank correlation": told(rank_correlation(vulnerable, per_dimension)),
             "Largest vulnerability over 1/D*": told((vulnerable / per_dimension).amax(-1)),
             "The same test of what attacks add alone": rate(
                 follows(models.added) & near(models.added)
             ),
-            "What attacks add over 1/D*": f"{added.min():.2f} to {added.max():.2f}",
+            "What attacks add over 1/D*": span(added),
         },
     )
 
@@ -289,14 +266,7 @@ def polytopes(n_features):
 def under_attack(p, steps, *, seeds, procedure, device="cpu", climbs=0):
     """Train models at each size of attack: W, and their loss on clean and on attacked inputs.
 
-    Parameters
-    ----------
-    p, steps
-        Probability that a feature is active; steps of descent.
-    seeds, procedure, device
-        As for `attacked_models`.
-    climbs
-        How many steps each attack climbs up the whole loss; 0 for the analytic one.
+    Each attack climbs the whole loss in ``climbs`` steps; 0 stands for the analytic one.
     """
 
     def experiment(seed, size):
@@ -344,8 +314,6 @@ def longest(W: Tensor, *, share: float) -> Tensor:
 
     Where everything is short, as after adversarial training, these are the ones that count.
 
-    Examples
-    --------
     >>> longest(torch.tensor([[0.5, 0.4, 0.1]]), share=0.5)
     tensor([ True,  True, False])
     """
@@ -354,26 +322,11 @@ def longest(W: Tensor, *, share: float) -> Tensor:
 
 
 def free_of_superposition(W: Tensor, *, share: float, alone: float, learnt: float) -> Tensor:
-    """Return whether something is learnt and all of it has dimensions of its own.
+    """Return whether something is learnt and all of it has dimensions of its own: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    share
-        Which features count: those with at least this share of the largest ‖W_i‖².
-    alone
-        The smallest D_i that is a dimension of its own, in [0, 1].
-    learnt
-        The least that the largest ‖W_i‖² must be.
+    Features count from a ``share`` of the largest ‖W_i‖² on, which is at least ``learnt``; a D_i
+    from ``alone`` on is a dimension of its own.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> marks = {"share": 0.5, "alone": 0.9, "learnt": 0.1}
     >>> free_of_superposition(torch.tensor([[0.5, 0.0], [0.0, 0.6]]), **marks)
     tensor(True)

@@ -11,28 +11,23 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    BooleanFeatures,
-    Procedure,
-    SignedFeatures,
-    neurons,
-    stats,
-    sweep,
-    train,
-)  # fmt: skip
+from superpos import neurons, stats, sweep, train
 from superpos.claims import rate
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.compute.sweeps import tensors
+from superpos.features import BooleanFeatures, SignedFeatures
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE, PAIRWISE_AND
+from superpos.stats import listed
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 PROBABILITY = torch.tensor([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001])
 DENSE = torch.tensor([1.0])
 DENSITY = torch.tensor([0.5, 0.2, 0.1, 0.05, 0.02, 0.003])  # of the ANDs' inputs
 ENDS = [0, len(DENSITY) - 1]
-COMPUTED = load_registry()["and-superposed"].thresholds["left"]  # of an AND's variance, at most
+COMPUTED = thresholds("and-superposed")["left"]  # of an AND's variance, at most
 AND_IMPORTANCE = (0.9 ** (torch.arange(20) // 2)) * (torch.arange(20) % 2 == 0)
 STARTS = [0, 3, 6]  # probabilities at which ways to start are compared
 SEEDS_OF_STARTS = 3
@@ -52,11 +47,6 @@ def ours(n: int, m: int, steps: int, *, ands: bool = False) -> Procedure:
     )
 
 
-def theirs(n: int, m: int, steps: int, *, ands: bool = False) -> Procedure:
-    """The authors' notebook, with the densities in one array."""
-    return published(n, m, instances=1 if n <= 3 else len(PROBABILITY), steps=steps)
-
-
 study = Study(
     "computation_in_superposition",
     {
@@ -65,30 +55,18 @@ study = Study(
             "features; five sixths and 16 inputs for ANDs), a decoder that starts at |W₁|",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over the array of densities, biases 0 (the authors' notebook; the section "
-            "does not say otherwise), a decoder that starts at |W₁|",
-            theirs,
-            settings={"steps_plain": 10_000, "steps": 10_000, "steps_and": 10_000},
-            quick={"steps_plain": 1000, "steps": 500, "steps_and": 500},
+        "published": elhage_notebook(
+            "the array of densities, biases 0 (the authors' notebook; the section does not say "
+            "otherwise), a decoder that starts at |W₁|",
+            lambda n, ands=False: 1 if n <= 3 else len(PROBABILITY),
+            {"steps_plain": 1000, "steps": 500, "steps_and": 500},
         ),
     },
 )
 
 
 def absolute_values(n, m, decay, p, *, seeds, procedure, model=ABSOLUTE_VALUE, device="cpu"):
-    """Train models of the absolute values of n features: W, V, b and loss by seed and p.
-
-    Parameters
-    ----------
-    n, m, decay
-        Numbers of features and of neurons; ratio of the importances of neighbours.
-    p
-        Probabilities, ``(k,)``.
-    seeds, procedure, model, device
-        As for `superpos.train`.
-    """
+    """Train models of the absolute values of n features: W, V, b and loss by seed and p."""
 
     def experiment(seed, p):
         run = train(
@@ -142,11 +120,6 @@ def plain_variants(plain, seeds_plain, steps_plain, procedure, device):
     }
 
 
-def best_of(outcome: Tensor, loss: Tensor, runs: int) -> Tensor:
-    """Whether the run with the lowest loss of each so many shows the outcome."""
-    return stats.best_of(loss.reshape(-1, runs).T, outcome.reshape(-1, runs).T)
-
-
 @study.test("abs-plain")
 def two_neurons_each(plain, *, rest, low, high, runs):
     """Each feature has one neuron for either side."""
@@ -157,7 +130,7 @@ def two_neurons_each(plain, *, rest, low, high, runs):
     others = loss[~shown]
     return Outcome(
         shown,
-        best_of(shown, loss, runs),
+        stats.best_of_each(loss, shown, runs),
         {
             "Largest loss of the runs that show it": f"{loss[shown].max():.1e}"
             if shown.any()
@@ -181,15 +154,10 @@ def large(seeds, steps, decay, procedure, device):
 
 
 def regimes(served: Tensor, *, dense: float, both: float, sparse: float) -> dict[str, Tensor]:
-    """The four parts of abs-superposed, ``(seeds,)`` each, by name.
+    """The four parts of abs-superposed by name, ``(seeds,)`` each, of ``(seeds, settings, m, n)``.
 
-    Parameters
-    ----------
-    served
-        Booleans ``(seeds, settings, m, n)``, from dense to sparse.
-    dense, both, sparse
-        The share of the serving neurons that must be pure when dense, of either kind in between,
-        and polysemantic when sparse.
+    The thresholds are the share of the serving neurons that must be pure when dense, of either kind
+    in between, and polysemantic when sparse.
     """
     pure = neurons.monosemantic(served).sum(-1)
     mixed = neurons.polysemantic(served).sum(-1)
@@ -210,7 +178,7 @@ def superposed(large, *, slope, dense, both, sparse):
     passed = torch.stack(list(parts.values())).sum(0)
     counts = served.any(-2).sum(-1).double().mean(0).tolist()
     told = {name: rate(part) for name, part in parts.items()}
-    told["Features served at the seven p"] = ", ".join(f"{count:.1f}" for count in counts)
+    told["Features served at the seven p"] = listed(counts, ".1f")
     return Outcome(passed == 4, passed == 3, told)
 
 
@@ -303,10 +271,10 @@ def ands_superposed(logic, *, left, own):
     """More ANDs than neurons once inputs are sparse, and not while they are dense."""
     number = (logic.left <= left).sum(-1).double()
     counts = number.mean(0).tolist()
-    at = ", ".join(f"{p:g}" for p in DENSITY.tolist())
+    at = listed(DENSITY, "g")
     return Outcome(
         (number[:, 0] <= own) & (number[:, -1] > own),
-        measured={f"ANDs computed at p = {at}": ", ".join(f"{count:.1f}" for count in counts)},
+        measured={f"ANDs computed at p = {at}": listed(counts, ".1f")},
     )
 
 

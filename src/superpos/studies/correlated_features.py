@@ -14,25 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from superpos import (
-    PUBLISHED,
-    AnticorrelatedSets,
-    CorrelatedSets,
-    Procedure,
-    geometry,
-    losses,
-    optima,
-    sweep,
-    train,
-)
+from superpos import geometry, losses, optima, sweep, train
 from superpos.claims import rate
 from superpos.compute.executors import scheduler
 from superpos.compute.processes import in_parallel
 from superpos.compute.sweeps import tensors
-from superpos.stats import told, told_rate
+from superpos.features import AnticorrelatedSets, CorrelatedSets
+from superpos.stats import listed, told, told_rate
 from superpos.studies import sets
-from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.study import Outcome, Study, Way, on_cores
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import PUBLISHED, Procedure
 
 SPARSE, SPARSER = 0.1, 0.03  # p at which most is compared
 DENSE = 0.5  # p at which anticorrelation is felt
@@ -49,11 +41,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure(**{"steps": steps, "learning_rate": min(0.03, 0.4 / n), **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with 10 models in one array."""
-    return published(n, m, instances=10, steps=steps)
-
-
 LENGTHS = ("steps", "steps_sets", "steps_sums", "steps_parts", "steps_collapse")
 
 study = Study(
@@ -64,13 +51,11 @@ study = Study(
             "inputs a step, each output's own input integrated",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook, which has no "
-            "sets of features: for these the source does not say; the talk trains nothing)",
-            theirs,
-            settings=dict.fromkeys(LENGTHS, 10_000),
-            quick=dict.fromkeys(LENGTHS, 1500),
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook, which has no sets of "
+            "features: for these the source does not say; the talk trains nothing)",
+            10,
+            dict.fromkeys(LENGTHS, 1500),
         ),
     },
 )
@@ -139,12 +124,7 @@ def trained(
 def all_trained(cases: Mapping[Any, Case], **settings) -> dict[Any, SimpleNamespace]:
     """The same for several cases by name, each on a core of its own.
 
-    Parameters
-    ----------
-    cases
-        By name.
-    **settings
-        Of `trained`, the same for all, or a mapping by the names of the cases.
+    Settings of `trained` are the same for all, or mappings by the names of the cases.
     """
 
     def of(name):
@@ -185,17 +165,8 @@ def two_pairs(steps, seeds, seeds_curve, procedure, device):
 def pairs_orthogonal(W: Tensor, *, kept: float, cosine: float) -> Tensor:
     """Return whether all features are represented and partners at right angles: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n even.
-    kept
-        The least ‖W_i‖² of a feature that is represented.
-    cosine
-        The largest size of a cosine that counts as a right angle.
+    Every ‖W_i‖² is at least ``kept``, partners' cosines at most ``cosine`` in size.
 
-    Examples
-    --------
     >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
     >>> pairs_orthogonal(W, kept=0.5, cosine=0.1), pairs_antipodal(W, kept=0.5, cosine=-0.95)
     (tensor(True), tensor(False))
@@ -205,36 +176,17 @@ def pairs_orthogonal(W: Tensor, *, kept: float, cosine: float) -> Tensor:
 
 
 def pairs_antipodal(W: Tensor, *, kept: float, cosine: float) -> Tensor:
-    """Return whether all features are represented and partners antipodal: ``(...)``.
-
-    The parameters are those of `pairs_orthogonal`; ``cosine`` is the largest that is antipodal.
-    """
+    """Return whether all features are represented and partners antipodal: ``(...)``."""
     opposite = sets.partner_cosines(W) <= cosine
     return geometry.represented(W, threshold=kept).all(-1) & opposite.all(-1)
 
 
 def collapsed_pairs(W: Tensor, *, cosine: float, kept: float = REPRESENTED) -> Tensor:
-    """Return which pairs are collapsed: both features represented, in one direction.
+    """Return which pairs are collapsed, represented in one direction: booleans ``(..., n/2)``.
 
-    A pair stored as nothing but its sum has W_i = W_j with ‖W_i‖² = 1/2: the read-out of
-    each is then the mean of both.
+    A pair stored as nothing but its sum has W_i = W_j with ‖W_i‖² = 1/2: the read-out of each is
+    then the mean of both.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n even.
-    cosine
-        From which two features point in one direction.
-    kept
-        The least ‖W_i‖² of a feature that is represented.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(..., n/2)``.
-
-    Examples
-    --------
     >>> collapsed_pairs(torch.tensor([[0.8, 0.8, 1.0, -1.0]]), cosine=0.95)
     tensor([ True, False])
     """
@@ -244,7 +196,7 @@ def collapsed_pairs(W: Tensor, *, cosine: float, kept: float = REPRESENTED) -> T
 
 def over_p(shown: Tensor) -> str:
     """The rates of some outcome ``(seeds, densities)``, in words."""
-    return ", ".join(f"{r:.0%}" for r in shown.double().mean(0).tolist())
+    return listed(shown.double().mean(0), ".0%")
 
 
 @study.test("corr-orthogonal")
@@ -295,15 +247,6 @@ def three_pairs(steps, seeds, procedure, device):
 def hexagonal(W: Tensor, *, low: float, high: float) -> Tensor:
     """Return whether the angles between neighbours are all from low to high, in degrees: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., 2, n)``.
-    low, high
-        In degrees.
-
-    Examples
-    --------
     >>> angle = torch.arange(6) * torch.pi / 3
     >>> hexagonal(torch.stack([angle.cos(), angle.sin()]), low=40, high=80)
     tensor(True)
@@ -427,13 +370,9 @@ def optimum(n_densities, steps_collapse, seeds_collapse, procedure):
     """The exact optima of three pairs in a plane, over p.
 
     At each p descent starts from polygons made by hand, from the best of some trained models, and
-    from the optima of the densities beside it.
-
-    Returns
-    -------
-    SimpleNamespace
-        ``p`` ``(k,)``; all ends, ``all_W`` ``(starts, k, 2, 6)`` and ``all_loss``; of the best,
-        ``W`` and ``loss``; ``agree``, at how many p no neighbour's optimum was better.
+    from the optima of the densities beside it. ``p`` ``(k,)``; all ends, ``all_W`` ``(starts, k, 2,
+    6)`` and ``all_loss``; of the best, ``W`` and ``loss``; ``agree``, at how many p no neighbour's
+    optimum was better.
     """
     p = torch.logspace(torch.tensor(0.02).log10(), 0, n_densities, dtype=torch.float64)
     by_hand, settings = made_by_hand(), procedure(6, 2, steps_collapse)
@@ -452,8 +391,7 @@ def optimum(n_densities, steps_collapse, seeds_collapse, procedure):
             "loss": (["start"], found.loss.mT),
         }
 
-    on_cores = scheduler() or "processes"
-    found = tensors(sweep(collapse, {"p": p}, cells_at_once=10, executor=on_cores))
+    found = tensors(sweep(collapse, {"p": p}, cells_at_once=10, executor=on_cores()))
     first, each = found.loss.argmin(1), torch.arange(len(p))
     W, b = found.W[each, first], found.b[each, first]
     beside = torch.stack([(each - 1).clamp_min(0), (each + 1).clamp_max(len(p) - 1)])
@@ -517,16 +455,8 @@ def as_printed(
 ) -> tuple[Tensor, bool]:
     """Return whether the optimum is as printed where that counts, and whether pairs collapse so.
 
-    Parameters
-    ----------
-    W, p
-        The optima ``(k, 2, 6)`` and their densities.
-    kept, cosine
-        As for `collapsed_pairs`.
-    bounds
-        From which p one, two and, after a gap, three pairs are collapsed; and all that are there.
-    margin
-        How near to a bound a p is left out, as a share.
+    The ``bounds`` are the p from which one, two and, after a gap, three pairs are collapsed, and
+    all that are there; a p is left out within a share ``margin`` of one.
     """
     first, second, third, again, dense = bounds
     collapsed = collapsed_pairs(W, kept=kept, cosine=cosine)

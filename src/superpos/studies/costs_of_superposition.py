@@ -16,10 +16,10 @@ from torch import Tensor
 
 from superpos import PUBLISHED, IndependentFeatures, Procedure, codes, sweep, train
 from superpos.codes import capacity, layers, rounding
-from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
-from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.stats import span
+from superpos.studies.study import Outcome, Study, Way, on_cores
+from superpos.studies.ways import elhage_notebook
 
 SIZES = ((64, 256), (128, 512), (256, 1024), (256, 4096))  # m and n of random codes
 READ = SIZES[1:]  # those that are read
@@ -43,11 +43,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure.fast(n, m, steps=steps, **changes)
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The notebook of Elhage et al. 2022, with ten models in one array."""
-    return published(n, m, instances=10, steps=steps)
-
-
 study = Study(
     "costs_of_superposition",
     {
@@ -57,35 +52,18 @@ study = Study(
             "the end",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the notebook of Elhage et al. 2022; the "
-            "post does not say how a network is trained)",
-            theirs,
-            settings={"steps": 10_000},
-            quick={"steps": 1000},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the notebook of Elhage et al. 2022; the post does "
+            "not say how a network is trained)",
+            10,
+            {"steps": 1000},
         ),
     },
 )
 
 
 def over(values: Sequence, seeds: Sequence[int], measure: Callable) -> SimpleNamespace:
-    """Measure every value with every seed, on all cores.
-
-    Parameters
-    ----------
-    values
-        Anything.
-    seeds
-        Whole numbers.
-    measure
-        From a value and a seed to numbers, or lists of them, by name.
-
-    Returns
-    -------
-    SimpleNamespace
-        Tensors ``(values, seeds, ...)`` by name.
-    """
+    """Measure every value with every seed, on all cores: ``(values, seeds, ...)`` by name."""
 
     def experiment(place, seed):
         found = [[measure(values[int(k)], int(s)) for s in seed] for k in place]
@@ -95,8 +73,8 @@ def over(values: Sequence, seeds: Sequence[int], measure: Callable) -> SimpleNam
         }
 
     grid = {"place": range(len(values)), "seed": seeds}
-    where = scheduler() or "processes"
-    return tensors(sweep(experiment, grid, cells_at_once=-(-len(seeds) // 4), executor=where))
+    quarter = -(-len(seeds) // 4)
+    return tensors(sweep(experiment, grid, cells_at_once=quarter, executor=on_cores()))
 
 
 def each(seeds: Sequence[int], measure: Callable) -> SimpleNamespace:
@@ -113,8 +91,6 @@ AXES = ("place", "seed")
 def bound(n: int, m: int) -> float:
     """Return the post's number of features that can be active at once, m/(8 ln n).
 
-    Examples
-    --------
     >>> round(bound(100, 100), 1)
     2.7
     """
@@ -122,19 +98,8 @@ def bound(n: int, m: int) -> float:
 
 
 def within(values: Tensor, estimates: Sequence[float], factor: float) -> Tensor:
-    """Return whether values are within a factor of an estimate.
+    """Return whether values ``(sizes, codes)`` are within a factor of an estimate for their size.
 
-    Parameters
-    ----------
-    values
-        ``(sizes, codes)``.
-    estimates
-        One for each size.
-    factor
-        Above 1.
-
-    Examples
-    --------
     >>> within(torch.tensor([[1.0, 3.0], [3.0, 9.0]]), [1.0, 4.0], 2)
     tensor([[ True, False],
             [ True, False]])
@@ -146,19 +111,12 @@ def within(values: Tensor, estimates: Sequence[float], factor: float) -> Tensor:
 def exponent(values: Tensor, count: Sequence[int]) -> Tensor:
     """Return the slope of the logarithm of ``values`` by that of ``count``, by least squares.
 
-    Examples
-    --------
     >>> exponent(torch.tensor([[3.0, 6.0, 12.0]]), [1, 4, 16])
     tensor([0.5000])
     """
     place = torch.tensor(count, dtype=values.dtype).log()
     centred = place - place.mean()
     return (values.log() * centred).sum(1) / centred.square().sum()
-
-
-def span(values: Tensor, digits: int = 2) -> str:
-    """Return the lowest and the highest of some values as text."""
-    return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
 
 
 # Signal and noise
@@ -180,11 +138,8 @@ def interference(seeds_codes):
 def by_number(seeds_optimised, n_inputs, descent, first_seed):
     """Codes of more and more features in 64 dimensions: cosines, and how many can be active.
 
-    Returns
-    -------
-    dict
-        ``"optimised"`` and ``"harmonic"``, one code each, and ``"random"``: ``worst``,
-        ``typical`` and ``most`` of each, ``(numbers, codes)``.
+    ``worst``, ``typical`` and ``most``, ``(numbers, codes)``, of one optimised and one harmonic
+    code of each number, and of random ones.
     """
 
     def measure(W):
@@ -220,7 +175,7 @@ def noise(interference, *, factor):
         within(interference.typical, lemma, factor).flatten(),
         within(interference.worst, lemma, factor).flatten(),
         {
-            "Estimate over the typical cosine": span(estimate / interference.typical, 1),
+            "Estimate over the typical cosine": span(estimate / interference.typical, ".1f"),
             "Estimate over the worst cosine": span(estimate / interference.worst),
         },
     )
@@ -233,7 +188,7 @@ def noise_rms(interference, *, share):
     times = interference.typical / torch.tensor(random_walk)[:, None]
     return Outcome(
         within(interference.typical, random_walk, 1 + share).flatten(),
-        measured={"Typical cosine times √m": span(times, 3)},
+        measured={"Typical cosine times √m": span(times, ".3f")},
     )
 
 
@@ -267,10 +222,7 @@ def angle(triangles, *, second):
 def active_noise(seeds_codes, seeds_optimised, n_inputs, descent):
     """The noise of silent features at each number of active ones, and the typical cosine.
 
-    Returns
-    -------
-    dict
-        ``"random"`` and ``"optimised"``: ``noise`` ``(codes, numbers)``, ``typical`` ``(codes,)``.
+    By kind of code: ``noise`` ``(codes, numbers)`` and ``typical`` ``(codes,)``.
     """
 
     def measure(W, seed):
@@ -304,7 +256,7 @@ def sqrt_l(active_noise, *, low, high, shallow, steep):
                 f"{span(values)} ({kind})" for kind, values in ratio.items()
             ),
             "Exponent of l": ", ".join(
-                f"{span(values, 3)} ({kind})" for kind, values in slope.items()
+                f"{span(values, '.3f')} ({kind})" for kind, values in slope.items()
             ),
         },
     )
@@ -377,8 +329,8 @@ def at_once_rms(readings, *, factor, share):
         within(readings.alone, sizes, factor).flatten(),
         ((noise > 1 - share) & (noise < 1 + share)).flatten(),
         {
-            "m over l*": span(torch.tensor(sizes)[:, None] / readings.alone, 1),
-            "Noise at l = m, against a signal of 1": span(noise, 3),
+            "m over l*": span(torch.tensor(sizes)[:, None] / readings.alone, ".1f"),
+            "Noise at l = m, against a signal of 1": span(noise, ".3f"),
         },
     )
 
@@ -387,10 +339,7 @@ def at_once_rms(readings, *, factor, share):
 def hundred(seeds_hundred):
     """Codes of 100 features in 100 dimensions that descent finds: the inputs read right at each l.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``right``, a share, ``(codes, numbers)``, and the ``worst`` cosine, ``(codes,)``.
+    ``right``, a share, ``(codes, numbers)``, and the ``worst`` cosine, ``(codes,)``.
     """
 
     def measure(seed):
@@ -430,13 +379,9 @@ def loose(hundred, random_hundred, *, post):
 def root_codes():
     """The roots of D_m, from 2 to 64 dimensions, read with one feature active.
 
-    For any two roots a permutation of the coordinates with changes of sign takes one to the other
-    and the code to itself, so that it is enough to read one.
-
-    Returns
-    -------
-    dict
-        How many they are, the highest reading of a silent one, and that of the active one, by m.
+    How many they are, the highest reading of a silent one, and that of the active one, by m. For
+    any two roots a permutation of the coordinates with changes of sign takes one to the other and
+    the code to itself, so that it is enough to read one.
     """
     found = {"m": torch.arange(2, 65), "number": [], "silent": [], "active": []}
     for m in found["m"].tolist():
@@ -531,10 +476,7 @@ def own_codes(seed: int) -> list[Tensor]:
 def chains(seeds_chains, n_inputs, n_fitted):
     """Two features through layers: Wᵀ with each response, then fitted without and with the step.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``noise`` and ``wrong``, ``(chains, kinds, layers)``.
+    ``noise`` and ``wrong``, ``(chains, kinds, layers)``.
     """
 
     def measure(seed):
@@ -574,12 +516,12 @@ def compounding(chains, crowds, *, grows, kept):
         (alone >= grows) & (threshold <= kept) & (fitted <= kept),
         measured={
             f"Noise at layer {LAYERS} over layer 1": f"Wᵀ alone at least {alone.min():.0f}; "
-            f"threshold {span(threshold)}; fitted alone {span(fitted, 3)}",
-            "ReLU": f"{span(relu, 1)}; two ReLUs {span(two, 1)} (median {two.median():.1f}); "
-            f"fitted with threshold {span(both)}",
+            f"threshold {span(threshold)}; fitted alone {span(fitted, '.3f')}",
+            "ReLU": f"{span(relu, '.1f')}; two ReLUs {span(two, '.1f')} (median "
+            f"{two.median():.1f}); fitted with threshold {span(both)}",
             "With another number of active features": f"threshold, l = 1: "
-            f"{span(crowds.times[0], 3)}; l = 3: {span(crowds.times[2], 1)}; "
-            f"l = 4: {span(crowds.times[3], 1)}",
+            f"{span(crowds.times[0], '.3f')}; l = 3: {span(crowds.times[2], '.1f')}; "
+            f"l = 4: {span(crowds.times[3], '.1f')}",
             "Inputs read wrong with a threshold": f"{wrong[0]:.1%} at layer 1, "
             f"{wrong[-1]:.1%} at layer {LAYERS}",
         },
@@ -599,11 +541,8 @@ def inputs_of(seed: int) -> Tensor:
 def rounded_models(procedure: Procedure, seeds: Sequence[int], *, first_seed: int, device="cpu"):
     """Return losses of trained models over the signal Σ E[x²].
 
-    Returns
-    -------
-    SimpleNamespace
-        ``exact`` and ``apart``, with four bits over a range for each feature and dimension,
-        ``(seeds, densities)``; ``rounded`` ``(seeds, densities, kinds, bits)``: W and b, h, all.
+    ``exact`` and ``apart``, with four bits over a range for each feature and dimension, ``(seeds,
+    densities)``; ``rounded`` ``(seeds, densities, kinds, bits)``: W and b, h, all.
     """
 
     def experiment(seed):
@@ -624,8 +563,8 @@ def rounded_models(procedure: Procedure, seeds: Sequence[int], *, first_seed: in
         exact = rounding.rounded_loss(W, b, x)
         return {"exact": exact / signal, "apart": apart / signal, "rounded": rows}
 
-    half, where = -(-len(seeds) // 2), scheduler() or "processes"
-    return tensors(sweep(experiment, {"seed": seeds}, cells_at_once=half, executor=where))
+    half = -(-len(seeds) // 2)
+    return tensors(sweep(experiment, {"seed": seeds}, cells_at_once=half, executor=on_cores()))
 
 
 @study.experiment
@@ -741,7 +680,7 @@ def win(readings):
         (readings.thresholded[..., 1] > readings.dedicated).flatten(),
         measured={
             "Times the bits of m features with a dimension each": for_sizes(
-                [span(row, 1) for row in ratio]
+                [span(row, ".1f") for row in ratio]
             )
         },
     )

@@ -10,21 +10,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from superpos import (
-    LINEAR,
-    PUBLISHED,
-    RELU_OUTPUT,
-    IndependentFeatures,
-    Procedure,
-    geometry,
-    sweep,
-    train,
-)
+from superpos import geometry, sweep, train
 from superpos.compute.sweeps import tensors
-from superpos.stats import best_of
+from superpos.features import IndependentFeatures
+from superpos.models import LINEAR, RELU_OUTPUT
+from superpos.stats import best_of_each, listed
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import PUBLISHED, Procedure
 
 PLANE = torch.tensor([1.0, 0.2, 0.1])  # p with five features
 PROBABILITY = torch.tensor([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001])  # p with twenty and eighty
@@ -35,11 +29,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure(**{"steps": steps, "learning_rate": 0.03, **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with as many models in an array as it has at such sizes."""
-    return published(n, m, instances=10 if n == 5 else 20, steps=steps)
-
-
 study = Study(
     "demonstrating_superposition",
     {
@@ -48,37 +37,20 @@ study = Study(
             "each output's own input integrated; the linear model's loss is exact",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, biases "
-            "0, Glorot weights over an array of 10 models with five features, as in the authors' "
-            "notebook, and of 20 with more (the source does not say; there it has 100 features)",
-            theirs,
-            settings={"steps": 10_000, "steps_large": 10_000},
-            quick={"steps": 2000, "steps_large": 1000},
+        "published": elhage_notebook(
+            "an array of 10 models with five features, as in the authors' notebook, and of 20 with "
+            "more (the source does not say; there it has 100 features), biases 0",
+            lambda n: 10 if n == 5 else 20,
+            {"steps": 2000, "steps_large": 1000},
         ),
     },
 )
 
 
 def models(n, m, p, *, decay, seeds, procedure, model=RELU_OUTPUT, device="cpu"):
-    """Train a model for every seed and p: W, b and the expected loss, (seed, p, ...).
+    """Train a model for every seed and p ``(k,)``: W, b and the expected loss, (seed, p, ...).
 
-    Parameters
-    ----------
-    n, m
-        Numbers of features and of hidden dimensions.
-    p
-        How probable it is that a feature is active, ``(k,)``.
-    decay
-        The ratio of neighbours' importances.
-    seeds
-        Whole numbers.
-    procedure
-        A `superpos.Procedure`.
-    model
-        Linear or with a ReLU output.
-    device
-        Where to train.
+    Importances fall by the factor ``decay`` from feature to feature.
     """
     importance = decay ** torch.arange(n)
 
@@ -148,24 +120,11 @@ def variants(plane, steps, steps_published, decay_plane, seeds_plane, seeds_publ
 
 
 def orthogonal_pair(W: Tensor, *, kept: float, dropped: float, right: float) -> Tensor:
-    """Return whether features 0 and 1 are embedded at a right angle and nothing else is.
+    """Return whether features 0 and 1 are embedded at a right angle and nothing else is: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n of at least 2.
-    kept, dropped
-        ‖W_i‖² of a feature that is embedded, at least, and of one that is not, at most.
-    right
-        The size of the cosine that counts as a right angle, at most.
+    ‖W_i‖² is at least ``kept`` for them and at most ``dropped`` for the others, the cosine at most
+    ``right`` in size.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> limits = {"kept": 0.5, "dropped": 0.1, "right": 0.1}
     >>> orthogonal_pair(torch.eye(2, 5), **limits), orthogonal_pair(torch.ones(2, 5), **limits)
     (tensor(True), tensor(False))
@@ -176,24 +135,8 @@ def orthogonal_pair(W: Tensor, *, kept: float, dropped: float, right: float) -> 
 
 
 def pentagon(W: Tensor, *, kept: float, narrow: float, wide: float) -> Tensor:
-    """Return whether all features of a plane are embedded, with such angles between neighbours.
+    """Return whether all five features of a plane are embedded, at such angles: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., 2, 5)``.
-    kept
-        ‖W_i‖² of a feature that is embedded, at least.
-    narrow, wide
-        Between which degrees the angles must be.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> angle = torch.arange(5) * 2 * torch.pi / 5
     >>> pentagon(torch.stack([angle.cos(), angle.sin()]), kept=0.5, narrow=54, wide=90)
     tensor(True)
@@ -205,15 +148,9 @@ def pentagon(W: Tensor, *, kept: float, narrow: float, wide: float) -> Tensor:
 
 def picture(shown: Tensor, loss: Tensor, tries: int) -> Outcome:
     """Judge single runs, and in the weaker reading the best of some, the one of lowest loss."""
-    groups = len(loss) // tries
-
-    def grouped(values: Tensor) -> Tensor:
-        return values[: groups * tries].reshape(groups, tries).T
-
     gap = loss[~shown].mean() / loss.min() - 1
     told = {"Runs that show something else": f"lose {gap:.1%} more than the best, on average"}
-    best = best_of(grouped(loss), grouped(shown))
-    return Outcome(shown, best, {} if shown.all() else told)
+    return Outcome(shown, best_of_each(loss, shown, tries), {} if shown.all() else told)
 
 
 @study.test("demo-dense-orthogonal")
@@ -241,24 +178,8 @@ def sparser_pentagon(plane, *, kept, narrow, wide, tries):
 
 
 def only_top_features(W: Tensor, *, least: float, most: float) -> Tensor:
-    """Return whether WᵀW has (about) 1 or more for the first m features, and 0 elsewhere.
+    """Return whether WᵀW is about 1 or more for the first m features, and else 0: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    least
-        How large the first m entries of the diagonal must be.
-    most
-        How large the other entries may be, in size.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> W = torch.eye(2, 5)
     >>> [bool(only_top_features(W, least=0.9, most=0.1)) for W in (W, W.flip(-1))]
     [True, False]
@@ -269,26 +190,10 @@ def only_top_features(W: Tensor, *, least: float, most: float) -> Tensor:
 
 
 def mean_biases(b: Tensor, mean: Tensor, *, learnt: int, near: float) -> Tensor:
-    """Return whether biases are 0 for the first ``learnt`` features and E[x_i] for the others.
+    """Return whether biases are 0 for the first ``learnt`` features and else E[x_i]: ``(...)``.
 
-    Parameters
-    ----------
-    b
-        ``(..., n)``.
-    mean
-        E[x_i], broadcasts to ``(..., n)``.
-    learnt
-        How many features are learnt.
-    near
-        The largest error, as a share of E[x_i].
+    They may be off by a share ``near`` of E[x_i].
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> mean_biases(torch.tensor([0.0, 0.5]), torch.tensor(0.5), learnt=1, near=0.1)
     tensor(True)
     """
@@ -328,17 +233,8 @@ def relu_dense_top_m(small, *, least, most, near):
 def superposed(W: Tensor, *, kept: float, interference: float) -> Tensor:
     """Return which represented features share their dimension: booleans ``(..., n)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    kept
-        ‖W_i‖² of a feature that is represented, at least.
-    interference
-        Σ_{j≠i}(Ŵ_i·W_j)² of one that is superposed, at least.
+    ‖W_i‖² is at least ``kept``, and Σ_{j≠i}(Ŵ_i·W_j)² at least ``interference``.
 
-    Examples
-    --------
     >>> superposed(torch.tensor([[1.0, -1.0, 0], [0, 0, 1.0]]), kept=0.5, interference=0.1)
     tensor([ True,  True, False])
     """
@@ -357,19 +253,10 @@ def paired(W: Tensor, *, kept: float, interference: float, opposite: float) -> T
 
 
 def growing_number(W: Tensor, *, kept: float) -> Tensor:
-    """Return whether ever more features are represented along the last axis of settings.
+    """Return whether ever more features are represented, from dense to sparse: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., settings, m, n)``, settings from dense to sparse.
-    kept
-        As for `superposed`.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``: the number never falls, and ends larger than it began.
+    Over the settings of ``(..., settings, m, n)`` the number never falls, and ends larger than it
+    began.
     """
     count = geometry.represented(W, threshold=kept).sum(-1)
     return (count.diff(dim=-1) >= 0).all(-1) & (count[..., -1] > count[..., 0])
@@ -378,17 +265,8 @@ def growing_number(W: Tensor, *, kept: float) -> Tensor:
 def unimportant_first(W: Tensor, *, kept: float, interference: float) -> Tensor:
     """Return whether, wherever both kinds exist, the superposed features are the less important.
 
-    Parameters
-    ----------
-    W
-        ``(..., settings, m, n)``, features in order of falling importance.
-    kept, interference
-        As for `superposed`.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``; False if no setting has both kinds.
+    W is ``(..., settings, m, n)``, features in order of falling importance. False if no setting has
+    both kinds.
     """
     shared = superposed(W, kept=kept, interference=interference)
     alone = geometry.represented(W, threshold=kept) & ~shared
@@ -406,19 +284,8 @@ def antipodal_first(
 ) -> Tensor:
     """Return whether the first superposition to appear is mostly of antipodal pairs.
 
-    Parameters
-    ----------
-    W
-        ``(..., settings, m, n)``, settings from dense to sparse.
-    kept, interference, opposite
-        As for `paired`.
-    share
-        How many of the superposed features need a partner, in the first setting that has any.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``; False if nothing is superposed.
+    W is ``(..., settings, m, n)``, from dense to sparse; in the first setting with superposed
+    features a ``share`` of them needs a partner, see `paired`. False if nothing is superposed.
     """
     shared = superposed(W, kept=kept, interference=interference)
     pairs = paired(W, kept=kept, interference=interference, opposite=opposite).sum(-1)
@@ -441,7 +308,7 @@ def entering(W: Tensor, *, kept, interference, opposite, share) -> tuple[Tensor,
 def mean_counts(W: Tensor) -> str:
     """The mean number of represented features in each setting, in words."""
     count = geometry.represented(W).sum(-1).double().mean(0)
-    return ", ".join(f"{c:.1f}" for c in count.tolist())
+    return listed(count, ".1f")
 
 
 @study.test("demo-more-features")
@@ -463,8 +330,6 @@ def more_features(small, *, kept, interference, opposite, share):
 def positive_interference(W: Tensor, *, product: float) -> Tensor:
     """Return whether two represented features have W_i·W_j above ``product``: booleans ``(...)``.
 
-    Examples
-    --------
     >>> W = torch.tensor([[1.0, 1.0]])
     >>> positive_interference(W, product=0.1), positive_interference(torch.eye(2), product=0.1)
     (tensor(True), tensor(False))
@@ -478,8 +343,6 @@ def positive_interference(W: Tensor, *, product: float) -> Tensor:
 def negative_biases(W: Tensor, b: Tensor, *, bias: float) -> Tensor:
     """Return whether a represented feature has a bias below ``bias``: booleans ``(...)``.
 
-    Examples
-    --------
     >>> negative_biases(torch.eye(2), torch.tensor([0.0, -0.2]), bias=-0.05)
     tensor(True)
     """
@@ -489,19 +352,7 @@ def negative_biases(W: Tensor, b: Tensor, *, bias: float) -> Tensor:
 def only_where_sparse(run, *, dense, sparse, bias, product) -> tuple[Tensor, Tensor]:
     """Return whether negative biases, and positive interference, belong to sparse inputs alone.
 
-    Parameters
-    ----------
-    run
-        W ``(seeds, settings, m, n)``, b, and p from large to small.
-    dense, sparse
-        Down to which p neither may occur, and up to which both must.
-    bias, product
-        As for `negative_biases` and `positive_interference`.
-
-    Returns
-    -------
-    tuple of Tensor
-        Booleans ``(seeds,)`` each.
+    Booleans ``(seeds,)`` each: neither occurs down to p = ``dense``, both do from ``sparse`` on.
     """
     occurs = negative_biases(run.W, run.b, bias=bias), positive_interference(run.W, product=product)
     at_dense, at_sparse = run.p >= dense, run.p <= sparse

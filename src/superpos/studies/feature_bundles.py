@@ -19,7 +19,7 @@ from superpos import IndependentFeatures, Procedure, bundles, geometry, sweep, t
 from superpos.bundles import planes, planted, regions
 from superpos.claims import rate
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
 
 NO_DIGONS = ("triangle", "polygon 5", "polygon 6", "polygon 7", "tetrahedron", "antiprism 4")
 ALL_KINDS = ("digon", *NO_DIGONS, "polygon 8")
@@ -34,11 +34,6 @@ def ours(n: int, m: int, steps: int) -> Procedure:
     return Procedure(steps=steps, learning_rate=min(0.02, 2 / n))
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with six models in one array."""
-    return published(n, m, instances=6, steps=steps)
-
-
 study = Study(
     "feature_bundles",
     {
@@ -47,13 +42,11 @@ study = Study(
             "inputs a step, each output's own input integrated",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 6 models, biases 0 (the notebook of Elhage et al.; the talk "
-            "trains nothing)",
-            theirs,
-            settings={"steps": 10_000},
-            quick={"steps": 1500},
+        "published": elhage_notebook(
+            "an array of 6 models, biases 0 (the notebook of Elhage et al.; the talk trains "
+            "nothing)",
+            6,
+            {"steps": 1500},
         ),
     },
 )
@@ -474,20 +467,10 @@ def trained(seeds, n_sparsities, steps, procedure, device):
 
 
 def compared(W: Tensor, *, edge: float) -> tuple[bool, bool, float]:
-    """How bundles and components of a model compare.
+    """How bundles and components of a model ``(m, n)`` compare.
 
-    Parameters
-    ----------
-    W
-        ``(m, n)``, with a feature that is represented.
-    edge
-        The least size of W_i·W_j that joins two features of a component.
-
-    Returns
-    -------
-    tuple
-        Whether they are the same sets; whether the dimensions of the components add up to that of
-        all represented features; the largest overlap of a bundle.
+    Whether they are the same sets; whether the dimensions of the components add up to that of all
+    represented features; the largest overlap of a bundle.
     """
     kept = geometry.represented(W).nonzero().flatten()
     found = bundles.find_bundles(W[:, kept])

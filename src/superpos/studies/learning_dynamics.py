@@ -10,22 +10,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from superpos import (
-    PUBLISHED,
-    CorrelatedSets,
-    IndependentFeatures,
-    Procedure,
-    geometry,
-    losses,
-    sweep,
-    train,
-)
+from superpos import geometry, losses, sweep, train
 from superpos.claims import rate
 from superpos.compute.sweeps import tensors
+from superpos.features import CorrelatedSets, IndependentFeatures
 from superpos.learning import dynamics
-from superpos.stats import best_of
+from superpos.stats import best_of_each
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import PUBLISHED, Procedure
 
 SET = 3  # features in each of the two sets, and dimensions
 LONGER = (0.05, 0.1)  # windows in which jumps are looked for as well
@@ -43,11 +36,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return replace(PUBLISHED, **{**few, **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with ten models in one array."""
-    return published(n, m, instances=10, steps=steps)
-
-
 study = Study(
     "learning_dynamics",
     {
@@ -56,12 +44,11 @@ study = Study(
             "input integrated or the silent input counted exactly",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook; this section of "
-            "the source says neither how long it trains nor how many models)",
-            theirs,
-            settings={"steps": 10_000},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook; this section of the source "
+            "says neither how long it trains nor how many models)",
+            10,
+            {"steps": None},
         ),
     },
 )
@@ -70,16 +57,7 @@ study = Study(
 def uniform_models(inverse_probability, *, seeds, procedure, device="cpu"):
     """Record D_i of 100 features in 20 dimensions, and the loss on held-out inputs.
 
-    Parameters
-    ----------
-    inverse_probability
-        1/p, above 1.
-    seeds
-        Whole numbers.
-    procedure
-        A `superpos.Procedure` of a multiple of 200 steps.
-    device
-        Where to train.
+    The procedure takes a multiple of 200 steps.
     """
     p = 1 / inverse_probability
     kept = range(0, procedure.steps + 1, procedure.steps // RECORDS)
@@ -123,16 +101,7 @@ def uniform_variants(inverse_probability, steps, seeds_energy, device):
 def pairs_of_sets(density, *, seeds, procedure, device="cpu"):
     """Record two correlated sets of three features in three dimensions, and their loss.
 
-    Parameters
-    ----------
-    density
-        Probability that a set is active.
-    seeds
-        Whole numbers.
-    procedure
-        A `superpos.Procedure` of a multiple of 100 steps.
-    device
-        Where to train.
+    The procedure takes a multiple of 100 steps.
     """
     kept = range(0, procedure.steps + 1, procedure.steps // 100)
 
@@ -194,17 +163,9 @@ def jumps_of(models, *, window: float, least: float, after: float) -> list[list[
 def largest_change(D: Tensor, *, window: float, after: float) -> Tensor:
     """The largest change of a D_i within a window, for each run.
 
-    Parameters
-    ----------
-    D
-        ``(seeds, records, features)``.
-    window
-        Its length, as a share of training.
-    after
-        Which share of training goes by first.
+    D is ``(seeds, records, features)``, the window a share of training, of which a share ``after``
+    goes by first.
 
-    Examples
-    --------
     >>> D = torch.tensor([0.0] * 30 + [0.5] * 71)[None, :, None]
     >>> largest_change(D, window=0.02, after=0.1), largest_change(D, window=0.02, after=0.5)
     (tensor([0.5000]), tensor([0.]))
@@ -264,32 +225,12 @@ def energy_jumps(uniform, steps, *, window, least, after, fewest, share, times):
 
 
 def octahedron(W: Tensor, *, size: int = SET, kept: float, partner: float, right: float) -> Tensor:
-    """Return whether features form antipodal pairs across sets, all at right angles.
+    """Return whether features form antipodal pairs across sets, all at right angles: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``, with the features set by set.
-    size
-        Features in a set.
-    kept
-        The least ‖W_i‖² of every feature.
-    partner
-        The cosine of antipodal partners, at most; each has exactly one, from another set.
-    right
-        The largest cosine, in size, with all others.
+    Every ‖W_i‖² is at least ``kept``; one cosine, with a feature of another set, is at most
+    ``partner``, and all others at most ``right`` in size (Elhage et al. 2022, "Superposition and
+    Learning Dynamics").
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    References
-    ----------
-    Elhage et al. 2022, "Superposition and Learning Dynamics".
-
-    Examples
-    --------
     >>> axes, marks = torch.eye(3), dict(kept=0.5, partner=-0.95, right=0.15)
     >>> octahedron(torch.cat([axes, -axes], 1), **marks)
     tensor(True)
@@ -313,15 +254,10 @@ def ends_as_octahedron(triples, *, kept, partner, right, tries):
     marks = {"kept": kept, "partner": partner, "right": right}
     half = (triples.W.shape[1] - 1) // 2
     ends = octahedron(triples.W[:, -1], **marks)
-    whole = len(ends) // tries * tries
-
-    def in_groups(values):
-        return values[:whole].reshape(-1, tries).T
-
     lost = (geometry.squared_norms(triples.W[:, -1]) < kept).any(-1)
     return Outcome(
         ends,
-        best_of(in_groups(triples.loss[:, -1]), in_groups(ends)),
+        best_of_each(triples.loss[:, -1], ends, tries),
         {
             "After half of the steps": rate(octahedron(triples.W[:, half], **marks)),
             "Of the others": f"{int(lost.sum())} have lost a feature, "
@@ -344,23 +280,9 @@ def plateau_tests(
 ) -> dict[str, Tensor]:
     """Return what plateaus each run has: booleans ``(seeds,)`` by name.
 
-    Parameters
-    ----------
-    W, loss
-        ``(seeds, records, 3, 6)`` and ``(seeds, records)``.
-    length, within
-        Of a plateau, as shares of training and of the fall of the loss; see
-        `superpos.learning.dynamics.plateaus`.
-    apart
-        By which share of the fall two plateaus differ.
-    alike
-        The least cosine of two features of one set on the first plateau.
-
-    Returns
-    -------
-    dict
-        ``two`` plateaus apart before the end, ``counting the last``, and sets ``collapsed`` on
-        the first one.
+    ``two`` plateaus before the end that are ``apart``, a share of the fall; ``counting the last``;
+    and sets ``collapsed`` on the first one, all cosines within a set at least ``alike``. See
+    `superpos.learning.dynamics.plateaus` for ``length`` and ``within``.
     """
     fall, last = loss[:, 0] - loss[:, -1], loss.shape[1] - 1
     found: dict[str, list[bool]] = {"two": [], "counting the last": [], "collapsed": []}

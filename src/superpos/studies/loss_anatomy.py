@@ -12,26 +12,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from superpos import (
-    RELU_OUTPUT,
-    IndependentFeatures,
-    Model,
-    Procedure,
-    geometry,
-    losses,
-    optima,
-    sweep,
-    train,
-)
+from superpos import geometry, losses, optima, sweep, train
 from superpos.claims import rate
 from superpos.claims.registry import in_words
 from superpos.codes import thomson
-from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
+from superpos.features import IndependentFeatures
+from superpos.models import RELU_OUTPUT, Model
 from superpos.optima import decoders
-from superpos.stats import best_of
-from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.stats import best_of, span
+from superpos.studies.study import Outcome, Study, Way, on_cores
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 SPARSE = torch.tensor([0.3, 0.1, 0.03, 0.01, 0.003, 0.001], dtype=torch.float64)  # p → 0
 FEATURES = (3, 4, 5, 6)  # n of the models whose loss is taken apart there; m = 2
@@ -49,11 +41,6 @@ def ours(n: int, m: int, steps: int) -> Procedure:
     return Procedure(steps=steps, batch_size=256)
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The notebook of the paper that the talk asks about, with as many models in an array."""
-    return published(n, m, instances=10 if n == 5 else 20, steps=steps)
-
-
 study = Study(
     "loss_anatomy",
     {
@@ -62,14 +49,11 @@ study = Study(
             "drawn like W and independently of it",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models of five features and 20 of more, biases 0 (the "
-            "source does not say: it trains nothing; this is the notebook of the paper it asks "
-            "about)",
-            theirs,
-            settings={"steps_free": 10_000},
-            quick={"steps_free": 1500},
+        "published": elhage_notebook(
+            "an array of 10 models of five features and 20 of more, biases 0 (the source does not "
+            "say: it trains nothing; this is the notebook of the paper it asks about)",
+            lambda n: 10 if n == 5 else 20,
+            {"steps_free": 1500},
         ),
     },
 )
@@ -94,17 +78,8 @@ class Given:
 
 
 def random_model(seed: int, n: int | None = None, m: int | None = None) -> Given:
-    """Return a model of random size, all of it drawn at random.
+    """Return a model of random size, n from 2 to 8 and m below n where not given, all of it drawn.
 
-    Parameters
-    ----------
-    seed
-        Selects it.
-    n, m
-        Its size, where it is not to be random: n from 2 to 8, m below n.
-
-    Examples
-    --------
     >>> random_model(0, n=5, m=2).W.shape
     torch.Size([2, 5])
     """
@@ -139,7 +114,7 @@ def over_models(check: Callable[[Given], Mapping[str, Tensor]], seeds: Sequence[
         found = [check(random_model(int(k))) for k in seed]
         return {name: torch.stack([each[name] for each in found]) for name in found[0]}
 
-    return sweep(experiment, {"seed": seeds}, executor=scheduler() or "processes")
+    return sweep(experiment, {"seed": seeds}, executor=on_cores())
 
 
 # Two forces
@@ -148,13 +123,6 @@ def over_models(check: Callable[[Given], Mapping[str, Tensor]], seeds: Sequence[
 def two_forces(W: Tensor, I: Tensor) -> Tensor:
     """Return feature benefit plus interference: Σ I_i (1 − ‖W_i‖²)² + Σ_{i≠j} I_j (W_i·W_j)².
 
-    Parameters
-    ----------
-    W, I
-        ``(..., m, n)`` and ``(..., n)``.
-
-    Examples
-    --------
     An antipodal pair of unit length has no missing benefit, and each disturbs the other:
 
     >>> two_forces(torch.tensor([[1.0, -1.0]]), torch.ones(2))
@@ -189,11 +157,8 @@ def linear(seeds_models, n_samples):
 def conditions(n_samples, first_seed):
     """Loss over the two forces where one of the formula's conditions fails: 30 random models.
 
-    Returns
-    -------
-    dict
-        ``"p"``, ``(25,)``; ``"exact"``: by condition, ``(30, 25)``; ``"sampled"``: by condition,
-        pairs of p and ratio for three of the models.
+    ``"p"``, ``(25,)``; ``"exact"``: by condition, ``(30, 25)``; ``"sampled"``: by condition, pairs
+    of p and ratio for three of the models.
     """
     p_all = torch.logspace(-2, 0, 25, dtype=torch.float64)
     exact = {"best b": [], "b = 0": [], "best b, unequal p": []}
@@ -226,7 +191,7 @@ def linear_two_forces(linear, conditions, *, errors):
             "Distance from the formula": furthest(linear.off),
             "With b = 0, loss over formula": f"{third[0]:.3f} at p = 0.01, {third[12]:.2f} at "
             f"p = 0.1, {third[-1]:.1f} at p = 1 (median of {len(unequal)})",
-            "With unequal p": f"{unequal.min():.2f} to {unequal.max():.2f}",
+            "With unequal p": span(unequal),
         },
     )
 
@@ -241,22 +206,8 @@ def furthest(values: Tensor) -> str:
 
 
 def by_k(p: Tensor | float, n: int) -> Tensor:
-    """Return how probable it is that k of n features are active, for k from 0 to n.
+    """Return how probable it is that k of n features are active: ``(..., n + 1)`` of p ``(...)``.
 
-    Parameters
-    ----------
-    p
-        ``(...)``.
-    n
-        Number of features.
-
-    Returns
-    -------
-    Tensor
-        ``(..., n + 1)``, float64.
-
-    Examples
-    --------
     >>> by_k(0.5, 2)
     tensor([0.2500, 0.5000, 0.2500], dtype=torch.float64)
     """
@@ -267,13 +218,7 @@ def by_k(p: Tensor | float, n: int) -> Tensor:
 
 
 def one_active(W: Tensor, b: Tensor, I: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the two terms of n L_1 by quadrature, and the second without its square.
-
-    Parameters
-    ----------
-    W, b, I
-        One model, ``(m, n)``, ``(n,)`` and ``(n,)``.
-    """
+    """Return the two terms of n L_1 by quadrature, and the second without its square."""
     output = torch.relu((W.T @ W)[..., None] * BETWEEN + b[:, None])  # (input i, output j, x)
     own = torch.arange(len(b))
     benefit = (I * (BETWEEN - output[own, own]).square().mean(-1)).sum()
@@ -458,11 +403,8 @@ def parts(best, n_ratios, first_seed):
 def between(best, first_seed):
     """The same at more p, for three models of equal importances.
 
-    Returns
-    -------
-    dict
-        ``"p"``, ``(25,)``; ``"shares"``: by model, ``(25, n + 1)``; ``"pentagon"``: the largest
-        p at which the best model represents five features.
+    ``"p"``, ``(25,)``; ``"shares"``: by model, ``(25, n + 1)``; ``"pentagon"``: the largest p at
+    which the best model represents five features.
     """
     fine = torch.logspace(math.log10(0.3), -3, 25, dtype=torch.float64)
     found = {}
@@ -478,19 +420,9 @@ def between(best, first_seed):
 
 
 def dominated(share: Tensor, *, least: float) -> Tensor:
-    """Return whether the share of L_0 and L_1 grows at each step, and ends large enough.
+    """Return whether the share of L_0 and L_1 grows at each step, and ends large enough: ``(...)``.
 
-    Parameters
-    ----------
-    share
-        ``(..., settings, n + 1)``, p falling.
-    least
-        How large it must be at the end.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
+    Shares are ``(..., settings, n + 1)``, p falling.
     """
     first = share[..., :2].sum(-1)
     return (first.diff(dim=-1) > 0).all(-1) & (first[..., -1] >= least)
@@ -509,7 +441,7 @@ def sparse_limit(parts, *, least):
         last = parts["best"][n][..., -1, :2].sum(-1)
         told[f"Best models of n = {n}"] = (
             f"{cases.sum()} of {len(cases)}; at p = 0.001 the share of L_0 and L_1 is "
-            f"{last.min():.2%} to {last.max():.2%}"
+            f"{span(last, '.2%')}"
         )
     return Outcome(
         torch.cat([*given.values(), *found.values()]),
@@ -525,11 +457,8 @@ def sparse_limit(parts, *, least):
 def arrangements(n_tries, first_seed):
     """Points on the circle and the sphere, by m and n: those of least interference, and Thomson's.
 
-    Returns
-    -------
-    dict
-        By (m, n): ``"ours"`` and ``"charges"``, ``(m, n)`` each; ``"found"``, how many descents
-        ended there; ``"kinds"``, how many of these differ by more than a rotation.
+    ``"ours"`` and ``"charges"``, ``(m, n)`` each; ``"found"``, how many descents ended there;
+    ``"kinds"``, how many of these differ by more than a rotation.
     """
 
     def in_space(m):
@@ -542,8 +471,8 @@ def arrangements(n_tries, first_seed):
                 "kinds": torch.tensor(kinds),
             }
 
-        grid, where = {"n": torch.tensor(list(SPACES[m]))}, scheduler() or "processes"
-        return tensors(sweep(experiment, grid, cells_at_once=1, executor=where))
+        grid = {"n": torch.tensor(list(SPACES[m]))}
+        return tensors(sweep(experiment, grid, cells_at_once=1, executor=on_cores()))
 
     solved = {m: in_space(m) for m in SPACES}
     return {
@@ -618,21 +547,7 @@ def thomson_problem(arrangements, *, above, gradient):
 
 
 def decoders_trained(n, m, model, procedure, *, seeds, device="cpu"):
-    """Train a model for every seed and p: W, V (W where it is tied) and the loss, (seed, p, ...).
-
-    Parameters
-    ----------
-    n, m
-        Numbers of features and of hidden dimensions.
-    model
-        Tied or with a free decoder.
-    procedure
-        A `superpos.Procedure`.
-    seeds
-        Whole numbers.
-    device
-        Where to train.
-    """
+    """Train a model for every seed and p: W, V (W where tied) and the loss, (seed, p, ...)."""
 
     def experiment(seed, p):
         features = IndependentFeatures(n, p[:, None])
@@ -665,11 +580,6 @@ def tied(steps_free, seeds, device):
     }
 
 
-def span(values: Tensor) -> str:
-    """From the lowest to the highest, in words."""
-    return f"{values.min():.2f} to {values.max():.2f}"
-
-
 @study.test("loss-tied-decoder")
 def tied_decoder(free, tied, *, away, tight):
     """V is a multiple of W, which is a tight frame; in the weaker reading V is some BW."""
@@ -697,13 +607,9 @@ def tied_decoder(free, tied, *, away, tight):
 
 @study.experiment
 def rewritten(best, first_seed):
-    """The best pentagon at p = 0.1, as AW with the decoder A⁻ᵀW for four A.
+    """The best pentagon at p = 0.1, as AW with the decoder A⁻ᵀW for four A, the first of them 1.
 
-    Returns
-    -------
-    dict
-        ``"loss"``, ``"distance"`` of V from a multiple of W, and ``"tightness"`` of W: four each,
-        the first with A = 1.
+    ``"loss"``, ``"distance"`` of V from a multiple of W, and ``"tightness"`` of W.
     """
     W, b = best[5].W[-1, 1], best[5].b[-1, 1]  # equal importances
     A = torch.eye(2).double().repeat(4, 1, 1)

@@ -15,7 +15,7 @@ from superpos import Procedure, geometry, sweep
 from superpos.claims.registry import in_words
 from superpos.compute.sweeps import tensors
 from superpos.learning import memorization
-from superpos.stats import told, told_rate
+from superpos.stats import listed, told, told_rate
 from superpos.studies.study import Outcome, Study, Way
 
 FEW = (3, 5, 8)  # numbers of examples of many features
@@ -59,21 +59,7 @@ study = Study(
 
 
 def models(n: int, counts: Sequence[int], sparsity: float, *, seeds: Sequence, procedure):
-    """Models of n features in a plane: W, b and the losses, by number of examples and seed.
-
-    Parameters
-    ----------
-    n
-        Number of features.
-    counts
-        The numbers of examples, T.
-    sparsity
-        S, the probability that a feature is 0.
-    seeds
-        Whole numbers.
-    procedure
-        A `superpos.Procedure`.
-    """
+    """Models of n features in a plane: W, b and the losses, by number of examples and seed."""
 
     def experiment(T, seed):
         return memorization.trained(n, 2, T, 1 - sparsity, seeds=seed, procedure=procedure)
@@ -161,24 +147,11 @@ def sizes(n_features, sparsity, steps, steps_batches, weight_decay, largest, fir
 
 
 def regular_polygon(vectors: Tensor, *, within: float, narrow: float, wide: float) -> Tensor:
-    """Return whether the vectors of a plane stand about evenly on a circle.
+    """Return whether vectors ``(..., 2, k)`` stand about evenly on a circle: booleans ``(...)``.
 
-    Parameters
-    ----------
-    vectors
-        Columns ``(..., 2, k)``: features, or hidden vectors of examples.
-    within
-        By how much lengths may differ from their mean, as a share of it.
-    narrow, wide
-        Between which multiples of an equal share of 360° the angles between neighbours lie.
+    Lengths are ``within`` a share of their mean, and angles between neighbours from ``narrow`` to
+    ``wide`` times an equal share of 360°.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> angles = torch.tensor([0.0, 72.0, 144.0, 216.0, 288.0]).deg2rad()
     >>> pentagon = torch.stack([angles.cos(), angles.sin()])
     >>> marks = dict(within=0.25, narrow=0.5, wide=2)
@@ -213,15 +186,13 @@ def examples(few, few_hidden, *, within, narrow, wide, share):
             )
             for T, shown, each in zip(few.T.tolist(), polygons, small, strict=True)
         }
-        | {"Training loss": ", ".join(f"{loss:.3f}" for loss in few.train.mean(1).tolist())},
+        | {"Training loss": listed(few.train.mean(1), ".3f")},
     )
 
 
 def long_features(W: Tensor, *, share: float) -> Tensor:
     """Return which features have at least a share of the longest's length: booleans ``(..., n)``.
 
-    Examples
-    --------
     >>> long_features(torch.tensor([[1.0, 0.6, 0.2]]), share=0.5)
     tensor([ True,  True, False])
     """
@@ -257,22 +228,8 @@ def features(batches, *, fewest, most, long, within, narrow, wide, total):
 
 
 def rises_and_falls(loss: Tensor, *, by: float) -> Tensor:
-    """Return whether some loss is a share ``by`` above the first, and above the last.
+    """Return whether some loss is a share ``by`` above the first and the last: ``(...)``.
 
-    Parameters
-    ----------
-    loss
-        ``(..., k)``, in order.
-    by
-        At least 0.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> rises_and_falls(torch.tensor([1.0, 1.2, 0.9]), by=0.05)
     tensor(True)
     >>> rises_and_falls(torch.tensor([1.0, 1.2]), by=0.05)

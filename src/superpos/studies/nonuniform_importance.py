@@ -13,21 +13,14 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    IndependentFeatures,
-    Procedure,
-    drift,
-    geometry,
-    optima,
-    stats,
-    sweep,
-    train,
-)
+from superpos import drift, geometry, optima, stats, sweep, train
 from superpos.claims import rate
+from superpos.features import IndependentFeatures
 from superpos.optima import branches
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
+from superpos.training.procedures import Procedure
 
 FIRST = torch.tensor([1.0, 0, 0, 0, 0], dtype=torch.float64)
 KINDS = ("sparser", "less important")  # what feature 0 is, by a factor f
@@ -46,11 +39,6 @@ def ours(n: int, m: int, steps: int) -> Procedure:
     return Procedure(steps=steps, learning_rate=0.03)
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with the ten models that it has in an array at this size."""
-    return published(n, m, instances=10, steps=steps)
-
-
 study = Study(
     "nonuniform_importance",
     {
@@ -59,13 +47,11 @@ study = Study(
             "each output's own input integrated; then exact descent to rest",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook; for this "
-            "experiment the source does not say); then exact descent to rest",
-            theirs,
-            settings={"steps": 10_000},
-            quick={"steps": 1500},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook; for this experiment the "
+            "source does not say); then exact descent to rest",
+            10,
+            {"steps": 1500},
         ),
     },
 )
@@ -77,19 +63,9 @@ study = Study(
 def varied(p) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Settings by s = log f, two each: feature 0 sparser, or less important than the others.
 
-    Parameters
-    ----------
-    p
-        Of the other four features, a number or ``(...)``.
+    From s, which broadcasts to ``(..., 2)``, to probability and importance, as for
+    `superpos.optima.branches.follow`; p is that of the other four features.
 
-    Returns
-    -------
-    Callable
-        From s, which broadcasts to ``(..., 2)``, to probability and importance, as for
-        `superpos.optima.branches.follow`.
-
-    Examples
-    --------
     >>> p, I = varied(0.1)(torch.tensor(2.0).log())
     >>> p[:, :2], I[:, :2]
     (tensor([[0.0500, 0.1000],
@@ -152,22 +128,8 @@ def curve(p_others, n_curve):
 def at_rest(p_others, relative, kinds, steps, *, seeds, procedure, device="cpu"):
     """Train models from random starts and bring them to rest: (seed, relative, kind, 2, 5).
 
-    Parameters
-    ----------
-    p_others
-        Density of the other four features.
-    relative
-        1/f: density or importance of feature 0, relative to theirs.
-    kinds
-        Positions in `KINDS`.
-    steps
-        Of training.
-    seeds
-        Whole numbers.
-    procedure
-        From (n, m, steps) to a `superpos.Procedure`.
-    device
-        Where to train.
+    The density or importance of feature 0 is ``relative`` (1/f) to the others'; kinds are places in
+    `KINDS`.
     """
 
     def descended(seed, relative, kind):
@@ -175,13 +137,9 @@ def at_rest(p_others, relative, kinds, steps, *, seeds, procedure, device="cpu")
         p, I = torch.broadcast_tensors(*varied(p_others)(s[:, None]))
         p, I = p[:, kind], I[:, kind]
         run = train(
-            IndependentFeatures(5, p),
-            2,
-            importance=I,
-            seeds=seed,
-            procedure=procedure(5, 2, steps),
-            device=device,
-        )
+            IndependentFeatures(5, p), 2, importance=I, seeds=seed,
+            procedure=procedure(5, 2, steps), device=device,
+        )  # fmt: skip
         rest = optima.minimise(run.W, run.b, p, I)
         return {"W": (["dimension", "feature"], rest.W)}
 
@@ -232,24 +190,10 @@ def at(found, value: float) -> int:
 
 
 def regular_pentagon(W: Tensor, *, angle: float, length: float) -> Tensor:
-    """Return whether five features have even angles between neighbours and even lengths.
+    """Return whether five features have even angles between neighbours and even lengths: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., 2, 5)``.
-    angle
-        How near each angle must be to 72°, in degrees.
-    length
-        How near each length must be to their mean, as a share of it.
+    Angles are within ``angle`` degrees of 72°, lengths within a share ``length`` of their mean.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> corners = torch.arange(5) * 2 * torch.pi / 5
     >>> W = torch.stack([corners.cos(), corners.sin()])
     >>> regular_pentagon(W, angle=2, length=0.02)
@@ -268,16 +212,9 @@ def pentagon(trained, *, angle, length):
 
 
 def moving(trained, values: Sequence[float], sign: int) -> tuple[Tensor, Tensor]:
-    """Which seeds have all five features at some densities, and of those which move as claimed.
+    """Which seeds have all five features at some densities, and which of those move as claimed.
 
-    Parameters
-    ----------
-    trained
-        Models, as `trained`.
-    values
-        Relative densities, in order.
-    sign
-        1 if the mean angle beside feature 0 should grow at every step, −1 if it should fall.
+    The mean angle beside feature 0 should grow at every step, or fall where ``sign`` is −1.
     """
     W = trained.W[:, [at(trained, value) for value in values], 0]
     there = all_five(W).all(1)
@@ -465,17 +402,10 @@ def drifting(p_others, steps_drift, seeds_drifting):
 
 
 def length_given_bias(x0: Tensor, c: float = COS_72) -> tuple[Tensor, Tensor]:
-    """Return ‖W_i‖² and b_i of the best feature that is silent for values up to x0.
+    """Return ‖W_i‖² and b_i of the best feature that is silent for values up to x0 = −b_i/‖W_i‖².
 
-    Parameters
-    ----------
-    x0
-        −b_i/‖W_i‖², in [0, 1).
-    c
-        The cosine with its two neighbours, which never are active with it; 0 for one alone.
+    Its two neighbours, which never are active with it, have the cosine c; 0 is for one alone.
 
-    Examples
-    --------
     >>> a, b = length_given_bias(torch.tensor(0.01), c=0)
     >>> a.round(decimals=4), (1 - 3 / 2 * b).round(decimals=4)
     (tensor(1.0152), tensor(1.0152))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from superpos import RELU_OUTPUT, IndependentFeatures, Procedure, geometry, stats, sweep, train
 from superpos.claims import rate as rate_in_words
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import thresholds
 from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 from superpos.learning import onehot, resampling, sae
@@ -99,45 +99,36 @@ study = Study(
     },
 )
 
-_SIX = "AdamW at 0.001 with weight decay 0.01 on all one-hot examples, 25 000 steps, biases from 0"
-SIX = {
-    "ours": Way(_SIX, OURS),
-    "published": Way(f"{_SIX}; the source does not say rate, decay and initial scale", THEIRS),
-}
-STILL = {
-    "ours": Way("plain descent at a rate of 0.5 on all one-hot examples, 20 000 steps", OURS),
+
+def ways(told: str, unsaid: str, theirs: Descents = THEIRS) -> dict[str, Way]:
+    """The ways to train a claim's own models; the source leaves something unsaid."""
+    return {"ours": Way(told, OURS), "published": Way(told + unsaid, theirs)}
+
+
+SIX = ways(
+    "AdamW at 0.001 with weight decay 0.01 on all one-hot examples, 25 000 steps, biases from 0",
+    "; the source does not say rate, decay and initial scale",
+)
+BY_HAND = ways(
+    "plain descent on all one-hot examples, from a state made by hand",
+    "; the source does not say for how many steps",
+)
+SPARSE = ways(
+    "Adam at 0.005 on 64 activations a step, a price of 0.2, encoder biases from −1",
+    ": the claim is this book's own, at a size of its own",
+)
+UNEVEN = ways(
+    "plain descent at a rate of 0.5 on all one-hot examples, 20 000 steps",
+    "; how the source found uneven solutions it does not say, and AdamW leaves hardly any",
+    OURS,
+)
+STILL = UNEVEN | {
     "published": Way(
         "AdamW at 0.001 with weight decay 0.01 on all one-hot examples, 20 000 steps; how the "
         "source found such solutions it does not say",
         THEIRS,
-    ),
+    )
 }
-UNEVEN = {
-    "ours": STILL["ours"],
-    "published": Way(
-        STILL["ours"].told + "; how the source found uneven solutions it does not say, and AdamW "
-        "leaves hardly any",
-        OURS,
-    ),
-}
-_PLAIN = "plain descent on all one-hot examples, from a state made by hand"
-BY_HAND = {
-    "ours": Way(_PLAIN, OURS),
-    "published": Way(f"{_PLAIN}; the source does not say for how many steps", THEIRS),
-}
-
-
-_SPARSE = "Adam at 0.005 on 64 activations a step, a price of 0.2, encoder biases from −1"
-SPARSE = {
-    "ours": Way(_SPARSE, OURS),
-    "published": Way(f"{_SPARSE}: the claim is this book's own, at a size of its own", THEIRS),
-}
-
-
-def marks(claim_id: str, *names: str) -> dict[str, float]:
-    """Return thresholds of a claim, where others build on what it says."""
-    known = load_registry()[claim_id].thresholds
-    return {name: known[name] for name in names}
 
 
 def stream(seed: int) -> torch.Generator:
@@ -225,22 +216,10 @@ def are_uneven(W: Tensor, by: float) -> Tensor:
 
 
 def two_circles(W: Tensor, *, tenth: float) -> Tensor:
-    """Return whether features come in two lengths: one gap between sorted lengths towers.
+    """Return whether features come in two lengths, one gap between them towering: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n of at least 3.
-    tenth
-        All but one of the gaps are below that share of the largest.
+    All other gaps between sorted lengths are below a share of it.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> two_circles(torch.diag(torch.tensor([1.0, 1.01, 2.0, 2.01])), tenth=0.1)
     tensor(True)
     >>> two_circles(torch.diag(torch.tensor([1.0, 1.5, 2.0, 2.5])), tenth=0.1)
@@ -280,7 +259,7 @@ def lopsided(asymmetric):
     ``rooms`` and ``edges``, the rank correlations of each with the length.
     """
     end = asymmetric[6]
-    kept = are_uneven(end.W, marks("opt-many", "uneven")["uneven"])
+    kept = are_uneven(end.W, thresholds("opt-many", "uneven")["uneven"])
     if not kept.any():
         raise InvalidArgument("all solutions are even: lengths that are equal go with nothing")
     W, b = end.W[kept], end.b[kept]
@@ -311,7 +290,7 @@ def tilt(lopsided, *, correlation, weaker):
         bounded & (tilts >= weaker),
         {
             "Rank correlation": stats.told(tilts),
-            "Range": f"{tilt.min():.2f} to {tilt.max():.2f}",
+            "Range": stats.span(tilt),
         },
     )
 
@@ -384,24 +363,10 @@ def mode_one(represented, *, times, mode):
 
 
 def one_missing(W: Tensor, b: Tensor, *, short: float, near: float) -> Tensor:
-    """Return whether the shortest feature is missing, and its output the mean, 1/n.
+    """Return whether the shortest feature is missing, and its output the mean, 1/n: ``(...)``.
 
-    Parameters
-    ----------
-    W, b
-        ``(..., m, n)`` and ``(..., n)``, trained on one-hot data.
-    short
-        The largest ‖W_i‖ of a missing feature.
-    near
-        How far b_i may be from 1/n.
+    Its ‖W_i‖ is at most ``short``, and b_i within ``near`` of 1/n.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> one_missing(*onehot.failure(7), short=0.05, near=0.02)
     tensor(True)
     >>> one_missing(*onehot.regular(7), short=0.05, near=0.02)
@@ -415,26 +380,11 @@ def one_missing(W: Tensor, b: Tensor, *, short: float, near: float) -> Tensor:
 def symmetric_failure(
     W: Tensor, b: Tensor, *, short: float, near: float, within: float, degrees: float
 ) -> Tensor:
-    """Return whether one feature is missing and the others form a regular polygon.
+    """Return whether one feature is missing and the others form a regular polygon: ``(...)``.
 
-    Parameters
-    ----------
-    W, b
-        ``(..., 2, n)`` and ``(..., n)``, trained on one-hot data.
-    short, near
-        As for `one_missing`.
-    within
-        How far lengths of the others may be from their mean, as a share of it.
-    degrees
-        How far the angles between them may be from an equal share.
+    Their lengths are ``within`` a share of the mean, the angles between them within ``degrees`` of
+    an equal share; ``short`` and ``near`` are those of `one_missing`.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> marks = dict(short=0.05, near=0.02, within=0.05, degrees=5)
     >>> symmetric_failure(*onehot.failure(7), **marks)
     tensor(True)
@@ -453,17 +403,14 @@ def symmetric_failure(
 def failed_as_registered(W: Tensor, b: Tensor) -> Tensor:
     """`symmetric_failure` by the thresholds of opt-symmetric-failure."""
     names = ("short", "near", "within", "degrees")
-    return symmetric_failure(W, b, **marks("opt-symmetric-failure", *names))
+    return symmetric_failure(W, b, **thresholds("opt-symmetric-failure", *names))
 
 
 def scanned(decay: float, steps: int, seeds: Sequence[int], how: Descents) -> SimpleNamespace:
     """Seven features, by learning rate, initial scale and seed, at some steps.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``W`` ``(rates, scales, seeds, checkpoints, 2, 7)``, ``b`` and ``loss``; and what each of
-        those axes holds: ``rate``, ``scale``, ``checkpoint``.
+    ``W`` ``(rates, scales, seeds, checkpoints, 2, 7)``, ``b`` and ``loss``; and what each of those
+    axes holds: ``rate``, ``scale``, ``checkpoint``.
     """
     checkpoints = [3500, 5000, 8000] if steps > 8000 else [3500, 5000]
     record = [*checkpoints, steps]
@@ -535,15 +482,13 @@ def phases(trained):
     return SimpleNamespace(
         loss=onehot.loss(W, b),
         symmetric=failed_as_registered(W, b),
-        missing=one_missing(W, b, **marks("opt-symmetric-failure", "short", "near")),
+        missing=one_missing(W, b, **thresholds("opt-symmetric-failure", "short", "near")),
     )
 
 
 def nearest(steps: Tensor, step: int) -> int:
     """Where the recorded step nearest to one is.
 
-    Examples
-    --------
     >>> nearest(torch.tensor([0, 500, 1000]), 700)
     1
     """
@@ -560,7 +505,7 @@ def recovery_rare(trained, fit, *, failed, early):
     if back.sum() > 1:
         W = trained.W[back, -1]
         done = (loss > failed).sum(1)[back].double() * trained.step.diff()[0]
-        tenth = marks("opt-many", "tenth")
+        tenth = thresholds("opt-many", "tenth")
         measured |= {
             "Median step of recovery": f"{done.median():.0f}",
             "Longest feature in recovered models": stats.told(W.norm(dim=1).amax(1), digits=2),
@@ -575,10 +520,7 @@ def recovery_rare(trained, fit, *, failed, early):
 def failing(scan, failed: float) -> Tensor:
     """Which models end with a loss above a threshold: booleans ``(rates, scales, seeds)``.
 
-    Raises
-    ------
-    InvalidArgument
-        If none does: what is said of them cannot be counted.
+    Refused if none does, for what is said of them could not be counted.
     """
     ended = scan.loss[..., -1] > failed
     if not ended.any():
@@ -672,7 +614,7 @@ def gradient(gradients, *, cosine, within):
         parallel & ((by_w * w).sum(1) > 0) & fits,
         measured={
             "The constant": f"{ratio:.6f} (2/49 = {2 / 49:.6f})",
-            "Σ_j (Ŵ_7·W_j)²": f"{along.min():.6f} to {along.max():.6f}",
+            "Σ_j (Ŵ_7·W_j)²": stats.span(along, ".6f"),
         },
     )
 
@@ -725,7 +667,7 @@ def settles(frozen, *, cosine, longest):
     return Outcome(
         parallel & (size > 0) & (size <= longest),
         measured={
-            "‖W_7‖": f"{size.min():.5f} to {size.max():.5f}",
+            "‖W_7‖": stats.span(size, ".5f"),
             "β‖s‖/λ": f"{beta * hexagon.sum(1).norm() / lam:.5f}",
             "ε": f"{(size.mean() / pair.norm()):.5f}",
         },
@@ -822,8 +764,6 @@ def whole(n_map, steps_map, procedure):
 def classes(loss: Tensor) -> Tensor:
     """0: all learnt; k: that many outputs dead; 8: not done, or not finite.
 
-    Examples
-    --------
     >>> classes(torch.tensor([0.0, 1 / 49, 1.5 / 49, torch.nan]))
     tensor([0, 1, 8, 8])
     """

@@ -21,26 +21,11 @@ def antipodal_pairs(
     opposite: float = -0.95,
     right: float = RIGHT_ANGLE,
 ) -> Tensor:
-    """Return whether all features but the last form orthogonal antipodal pairs, the last dropped.
+    """Return whether all features but the last form orthogonal antipodal pairs: booleans ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    kept, dropped
-        ‖W_i‖² of a feature that is embedded, at least, and of one that is not, at most.
-    opposite
-        The cosine of partners, at most.
-    right
-        The size of the cosine of features that are no partners, at most.
+    ‖W_i‖² is at least ``kept``, and of the last at most ``dropped``; partners' cosine is at most
+    ``opposite``, that of others at most ``right`` in size.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> import torch
     >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0, 0.0], [0.0, 1.0, 0.0, -1.0, 0.0]])
     >>> antipodal_pairs(W), antipodal_pairs(W.roll(1, -1))

@@ -16,7 +16,7 @@ from superpos.claims import rate
 from superpos.losses import exact_loss
 from superpos.optima import branches, phases
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
 
 JOINT = phases.THREE_FEATURES.index("joint")
 NO_KIND = phases.TWO_FEATURES.index("none of these")
@@ -26,11 +26,6 @@ NEARLY = replace(PUBLISHED, batch_size=64, integrate=True)  # less work, and les
 def ours(n: int, m: int, steps: int, *, patient: bool = False) -> Procedure:
     """The published rate and length with less noise; or, patiently, the book's default."""
     return Procedure() if patient else replace(NEARLY, steps=steps)
-
-
-def theirs(n: int, m: int, steps: int, *, patient: bool = False) -> Procedure:
-    """The authors' notebook, with the ten models of a cell in one array."""
-    return Procedure() if patient else published(n, m, instances=10, steps=steps)
 
 
 DEFAULT = (
@@ -46,13 +41,11 @@ study = Study(
             "own input integrated",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 10 models, biases 0 (the authors' notebook; for these "
-            "diagrams the source does not say)",
-            theirs,
-            settings={"steps_published": 10_000},
-            quick={"steps_published": 1000},
+        "published": elhage_notebook(
+            "an array of 10 models, biases 0 (the authors' notebook; for these diagrams the "
+            "source does not say)",
+            10,
+            {"steps_published": 1000},
         ),
     },
 )
@@ -72,20 +65,8 @@ def cells(count: int) -> tuple[Tensor, Tensor]:
 def diagram(features: int, p: Tensor, r: Tensor, *, seed: int):
     """Find the exact optimum of every cell: the best descent from the candidates, off-symmetry.
 
-    Parameters
-    ----------
-    features
-        2 or 3.
-    p, r
-        Densities and importances of the extra feature.
-    seed
-        Of the disturbance that takes the candidates off their symmetry.
-
-    Returns
-    -------
-    Dataset
-        ``W``, ``b`` and ``loss`` of the best, with axes p and r; ``descents`` and ``kinds``: the
-        losses and kinds that all starts ended with.
+    ``W``, ``b`` and ``loss`` of the best, with axes p and r, density and importance of the extra
+    feature; ``descents`` and ``kinds``: the losses and kinds that all starts ended with.
     """
 
     def exact_optimum(p, r):
@@ -201,19 +182,7 @@ def joint_omitted(three, near, *, kept, paired, apart):
 
 
 def models(p: Tensor, r: Tensor, *, seeds, procedure: Procedure, device: str = "cpu"):
-    """Train two features in one dimension: W is (seed, p, r, dimension, feature), and the loss.
-
-    Parameters
-    ----------
-    p, r
-        Densities and importances of the extra feature.
-    seeds
-        Whole numbers, one for each model of a cell.
-    procedure
-        How they are trained.
-    device
-        Where.
-    """
+    """Train two features in one dimension: W is (seed, p, r, dimension, feature), and the loss."""
 
     def trained(seed, p, r):
         features = IndependentFeatures(2, p[:, None, None].expand(-1, len(r), 1))
@@ -410,12 +379,7 @@ def entering(n_cells):
 def with_kink(found, kink: float) -> Tensor:
     """Return where both kinds are minima as they cross, and the slopes differ enough.
 
-    Parameters
-    ----------
-    found
-        Crossings, as `superpos.optima.branches.Crossing`.
-    kink
-        By how much the slopes over the setting's logarithm differ at least, as a share of the loss.
+    At least by a share ``kink`` of the loss, over the setting's logarithm.
     """
     minima = (found.curvature > 0).all(0) & found.crosses
     kinds = phases.kind(found.W)

@@ -11,23 +11,15 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import (
-    RELU_HIDDEN,
-    IndependentFeatures,
-    Model,
-    Procedure,
-    geometry,
-    losses,
-    neurons,
-    stats,
-    sweep,
-    train,
-)  # fmt: skip
+from superpos import geometry, losses, neurons, stats, sweep, train
 from superpos.claims import rate
-from superpos.stats import rank_correlation
+from superpos.features import IndependentFeatures
+from superpos.models import RELU_HIDDEN, Model
+from superpos.stats import rank_correlation, span
 from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.ways import elhage_notebook
 from superpos.training import hidden
-from superpos.training.procedures import published
+from superpos.training.procedures import Procedure
 
 N, M = 10, 5
 IMPORTANCE = 0.75 ** torch.arange(N)
@@ -51,11 +43,6 @@ def ours(n: int, m: int, steps: int, *, biased: bool = False) -> Procedure:
     return Procedure(steps=steps, learning_rate=rate, warmup=50, beta2=0.99)
 
 
-def theirs(n: int, m: int, steps: int, *, biased: bool = False) -> Procedure:
-    """The authors' notebook, with the densities in one array."""
-    return published(n, m, instances=len(AT_BIAS if biased else DENSITIES), steps=steps)
-
-
 study = Study(
     "privileged_basis",
     {
@@ -64,13 +51,11 @@ study = Study(
             "cosine, 64 inputs a step; the best are trained further with 256",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over the array of densities, biases 0 (the authors' notebook; this section "
-            "does not say otherwise)",
-            theirs,
-            settings={"steps": 10_000, "steps_bias": 10_000},
-            quick={"steps": 300, "steps_bias": 300},
+        "published": elhage_notebook(
+            "the array of densities, biases 0 (the authors' notebook; this section does not say "
+            "otherwise)",
+            lambda n, biased=False: len(AT_BIAS if biased else DENSITIES),
+            {"steps": 300, "steps_bias": 300},
         ),
     },
 )
@@ -113,7 +98,12 @@ def finalists(models, n_refined, steps_refined):
             for name, value in values.items()
         }
         here = IndependentFeatures(N, p[:, None])
-        end = hidden.refine(RELU_HIDDEN, start, here, IMPORTANCE, finer)
+        ranks = IndependentFeatures(N, p[:, None].expand(len(first), -1, 1))  # on the same inputs
+        run = train(
+            ranks, M, model=RELU_HIDDEN, importance=IMPORTANCE, seeds=1, procedure=finer,
+            start=start,
+        )  # fmt: skip
+        end = {name: value[0] for name, value in run.parameters.items()}
         loss, _ = hidden.expected_loss(RELU_HIDDEN, end, here, IMPORTANCE, samples=200_000)
         place, picked = loss.argsort(0).T, torch.arange(len(at))[:, None]
         return {
@@ -133,10 +123,7 @@ def best(finalists):
 @study.experiment
 def winners(models):
     """W of the best of every fifty models: ``(groups, densities, m, n)``."""
-    groups = models.loss.view(-1, GROUP, len(DENSITIES))
-    W = models.W.view(-1, GROUP, *models.W.shape[1:])
-    winner = groups.argmin(1)[:, None, :, None, None]
-    return W.gather(1, winner.expand(-1, 1, -1, M, N))[:, 0]
+    return stats.best_of_each(models.loss, models.W, GROUP)
 
 
 @study.experiment
@@ -266,7 +253,7 @@ def sets(numbers, *, near, share, chance):
         (whole >= share) & (rotated < chance),
         measured={
             f"Features within {near} of a whole number": f"{whole.mean():.0%}, in groups "
-            f"{whole.min():.0%} to {whole.max():.0%}",
+            f"{span(whole, '.0%')}",
             "After random rotations": f"{rotated.mean():.0%}",
         },
     )
@@ -278,10 +265,7 @@ def sets(numbers, *, near, share, chance):
 def held(found: Tensor) -> tuple[Tensor, Tensor]:
     """For each regime: its code at all of its densities, and at one or the next to one.
 
-    Parameters
-    ----------
-    found
-        Booleans ``(densities, regimes)``: which codes the best model of each density has.
+    Of booleans ``(densities, regimes)``: which codes the best model of each density has.
     """
     all_of_it, near = [], []
     for k, values in enumerate(REGIME_DENSITIES):
@@ -336,22 +320,11 @@ def regimes_positive(best, models, *, share):
 
 
 def rise(W: Tensor, *, share: float, correlation: float, least: int) -> tuple[Tensor, Tensor]:
-    """Whether more neurons are polysemantic the sparser inputs are.
+    """Whether more neurons are polysemantic the sparser inputs are: booleans ``(3, groups)``.
 
-    Parameters
-    ----------
-    W
-        ``(groups, densities, m, n)``.
-    share
-        Of a feature's squared length that a neuron must hold to serve it.
-    correlation, least
-        Of their number with sparsity, and the least number at the sparsest inputs.
-
-    Returns
-    -------
-    tuple
-        Booleans ``(3, groups)``: it rises, from none to ``least``, and both kinds are in one model;
-        the numbers ``(groups, densities)``.
+    W is ``(groups, densities, m, n)``, and a neuron serves a feature of whose squared length it
+    holds a ``share``. Their number rises, by its rank correlation; from none to ``least``; both
+    kinds are in one model. And the numbers, ``(groups, densities)``.
     """
     found = neurons.serves(W, share=share)
     many = neurons.polysemantic(found).sum(-1)

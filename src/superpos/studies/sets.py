@@ -15,20 +15,8 @@ from superpos.errors import InvalidArgument
 
 
 def partner_cosines(W: Tensor) -> Tensor:
-    """Return the cosine between the two features of each pair.
+    """Return the cosine between the two features of each pair, 0 and 1, 2 and 3, …: ``(..., n/2)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n even: features 0 and 1 are a pair, 2 and 3, and so on.
-
-    Returns
-    -------
-    Tensor
-        ``(..., n/2)``.
-
-    Examples
-    --------
     >>> partner_cosines(torch.tensor([[1.0, -1.0, 2.0, 3.0]]))
     tensor([-1.,  1.])
     """
@@ -37,20 +25,8 @@ def partner_cosines(W: Tensor) -> Tensor:
 
 
 def partners_adjacent(W: Tensor) -> Tensor:
-    """Return whether, going round the plane, the two features of each pair follow each other.
+    """Return whether, going round the plane, the two features of each pair are neighbours.
 
-    Parameters
-    ----------
-    W
-        ``(..., 2, n)`` with n even.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> angle = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]) * torch.pi / 3
     >>> W = torch.stack([angle.cos(), angle.sin()])
     >>> partners_adjacent(W), partners_adjacent(W[:, [0, 3, 1, 4, 2, 5]])
@@ -68,20 +44,8 @@ def partners_adjacent(W: Tensor) -> Tensor:
 def within_sets(W: Tensor, size: int) -> Tensor:
     """Return the sizes of the cosines between features of one set.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    size
-        Features in a set, at least 2, a divisor of n.
+    ``(..., n/size, size (size − 1))``: each pair twice.
 
-    Returns
-    -------
-    Tensor
-        ``(..., n/size, size (size − 1))``: each pair twice.
-
-    Examples
-    --------
     >>> within_sets(torch.tensor([[1.0, -1.0], [0.0, 0.0]]), 2)
     tensor([[1., 1.]])
     """
@@ -92,22 +56,8 @@ def within_sets(W: Tensor, size: int) -> Tensor:
 
 
 def nearest_outside(W: Tensor, size: int) -> Tensor:
-    """Return, for each feature, its largest cosine in size with a feature of another set.
+    """Return each feature's largest cosine in size with a feature of another set: ``(..., n)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    size
-        Features in a set, below n and a divisor of it.
-
-    Returns
-    -------
-    Tensor
-        ``(..., n)``.
-
-    Examples
-    --------
     >>> nearest_outside(torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]]), 2)
     tensor([1., 1., 1., 1.])
     """
@@ -118,25 +68,11 @@ def nearest_outside(W: Tensor, size: int) -> Tensor:
 
 
 def sets_of_parts(W: Tensor, size: int, *, threshold: float = 0.15) -> list[tuple[int, ...]]:
-    """Return which sets the members of each part come from, parts being graph components.
+    """Return which sets the members of each part of a model come from.
 
-    Parameters
-    ----------
-    W
-        One model, ``(m, n)``.
-    size
-        Features in a set, a divisor of n.
-    threshold
-        The least size of W_i·W_j that makes an edge.
+    For each component of the feature graph, those with the most features first, the sets of its
+    features in rising order. From a ``threshold`` on, W_i·W_j makes an edge.
 
-    Returns
-    -------
-    list
-        For each component of the feature graph, the sets of its features in rising order; the
-        components with the most features first.
-
-    Examples
-    --------
     >>> sets_of_parts(torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]]), 2)
     [(0, 1), (0, 1)]
     >>> sets_of_parts(torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]]), 2)
@@ -150,20 +86,8 @@ def sets_of_parts(W: Tensor, size: int, *, threshold: float = 0.15) -> list[tupl
 def one_of_every_set(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
     """Return whether the parts are ``size`` components with one feature of every set each.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    size, threshold
-        As for `sets_of_parts`.
+    All features are then represented.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``. All features are then represented.
-
-    Examples
-    --------
     >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
     >>> one_of_every_set(W, 2), one_of_every_set(W[:, [0, 2, 1, 3]], 2)
     (tensor(True), tensor(False))
@@ -174,22 +98,8 @@ def one_of_every_set(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor
 
 
 def sets_apart(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
-    """Return whether all features are represented and no part has features of two sets.
+    """Return whether all features are represented and no part has features of two sets: ``(...)``.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)``.
-    size, threshold
-        As for `sets_of_parts`.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> W = torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])
     >>> sets_apart(W, 2), sets_apart(W[:, [0, 2, 1, 3]], 2)
     (tensor(True), tensor(False))
@@ -204,22 +114,8 @@ def sets_apart(W: Tensor, size: int, *, threshold: float = 0.15) -> Tensor:
 
 
 def sharing_partners(W: Tensor, *, threshold: float = 0.15) -> Tensor:
-    """Return the share of pairs whose two features are in one component of the feature graph.
+    """Return the share of pairs whose two features are in one component: ``(...)``, float64.
 
-    Parameters
-    ----------
-    W
-        ``(..., m, n)`` with n even.
-    threshold
-        The least size of W_i·W_j that makes an edge.
-
-    Returns
-    -------
-    Tensor
-        ``(...)``, float64.
-
-    Examples
-    --------
     >>> sharing_partners(torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]]))
     tensor(1., dtype=torch.float64)
     """
@@ -233,25 +129,11 @@ def sharing_partners(W: Tensor, *, threshold: float = 0.15) -> Tensor:
 
 
 def facing(W: Tensor, size: int) -> Tensor:
-    """Return the features of one model, each set in the order in which it faces the first set.
+    """Return a model's features ``(m, n)``, each set in the order in which it faces the first.
 
-    Within every later set, features are ordered so that the products with the features of the
-    first set in the same places add up to as little as possible: antipodes line up.
+    Within every later set, features are ordered so that the products with the features of the first
+    set in the same places add up to as little as possible: antipodes line up.
 
-    Parameters
-    ----------
-    W
-        One model, ``(m, n)``.
-    size
-        Features in a set, a divisor of n.
-
-    Returns
-    -------
-    Tensor
-        ``(m, n)``, the same columns.
-
-    Examples
-    --------
     >>> facing(torch.tensor([[1.0, 0.0, 0.0, -1.0], [0.0, 1.0, -1.0, 0.0]]), 2)
     tensor([[ 1.,  0., -1.,  0.],
             [ 0.,  1.,  0., -1.]])

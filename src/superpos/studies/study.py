@@ -30,7 +30,8 @@ from typing import Any
 
 from torch import Tensor
 
-from superpos.claims.registry import load_registry
+from superpos.claims.registry import load_registry, thresholds
+from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
@@ -160,7 +161,7 @@ class Study:
         For arrays that do not come from the chapter's own experiments: made by hand, or trained in
         another way.
         """
-        return self.test_of(claim_id)(*found, **load_registry()[claim_id].thresholds)
+        return self.test_of(claim_id)(*found, **thresholds(claim_id))
 
     def ways(self, claim_id: str) -> dict[str, Way]:
         """Return the ways to train a claim's models, by name; none where nothing is trained."""
@@ -339,6 +340,11 @@ class Run:
         parameter = _parameter(name)
         value = self.settings[parameter]
         return value if name == parameter else range(self._first_seed, self._first_seed + value)
+
+
+def on_cores() -> str:
+    """Return where sweeps of many small pieces are computed: on all cores, or as a run is told."""
+    return scheduler() or "processes"
 
 
 def _asked(function: Callable) -> list[str]:

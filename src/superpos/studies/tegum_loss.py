@@ -15,9 +15,8 @@ from torch import Tensor
 
 from superpos import codes, geometry, sweep, tegum
 from superpos.codes import thomson
-from superpos.compute.executors import scheduler
-from superpos.stats import rank_correlation
-from superpos.studies.study import Outcome, Study
+from superpos.stats import listed, rank_correlation, span
+from superpos.studies.study import Outcome, Study, on_cores
 
 study = Study("tegum_loss")  # nothing is trained
 
@@ -35,11 +34,6 @@ CODE_DIMENSIONS = 32
 DENSITY = torch.tensor([1.0, 0.3, 0.1, 0.03, 0.01], dtype=torch.float64)  # p
 
 
-def on_cores() -> str:
-    """Where sweeps are computed."""
-    return scheduler() or "processes"
-
-
 # The quadratic bound
 
 
@@ -47,11 +41,8 @@ def on_cores() -> str:
 def derivation():
     """The slope of ln L along ln k with the quadratic bound, by sympy.
 
-    Returns
-    -------
-    dict
-        By their names in LaTeX: the slope and its derivative in v = ln(n/k); where the slope
-        vanishes; the derivative there.
+    By their names in LaTeX: the slope and its derivative in v = ln(n/k); where the slope vanishes;
+    the derivative there.
     """
     import sympy
 
@@ -73,11 +64,8 @@ def derivation():
 def quadratic(n_settings, first_seed):
     """The quadratic bound at random n, d and α with 1 < k* < d, and at an α below 2 for each.
 
-    Returns
-    -------
-    SimpleNamespace
-        By setting: ``star``, k*; ``k`` ``(settings, 1000)`` from 1 to d, and there the ``sign`` of
-        the slope, and ``below``, that for the α below 2; ``excess``, ln L at k* above the lowest.
+    By setting: ``star``, k*; ``k`` ``(settings, 1000)`` from 1 to d, and there the ``sign`` of the
+    slope, and ``below``, that for the α below 2; ``excess``, ln L at k* above the lowest.
     """
     draw = torch.Generator().manual_seed(first_seed)
     found = []
@@ -126,12 +114,9 @@ def quadratic_optimum(derivation, quadratic):
 def cubic():
     """The cubic bound with C = 1 for every pair of n and d.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``pairs`` and for each: ``best``, the best k for the α of `SMALL`; ``most``, the largest
-        possible k; ``gain``, by which share the loss at α = 2 is below that at k = 1; for 1000
-        ``k`` from 1 to d whether the cubic has a ``root`` in [0, 1], by the roots of a polynomial.
+    ``pairs`` and for each: ``best``, the best k for the α of `SMALL`; ``most``, the largest
+    possible k; ``gain``, by which share the loss at α = 2 is below that at k = 1; for 1000 ``k``
+    from 1 to d whether the cubic has a ``root`` in [0, 1], by the roots of a polynomial.
     """
     best, most, gain, k, root = [], [], [], [], []
     for n, d in PAIRS:
@@ -153,7 +138,7 @@ def domain(cubic, *, least):
     switches = cubic.root[:, 1:] != cubic.root[:, :-1]
     ends = cubic.k.gather(-1, switches.int().argmax(-1, keepdim=True))[:, 0] / cubic.k[:, -1]
     once = (switches.sum(-1) == 1) & cubic.root[:, 0] & ~cubic.root[:, -1]
-    told = f"{ends.min():.3f} to {ends.max():.3f}"
+    told = span(ends, ".3f")
     return Outcome(once & (ends <= 1 / least), measured={"Largest k, as a share of d": told})
 
 
@@ -178,13 +163,9 @@ def cubic_optimum(cubic, *, factor, gain):
 
 @study.experiment
 def transition():
-    """The critical α of every pair, and the best k on both sides of it.
+    """The ``critical`` α of every pair, and the best k on both sides of it.
 
-    Returns
-    -------
-    SimpleNamespace
-        ``critical``; the best k for ten α ``above`` it, up to 10, and ten ``under`` it, from 0.25;
-        and ``jump``, just below it.
+    For ten α ``above`` it, up to 10, ten ``under`` it, from 0.25, and ``jump``, just below it.
     """
     critical, above, under, jump = [], [], [], []
     for n, d in PAIRS:
@@ -209,8 +190,7 @@ def critical_alpha(transition, *, one, low, high):
         transits & (critical > low) & (critical <= high),
         transits,
         {
-            "Critical α": f"{critical.min():.3f} to {critical.max():.3f}, median "
-            f"{critical.median():.3f}",
+            "Critical α": f"{span(critical, '.3f')}, median {critical.median():.3f}",
             "Best k just below it": f"{transition.jump.min():.4f} to {transition.jump.max():.0f}",
         },
     )
@@ -218,12 +198,9 @@ def critical_alpha(transition, *, one, low, high):
 
 @study.experiment
 def constants():
-    """The cubic bound with other constants C: what it says over the pairs that have one space.
+    """The cubic bound with other constants, over the pairs that have one space.
 
-    Returns
-    -------
-    dict
-        By C, tensors ``(pairs, 2)``: the critical α, and the largest k as a share of d.
+    By C, ``(pairs, 2)``: the critical α, and the largest k as a share of d.
     """
     return {
         C: torch.tensor(
@@ -243,13 +220,7 @@ def constants():
 
 @study.experiment
 def best_codes(n_code, first_seed):
-    """The best codes found in 32 dimensions.
-
-    Returns
-    -------
-    SimpleNamespace
-        ``sizes``, and for each the ``largest`` and the ``typical`` (root mean square) \\|cos\\|.
-    """
+    """The best codes in 32 dimensions: ``sizes``, ``largest`` and ``typical`` (rms) cosines."""
     sizes = [size for size in (40, 64, 96, 128, 192, 256, 512, 1024) if size <= n_code]
     largest, typical = [], []
     for size in sizes:
@@ -379,11 +350,6 @@ def moments(arrangements, *, edge, slack, change):
     )
 
 
-def listed(values: Tensor) -> str:
-    """Values with two digits, in words."""
-    return ", ".join(f"{x:.2f}" for x in values.tolist())
-
-
 # The α of the toy model
 
 
@@ -427,16 +393,14 @@ def regimes(effective, *, critical, correlation):
     def median(values):
         return listed(values.median(0).values)
 
-    at = ", ".join(f"{x:g}" for x in DENSITY.tolist())
+    at = listed(DENSITY, "g")
     return Outcome(
         (alpha[:, -1] > critical) & (alpha[:, 0] < critical) & rises,
         alpha[:, -1] > alpha[:, 0],
         {
             f"Median effective α at p = {at}": median(alpha),
             "Its rank correlation with the loss": median(effective.correlation),
-            "Fits better with max(cos, 0)": ", ".join(
-                f"{x:.0%}" for x in effective.one_sided.mean(0).tolist()
-            ),
+            "Fits better with max(cos, 0)": listed(effective.one_sided.mean(0), ".0%"),
             "With a bias for each feature": f"{median(effective.own_alpha)} (rank correlation "
             f"{median(effective.own_correlation)})",
         },
@@ -450,12 +414,9 @@ def regimes(effective, *, critical, correlation):
 def candidates(effective, n_candidates, n_tries, first_seed):
     """The best one-sided arrangements for several α, as candidates for the lowest exact loss.
 
-    Returns
-    -------
-    dict
-        By (n, d): the candidates ``V``, and for each p the numbers of the one with the lowest
-        exact loss, ``truth``, and of the one that the effective α predicts, ``guess``; ``excess``,
-        by which share the loss of that is higher.
+    By (n, d): the candidates ``V``, and for each p the numbers of the one with the lowest exact
+    loss, ``truth``, and of the one that the effective α predicts, ``guess``; ``excess``, by which
+    share the loss of that is higher.
     """
     predicted_at = effective.alpha.median(0).values.tolist()
     every, found = torch.arange(len(DENSITY)), {}
@@ -477,13 +438,7 @@ def candidates(effective, n_candidates, n_tries, first_seed):
 
 @study.experiment
 def factors(n_factor, first_seed):
-    """What each kind of tegum factor saves, per dimension, in units of one feature left out.
-
-    Returns
-    -------
-    SimpleNamespace
-        ``p`` ``(k,)``, and ``saved``, by name, ``(k,)``.
-    """
+    """What each kind of tegum factor has ``saved`` per dimension, in features left out, by p."""
     shapes = {
         "own dimension": torch.ones(1, 1, dtype=torch.float64),
         "digon": torch.tensor([[1.0, -1.0]], dtype=torch.float64),

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from superpos import IndependentFeatures, Procedure, geometry, sweep, train
 from superpos.claims import rate
-from superpos.stats import rank_correlation, told
+from superpos.stats import rank_correlation, span, told
 from superpos.studies.study import Outcome, Study, Way
-from superpos.training.procedures import published
+from superpos.studies.ways import elhage_notebook
 
 FRACTIONS = {
     "tetrahedron": 3 / 4,
@@ -33,11 +33,6 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure(**{"steps": steps, "learning_rate": min(0.03, 2 / n), **changes})
 
 
-def theirs(n: int, m: int, steps: int) -> Procedure:
-    """The authors' notebook, with 41 models in one array."""
-    return published(n, m, instances=41, steps=steps)
-
-
 study = Study(
     "uniform_superposition",
     {
@@ -46,33 +41,17 @@ study = Study(
             "step, each output's own input integrated",
             ours,
         ),
-        "published": Way(
-            "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
-            "weights over an array of 41 models, biases 0 (the authors' notebook)",
-            theirs,
-            settings={"steps": 10_000, "steps_replicates": 10_000, "steps_sizes": 10_000},
-            quick={"steps": 1500, "steps_replicates": 1500, "steps_sizes": 1500},
+        "published": elhage_notebook(
+            "an array of 41 models, biases 0 (the authors' notebook)",
+            41,
+            {"steps": 1500, "steps_replicates": 1500, "steps_sizes": 1500},
         ),
     },
 )
 
 
 def models(n, m, steps, inverse_p, *, seeds, procedure, device="cpu"):
-    """Train a model for every seed and sparsity: W is (seed, inverse_p, dimension, feature).
-
-    Parameters
-    ----------
-    n, m, steps
-        Numbers of features, of hidden dimensions, and of steps.
-    inverse_p
-        1/p, ``(k,)``.
-    seeds
-        Whole numbers.
-    procedure
-        From (n, m, steps) to a `superpos.Procedure`.
-    device
-        Where to train.
-    """
+    """Train a model for every seed and sparsity: W is (seed, inverse_p, dimension, feature)."""
 
     def experiment(seed, inverse_p):
         features = IndependentFeatures(n, 1 / inverse_p[:, None])
@@ -107,13 +86,7 @@ def replicates(n_features, n_hidden, n_sparsities, steps_replicates, seeds, proc
 
 
 def sizes_of(n, m, steps, *, seeds, procedure, device):
-    """‖W‖²/m and the share of features represented, over three n and over three m.
-
-    Returns
-    -------
-    dict
-        ``"n"`` and ``"m"``: by size, tensors ``(seeds, 3 sparsities)`` of each.
-    """
+    """‖W‖²/m and the share of features represented, ``(seeds, 3)``, by three n and by three m."""
 
     def learnt(n, m):
         at = {"seeds": seeds, "procedure": procedure, "device": device}
@@ -180,28 +153,11 @@ def falls(replicates, *, correlation, fall):
 
 
 def sticks_at(D_star: Tensor, value: float, *, within: float, times: float) -> Tensor:
-    """Return whether D* lingers at a value, longer than a straight fall would.
+    """Return whether D* ``(..., settings)`` lingers at a value, longer than a straight fall would.
 
-    The fall it is compared with is straight in log D* over the settings, between the two ends.
+    It is within a share of the value for that many times as long as a fall that is straight in log
+    D* over the settings, which are logarithmically even, between the two ends.
 
-    Parameters
-    ----------
-    D_star
-        ``(..., settings)``, at logarithmically even sparsities.
-    value
-        Where it may stick, above 0.
-    within
-        How near counts, as a share of ``value``.
-    times
-        How many times as long it must stay.
-
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> sticks_at(torch.tensor([1.0, 0.5, 0.5, 0.5, 0.25]), 0.5, within=0.05, times=2)
     tensor(True)
     >>> sticks_at(torch.logspace(0, -1, 50), 0.5, within=0.05, times=2)
@@ -218,7 +174,7 @@ def sticks_at(D_star: Tensor, value: float, *, within: float, times: float) -> T
 def stay(D_star: Tensor, inverse_p: Tensor, value: float) -> str:
     """The range of 1/p over which D* is within 5 % of a value, in words."""
     near = inverse_p[(D_star / value - 1).abs() <= 0.05]
-    return f"{near.min():.1f} to {near.max():.1f}" if len(near) else "nowhere"
+    return span(near, ".1f") if len(near) else "nowhere"
 
 
 @study.test("uniform-sticky")
@@ -259,29 +215,11 @@ def unit_norms(replicates, *, gone, low, high, share, dense, sparse):
 def peaks_at(
     values: Tensor, centre: float, *, near: float, inner: float, outer: float, times: float
 ) -> Tensor:
-    """Return whether values cluster at ``centre``: many more near it than in the flanks.
+    """Return whether values ``(..., k)`` cluster: many more ``near`` the centre than in the flanks.
 
-    Parameters
-    ----------
-    values
-        ``(..., k)``, in [0, 1].
-    centre
-        Where the cluster is expected.
-    near
-        How near counts.
-    inner, outer
-        At which distances the flanks begin and end; at 0, which has one flank only, that is
-        twice as wide.
-    times
-        How many times as many there must be near it as in the flanks.
+    The flanks are from ``inner`` to ``outer`` away; at 0, which has one flank only, that is twice
+    as wide.
 
-    Returns
-    -------
-    Tensor
-        Booleans ``(...)``.
-
-    Examples
-    --------
     >>> window = dict(near=0.01, inner=0.02, outer=0.03, times=2)
     >>> peaks_at(torch.tensor([0.5, 0.5, 0.5, 0.525]), 0.5, **window)
     tensor(True)
@@ -328,18 +266,8 @@ def tegum_excess(W: Tensor, *, threshold: float) -> int:
     """Return by how much the dimensions of a feature graph's components exceed m, added up.
 
     More than 0 says that components share dimensions, at angles too small for an edge; less, that
-    there are dimensions without a feature; 0, that the components are tegum factors.
-
-    Parameters
-    ----------
-    W
-        One model, ``(m, n)``.
-    threshold
-        The least size of W_i·W_j that makes an edge.
-
-    Examples
-    --------
-    Two digons at an angle of 89° fill a plane, and leave a dimension of space empty:
+    there are dimensions without a feature; 0, that the components are tegum factors. Two digons at
+    an angle of 89° fill a plane, and leave a dimension of space empty:
 
     >>> angles = torch.tensor([0.0, 180.0, 89.0, 269.0]).deg2rad()
     >>> W = torch.stack([angles.cos(), angles.sin()])

@@ -15,8 +15,6 @@ from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.features import FeatureDistribution
 from superpos.models import Model, identity
-from superpos.training.adam import Adam
-from superpos.training.procedures import Procedure
 
 _INPUTS_AT_ONCE, _MODELS_AT_ONCE = 128, 512  # whose arrays stay in a core's cache
 
@@ -169,52 +167,6 @@ def expected_loss(
         found.append((losses.mean(0), losses.std(0) / len(losses) ** 0.5))
     mean, error = (torch.cat(values) for values in zip(*found, strict=True))
     return mean.reshape(models, *shape), error.reshape(models, *shape)
-
-
-def refine(
-    model: Model,
-    parameters: dict[str, Tensor],
-    features: FeatureDistribution,
-    importance: Numbers | None,
-    procedure: Procedure,
-    *,
-    seed: int = 0,
-) -> dict[str, Tensor]:
-    """Go on descending from given parameters, all models on the same inputs.
-
-    Parameters
-    ----------
-    model, parameters, features, importance
-        As for `expected_loss`.
-    procedure
-        Its steps, batch size, rates and β₂; nothing decays.
-    seed
-        Selects the inputs.
-
-    Examples
-    --------
-    >>> from superpos import RELU_HIDDEN, IndependentFeatures, Procedure
-    >>> features, start = IndependentFeatures(2, 0.5), {"W": torch.eye(2)[None] * 0.8}
-    >>> start["b"] = torch.zeros(1, 2)
-    >>> end = refine(RELU_HIDDEN, start, features, None, Procedure(steps=300))
-    >>> bool((end["W"] - torch.eye(2)).abs().max() < 0.01)
-    True
-    """
-    shape = features.shape
-    I = checks.importances("importance", importance, features.n, dtype=parameters["b"].dtype)
-    count = shape.numel()
-    target = HiddenRelu(model, features.settings(shape, 0, count), I.expand(count, features.n))
-    shapes = model.shapes(features.n, parameters["W"].shape[-2])
-    flat = {
-        name: value.reshape(-1, count, *shapes[name]).clone(memory_format=torch.contiguous_format)
-        for name, value in parameters.items()
-    }
-    adam = Adam(flat, beta2=procedure.beta2)
-    draws = (procedure.batch_size, features.uniforms)
-    for step in range(procedure.steps):
-        u = streams.uniforms([seed], Purpose.INPUTS, step, draws).to(flat["W"])
-        adam.step(target.gradients(flat, u), procedure.rate(step))
-    return {name: flat[name].reshape(value.shape) for name, value in parameters.items()}
 
 
 def _where_positive(values: Tensor, of: Tensor) -> None:

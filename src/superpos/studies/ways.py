@@ -1,0 +1,48 @@
+"""The way to train that most chapters have as published: the notebook of Elhage et al. 2022."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from superpos.studies.study import Way
+from superpos.training.procedures import Procedure, published
+
+STEPS = 10_000
+
+
+def elhage_notebook(
+    array: str, instances: int | Callable[..., int], steps: Mapping[str, int | None]
+) -> Way:
+    """Return the procedure of the notebook, with as many models in an array as a chapter has.
+
+    Parameters
+    ----------
+    array
+        In words: which models the array holds; what the source says of all this.
+    instances
+        How many they are; or that from n, and by name what else the chapter's experiments say.
+    steps
+        The chapter's parameters that count steps, and how many of them quick retests take; None
+        where that is the chapter's own.
+
+    Examples
+    --------
+    >>> way = elhage_notebook("an array of 10 models, biases 0", 10, {"steps": 1000})
+    >>> way.procedure(5, 2, 1000) == published(5, 2, instances=10, steps=1000)
+    True
+    >>> way.settings, way.quick
+    ({'steps': 10000}, {'steps': 1000})
+    """
+
+    count = (lambda n: instances) if isinstance(instances, int) else instances
+
+    def procedure(n: int, m: int, steps: int, **kind) -> Procedure:
+        return published(n, m, instances=count(n, **kind), steps=steps)
+
+    return Way(
+        "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
+        f"weights over {array}",
+        procedure,
+        settings=dict.fromkeys(steps, STEPS),
+        quick={name: count for name, count in steps.items() if count is not None},
+    )
