@@ -122,12 +122,14 @@ def test_dividing_is_for_a_gain(pieces, entries, steps, cores):
     assert 1 <= parts <= cores
     if cores % pieces == 0:
         assert parts <= cores // pieces  # each core has one: more would only cost
-    if cores <= pieces:
-        assert parts == 1  # none is idle
+    if cores <= max(2, pieces):
+        assert parts == 1  # cut for two, or none is idle
 
 
 def test_two_cores_keep_two_pieces_and_many_cores_all_work_for_long_runs():
     assert parts_of_each(2, 200_000, 10_000, 2) == 1
+    assert parts_of_each(1, 80_000, 10_000, 2) == 1
+    assert parts_of_each(1, 80_000, 10_000, 4) == 4
     assert [2 * parts_of_each(2, 200_000, 10_000, cores) for cores in (4, 8, 16)] == [4, 8, 16]
 
 

@@ -57,7 +57,7 @@ def parts_of_each(pieces: int, entries: float, steps: int, cores: int) -> int:
         turns = math.ceil(count / cores) * steps
         return turns * (_OVERHEAD + entries / parts) + min(cores, count) * _BEGINNING + trying
 
-    if pieces >= cores:  # no core is idle: parts would only be more work
+    if cores <= max(2, pieces):  # pieces are cut for two; where no core is idle, parts cost more
         return 1
     best = min(range(1, cores + 1), key=cost)
     return best if cost(best) < _WORTH_IT * cost(1) else 1
