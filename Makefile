@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book test retest lab serve bench clean help
+.PHONY: book test retest lab serve bench bench-losses clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -31,15 +31,20 @@ lab: .venv/ready-lab ## open the notebooks in JupyterLab
 serve: .venv/ready ## serve the built book on this machine
 	@$(BIN)/superpos serve
 
-bench: .venv/ready ## time training against the published procedure (JSON=FILE writes the numbers)
-	@$(BIN)/python benchmarks/bench.py $(if $(JSON),--json $(JSON))
+bench: .venv/ready ## time training against the published procedure, and sweeps; write the README's table
+	@$(BIN)/python benchmarks/bench.py
 	@$(BIN)/python benchmarks/sweeps.py
+	@$(BIN)/python benchmarks/results.py
+
+bench-losses: .venv/ready ## compare the losses of both procedures, for the same table (half an hour)
+	@$(BIN)/python benchmarks/bench.py --losses
+	@$(BIN)/python benchmarks/results.py
 
 clean: ## remove what the build made, but not the environment
 	rm -rf _build book/executed
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 # An environment is made anew if it was never finished, if it was made in another folder (its
 # commands hold their path), or if its Python is gone.

@@ -1,27 +1,35 @@
-"""How much sooner than the published procedure, and how good: `make bench`.
+"""How much sooner than the published procedure, and how good: `make bench`, `make bench-losses`.
 
 Runs the three experiments of the authors' notebook as published (the plain loop below) and our
-way, in turn and in one process, and evaluates both on the same held-out inputs. Also times the
-published procedure as `train` runs it. Takes twenty minutes, nearly all of it for the plain loop;
-``--quick`` runs a hundredth of its steps, multiplies its time, and compares no losses.
+way, in turn and in one process. By default it times: of the plain loop a fifth of the steps
+(``--steps``), which are equal work; beside it the published procedure as `train` runs it. Takes
+three minutes.
+
+``--losses`` runs both ways to their end, from two seeds each, and compares what they found: by the
+exact loss where there is one, else on the same held-out inputs. That takes half an hour.
+``--growth`` measures how the time of a step grows with each size. Results go into a file that
+`results.py` makes the README's table of.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
-import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import results
 import torch
 from torch import Tensor
 
 from superpos import PUBLISHED, IndependentFeatures, Procedure, losses, train
 from superpos.compute.processes import cores
+
+ROUNDS = 4  # of the plain loop and ours in turn
+LOSS_SEEDS = 2
+EXACT_FEATURES = 10  # up to so many, the exact loss is cheap
 
 
 @dataclass(frozen=True)
@@ -41,78 +49,52 @@ class Experiment:
         p = torch.logspace(0, -torch.log10(torch.tensor(20.0)).item(), self.instances)
         return IndependentFeatures(self.n, p[:, None])
 
+    def trained(self, procedure: Procedure, seeds: list[int]):
+        return train(
+            self.features, self.m, importance=self.importance(self.n), seeds=seeds,
+            procedure=procedure, progress=False,
+        )  # fmt: skip
+
+    def found(self, number: int) -> dict[str, Tensor]:
+        """Return what our way finds: the best of some restarts, others for each number."""
+        first = number * self.restarts
+        run = self.trained(self.ours, list(range(first, first + self.restarts)))
+        return run.best() if self.restarts > 1 else {k: v[0] for k, v in run.parameters.items()}
+
 
 EXPERIMENTS = [
     Experiment(
-        "n = 5, m = 2, I = 0.9^i", 5, 2, 10, lambda n: 0.9 ** torch.arange(n),
+        "n = 5, m = 2, 10 models", 5, 2, 10, lambda n: 0.9 ** torch.arange(n),
         Procedure.fast(5, 2, steps=300, learning_rate=0.05), restarts=8,
     ),
     Experiment(
-        "n = 100, m = 20, I from 1 to 0.01", 100, 20, 20, lambda n: torch.logspace(0, -2, n),
+        "n = 100, m = 20, 20 models", 100, 20, 20, lambda n: torch.logspace(0, -2, n),
         Procedure.fast(100, 20, steps=1000, learning_rate=0.03), restarts=4,
     ),
     Experiment(
-        "n = 200, m = 20, I = 1", 200, 20, 20, torch.ones, Procedure.fast(200, 20, steps=3000)
+        "n = 200, m = 20, 20 models", 200, 20, 20, torch.ones, Procedure.fast(200, 20, steps=3000)
     ),
 ]  # fmt: skip
 
 
-@dataclass
-class Result:
-    """What one experiment measured; ours are medians over the repetitions."""
-
-    experiment: str
-    published_seconds: float
-    published_by_train_seconds: float
-    seconds: float
-    ratio: float
-    floor_seconds: float
-    peak_mebibytes: float
-    loss_ratio: float | None = None
-    loss_ratio_error: float | None = None
-    worst_loss_ratio: float | None = None
-    by_instance: list[float] = field(default_factory=list)
-
-
-def measure(experiment: Experiment, repetitions: int, quick: bool) -> Result:
-    """Run an experiment both ways, in turn."""
-    features, weight = experiment.features, experiment.importance(experiment.n)
-    published_steps = PUBLISHED.steps // 100 if quick else PUBLISHED.steps
-
-    def run(procedure: Procedure, seeds: list[int]):
-        return train(
-            features, experiment.m, importance=weight, seeds=seeds, procedure=procedure,
-            progress=False,
-        )  # fmt: skip
-
-    ours, theirs, seconds, published = [], [], [], []
+def timing(experiment: Experiment, steps: int) -> dict:
+    """Time an experiment both ways, in turn: of the plain loop so many steps in all."""
     reset_peak()
-    for repetition in range(repetitions):
-        begin = time.perf_counter()
-        first = repetition * experiment.restarts
-        mine = run(experiment.ours, list(range(first, first + experiment.restarts)))
-        one = {name: value[0] for name, value in mine.parameters.items()}
-        ours.append(mine.best() if experiment.restarts > 1 else one)
-        seconds.append(time.perf_counter() - begin)
-        peak = peak_mebibytes()
-        if repetition == 0 or quick:
-            begin = time.perf_counter()
-            theirs.append(plain_loop(experiment, published_steps, seed=repetition))
-            passed = time.perf_counter() - begin
-            published.append(passed * PUBLISHED.steps / published_steps)
+    ours = plain = 0.0
+    for number in range(ROUNDS):
+        ours += passed(experiment.found, number)
+        if number == 0:
+            peak = peak_mebibytes()
+        plain += passed(plain_loop, experiment, steps // ROUNDS, number)
     some = replace(PUBLISHED, steps=PUBLISHED.steps // 50)
-    result = Result(
-        experiment.name,
-        statistics.median(published),
-        run(some, [0]).seconds * 50,
-        statistics.median(seconds),
-        statistics.median(published) / statistics.median(seconds),
-        floor(experiment),
-        peak,
-    )
-    if not quick:
-        compare(result, ours, theirs[0], features.probability, weight)
-    return result
+    return {
+        "published_seconds": plain * PUBLISHED.steps / steps,
+        "published_by_train_seconds": experiment.trained(some, [0]).seconds * 50,
+        "seconds": ours / ROUNDS,
+        "floor_seconds": floor(experiment),
+        "peak_mebibytes": round(peak),
+        "restarts": experiment.restarts,
+    }
 
 
 def plain_loop(experiment: Experiment, steps: int, seed: int) -> dict[str, Tensor]:
@@ -136,18 +118,28 @@ def plain_loop(experiment: Experiment, steps: int, seed: int) -> dict[str, Tenso
     return {"W": W.detach(), "b": b.detach()[:, 0]}
 
 
-def compare(result: Result, ours: list, theirs: dict, p: Tensor, weight: Tensor) -> None:
-    """Evaluate all models on the same held-out inputs."""
-    W, b = (torch.stack([one[name] for one in [theirs, *ours]]).double() for name in ("W", "b"))
-    loss, error = losses.expected_loss(W, b, p, weight, samples=20_000, seed=99)
-    ratios = loss[1:] / loss[0]
-    relative = (error / loss).square()
-    result.by_instance = ratios.mean(0).tolist()
-    result.loss_ratio = ratios.mean().item()
-    result.loss_ratio_error = (
-        (relative[0] + relative[1:]).mean(0).sum().sqrt() / ratios.shape[1]
-    ).item()
-    result.worst_loss_ratio = ratios.max().item()
+def comparison(experiment: Experiment) -> dict:
+    """Return the loss of ours over theirs, both run to their end."""
+    theirs = [plain_loop(experiment, PUBLISHED.steps, seed) for seed in range(LOSS_SEEDS)]
+    ours = [experiment.found(number) for number in range(LOSS_SEEDS)]
+    W, b = (torch.stack([one[name] for one in [*theirs, *ours]]).double() for name in ("W", "b"))
+    p, weight = experiment.features.probability, experiment.importance(experiment.n)
+    if experiment.n <= EXACT_FEATURES:
+        loss, error = losses.exact_loss(W, b, p, weight), torch.zeros(W.shape[:2])
+    else:
+        loss, error = losses.expected_loss(W, b, p, weight, samples=20_000, seed=99)
+    mean, error = (
+        values.view(2, LOSS_SEEDS, -1).mean(1) for values in (loss, error / LOSS_SEEDS**0.5)
+    )
+    ratio = mean[1] / mean[0]
+    relative = (error / mean).square().sum(0).sqrt()
+    return {
+        "ratio": ratio.mean().item(),
+        "error": ((ratio * relative).square().sum().sqrt() / len(ratio)).item(),
+        "worst": ratio.max().item(),
+        "by_instance": ratio.tolist(),
+        "seeds": LOSS_SEEDS,
+    }
 
 
 def floor(experiment: Experiment) -> float:
@@ -174,14 +166,20 @@ def floor(experiment: Experiment) -> float:
     return procedure.steps * each / cores()
 
 
+def passed(work: Callable[..., object], *arguments) -> float:
+    begin = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - begin
+
+
 def timed(work: Callable[[], None], seconds: float = 0.3) -> float:
     """Return the seconds that one call takes."""
     work()
     calls, begin = 0, time.perf_counter()
-    while (passed := time.perf_counter() - begin) < seconds:
+    while (spent := time.perf_counter() - begin) < seconds:
         work()
         calls += 1
-    return passed / calls
+    return spent / calls
 
 
 def growth() -> dict[str, dict]:
@@ -234,48 +232,33 @@ def peak_mebibytes() -> float:
     return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
 
 
-def table(results: list[Result]) -> str:
-    """Return the results as text."""
-    head = f"{'':36}{'published':>10}{'by train':>10}{'ours':>8}{'ratio':>7}{'floor':>8}"
-    head += f"{'loss ratio':>18}"
-    lines = [head + f"{'worst':>8}{'memory':>10}"]
-    for result in results:
-        loss = "not compared"
-        worst = ""
-        if result.loss_ratio is not None:
-            loss = f"{result.loss_ratio:.4f} ± {result.loss_ratio_error:.4f}"
-            worst = f"{result.worst_loss_ratio:.3f}"
-        lines.append(
-            f"{result.experiment:36}{result.published_seconds:9.1f}s"
-            f"{result.published_by_train_seconds:9.1f}s"
-            f"{result.seconds:7.2f}s"
-            f"{result.ratio:6.0f}x{result.seconds / result.floor_seconds:7.1f}x{loss:>18}"
-            f"{worst:>8}{result.peak_mebibytes:7.0f}MiB"
-        )
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="time a hundredth, compare no losses")
-    parser.add_argument("--repetitions", type=int, default=3, help="of our runs (default 3)")
-    parser.add_argument("--only", help="experiments whose name contains this")
-    parser.add_argument("--json", type=Path, help="write the results there")
+    parser.add_argument("--losses", action="store_true", help="compare losses: half an hour")
+    parser.add_argument(
+        "--steps", type=int, default=2000, help="of the plain loop that are timed (default 2000)"
+    )
+    parser.add_argument("--growth", action="store_true", help="measure how a step's time grows")
+    parser.add_argument("--only", help="experiments whose name contains this; nothing is written")
+    parser.add_argument("--json", type=Path, default=results.RESULTS, help="write there")
     asked = parser.parse_args()
+    found = {"machine": results.machine()}
     train(IndependentFeatures(2, 0.5), 1, seeds=1, procedure=Procedure(steps=1))  # imports, once
-    results = []
-    for experiment in EXPERIMENTS:
-        if asked.only is None or asked.only in experiment.name:
-            results.append(measure(experiment, asked.repetitions, asked.quick))
-            print(table(results[-1:]), flush=True)
-    grown = growth()
-    print("\ntime of a step grows with")
-    for name, fitted in grown.items():
-        print(f"  {name:10} to the power {fitted['exponent']:.2f}")
-    if asked.json:
-        asked.json.write_text(
-            json.dumps({"experiments": [asdict(r) for r in results], "growth": grown}, indent=1)
-        )
+    if asked.growth:
+        name, found = "growth", found | growth()
+        print("\n".join(f"{by}: {one}" for by, one in found.items()))
+    else:
+        name = "losses" if asked.losses else "training"
+        if not asked.losses:
+            found["published"] = {"steps": PUBLISHED.steps, "timed": asked.steps}
+        found["experiments"] = {}
+        for one in EXPERIMENTS:
+            if asked.only is None or asked.only in one.name:
+                measured = comparison(one) if asked.losses else timing(one, asked.steps)
+                found["experiments"][one.name] = measured
+                print(f"{one.name}: {measured}", flush=True)
+    if asked.only is None:
+        results.write(name, found, asked.json)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Two worker processes against one on 32 pieces; a finished sweep run again; and a million models of
 two features in one dimension, optimised on the exact loss by the workers of a Dask scheduler on
-this machine, with the memory of each process. Needs superpos[cluster].
+this machine, with the memory of each process. Needs superpos[cluster]. Results go into a file that
+`results.py` makes the README's table of.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import results
 import torch
 
 from superpos import IndependentFeatures, Procedure, optima, sweep, train
@@ -79,20 +81,21 @@ def peak_mebibytes(process: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=1_000_000, help="default: a million")
+    parser.add_argument("--json", type=Path, default=results.RESULTS, help="write there")
     asked = parser.parse_args()
+    measured: dict[str, object] = {"machine": results.machine(), "pieces": 32}
     p = torch.logspace(0, -2, 10)
     grid = {"seed": range(64), "p": p}
     at_once = {"cells_at_once": 20}
     timed(trained, {"seed": range(2), "p": p}, store=False, **at_once)  # a first run begins slowly
-    one, two = (
-        timed(trained, grid, store=False, executor=f"processes:{count}", **at_once)
-        for count in (1, 2)
-    )
-    print(f"32 pieces: one process {one:.1f} s, two {two:.1f} s: {one / two:.2f} times as fast")
+    for name, count in (("one", 1), ("two", 2)):
+        executor = f"processes:{count}"
+        measured[f"{name}_seconds"] = timed(
+            trained, grid, store=False, executor=executor, **at_once
+        )
     with tempfile.TemporaryDirectory() as store:
         timed(trained, grid, store=store, executor="processes", **at_once)
-        again = timed(trained, grid, store=store, **at_once)
-    print(f"a finished sweep of 32 pieces again: {again:.2f} s")
+        measured["again_seconds"] = timed(trained, grid, store=store, **at_once)
     side = round(asked.models**0.5)
     grid = {"seed": range(side), "p": torch.logspace(0, -2, side, dtype=torch.float64)}
     with cluster(2) as (address, workers), tempfile.TemporaryDirectory() as store:
@@ -100,14 +103,16 @@ def main() -> None:
         found = sweep(
             optimised, grid, executor=address, store=store, cells_at_once=10_000, progress=False
         )
-        seconds = time.perf_counter() - begin
-        memory = ", ".join(f"{peak_mebibytes(worker):.0f}" for worker in workers)
-        own = peak_mebibytes(os.getpid())
-    share = float((found.gradient <= 1e-8).mean())
-    print(
-        f"{found.loss.size} models by Dask: {seconds:.0f} s, {share:.2%} to a gradient of 1e-8; "
-        f"this process had {own:.0f} MiB, the workers {memory} MiB"
-    )
+        measured |= {
+            "models": found.loss.size,
+            "dask_seconds": time.perf_counter() - begin,
+            "share_to_a_gradient_of_1e-8": float((found.gradient <= 1e-8).mean()),
+            "mebibytes": round(peak_mebibytes(os.getpid())),
+            "mebibytes_of_workers": [round(peak_mebibytes(worker)) for worker in workers],
+        }
+    for name, value in measured.items():
+        print(f"{name}: {value}")
+    results.write("sweeps", measured, asked.json)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import itertools
 import math
 from collections.abc import Sequence
 
+Piece = tuple[slice, ...]
 
-def cut(shape: Sequence[int], most: int) -> list[tuple[slice, ...]]:
+
+def cut(shape: Sequence[int], most: int) -> list[Piece]:
     """Return pieces of a grid, each of at most ``most`` cells: for each axis a slice.
 
     Later axes are kept whole for as long as they can be, and parts of an axis are about equal.

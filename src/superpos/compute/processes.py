@@ -63,8 +63,8 @@ def in_parallel(
     [0, 1, 4, 9]
     """
     watch = watch or (lambda: None)
-    count = min(cores(), len(pieces))
-    if not spread or count <= 1 or _alone.get() or multiprocessing.parent_process() is not None:
+    count = min(at_once(), len(pieces))
+    if not spread or count <= 1:
         with one_thread():
             return [work(piece) for piece in pieces]
     number = threading.get_ident()  # which waits for this work, and begins no other meanwhile
@@ -78,6 +78,11 @@ def in_parallel(
             return _gather([pool.submit(work, piece) for piece in pieces], watch)
     finally:
         del _works[number]
+
+
+def at_once() -> int:
+    """Return how many pieces `in_parallel` does at a time: one where it is itself in a piece."""
+    return 1 if _alone.get() or multiprocessing.parent_process() is not None else cores()
 
 
 def _gather(tasks: list[Future], watch: Callable) -> list:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,15 @@ from torch import Tensor
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute import streams
-from superpos.compute.cutting import cut
-from superpos.compute.processes import in_parallel
+from superpos.compute.cutting import Piece, cut
+from superpos.compute.processes import at_once, in_parallel
 from superpos.compute.progress import progress_bar
 from superpos.compute.store import Checkpoint
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution
 from superpos.models import RELU_OUTPUT, Model
 from superpos.training.descent import BLOCK, Descent
+from superpos.training.division import divided, exact, parts_of_each
 from superpos.training.objectives import objective
 from superpos.training.procedures import Procedure
 from superpos.training.results import Trained
@@ -174,10 +176,14 @@ class _Ensemble:
         return self.procedure.batch_size * self.features.n
 
     @property
+    def work(self) -> int:
+        """The entries of all models, over all steps."""
+        return len(self.importance) * len(self.seeds) * self.entries * self.procedure.steps
+
+    @property
     def spread(self) -> bool:
         """Whether there is work for other processes."""
-        total = self.importance.shape[0] * len(self.seeds) * self.entries * self.procedure.steps
-        return self.importance.device.type == "cpu" and total > _FEW_ENTRIES
+        return self.importance.device.type == "cpu" and self.work > _FEW_ENTRIES
 
     def described(self) -> dict[str, object]:
         """Return what makes this run another one than others."""
@@ -187,9 +193,34 @@ class _Ensemble:
             "start": self.start, "snapshots": self.snapshots,
         }  # fmt: skip
 
-    def pieces(self) -> list[tuple[slice, ...]]:
-        """Cut into pieces of some seeds and settings."""
+    def pieces(self) -> list[Piece]:
+        """Cut into pieces of some seeds and settings, in the same way on every machine."""
         return _pieces(len(self.seeds), len(self.importance), self.entries, self.importance.device)
+
+    def parts(self, start: dict[str, Tensor]) -> list[Piece]:
+        """Return the pieces, divided for more cores if they have the same numbers in parts.
+
+        Parameters
+        ----------
+        start
+            The parameters to start from.
+        """
+        pieces, steps = self.pieces(), self.procedure.steps
+        # where pieces are threads, small operations only wait for each other's turns
+        cores = at_once() if self.spread and sys.platform == "linux" else 1
+        count = parts_of_each(len(pieces), self.work / steps / len(pieces), steps, cores)
+        if count == 1:
+            return pieces
+        found, tried = [], {}
+        for piece in pieces:
+            parts = divided(piece, count, self.features.n)
+            sides = tuple(side.stop - side.start for side in piece)
+            if sides not in tried:
+                tried[sides] = exact(
+                    piece, parts, lambda some: self.descent(some, _copy(start, some))
+                )
+            found += parts if tried[sides] else [piece]
+        return found
 
     def initial(self) -> dict[str, Tensor]:
         """Return the parameters to start from, ``(seeds, settings, ...)`` each."""
@@ -213,7 +244,7 @@ class _Ensemble:
             parameters["b"] = self.model.centred(parameters, mean.to(parameters["b"]))
         return parameters
 
-    def descent(self, piece: tuple[slice, ...], parameters: dict[str, Tensor]) -> Descent:
+    def descent(self, piece: Piece, parameters: dict[str, Tensor]) -> Descent:
         """Return the descent of a piece, from and in its parameters."""
         of_seeds, of_settings = piece
         target = objective(
@@ -241,11 +272,14 @@ class _Course:
     parameters: dict[str, Tensor]  # (seeds, settings, ...)
     trajectory: dict[str, Tensor]  # (snapshots, seeds, settings, ...)
     history: Tensor  # (records, seeds, settings)
+    pieces: list[Piece]
     done: Tensor  # the steps of each piece
 
     @staticmethod
-    def begun(ensemble: _Ensemble) -> _Course:
+    def begun(ensemble: _Ensemble, *, whole: bool) -> _Course:
+        """Return the course before the first step; ``whole`` pieces are those of any machine."""
         parameters = ensemble.initial()
+        pieces = ensemble.pieces() if whole else ensemble.parts(parameters)
         records = -(-ensemble.procedure.steps // BLOCK)
         b = parameters["b"]
         return _Course(
@@ -255,7 +289,8 @@ class _Course:
                 for name, value in parameters.items()
             },
             torch.zeros(records, *b.shape[:2], device=b.device),
-            torch.zeros(len(ensemble.pieces()), dtype=torch.long),
+            pieces,
+            torch.zeros(len(pieces), dtype=torch.long),
         )
 
     def share(self) -> None:
@@ -270,14 +305,11 @@ class _Course:
             {name: value.clone() for name, value in self.parameters.items()},
             {name: value.clone() for name, value in self.trajectory.items()},
             self.history.clone(),
+            self.pieces,
             self.done.clone(),
         )
 
-    def part(self, piece: tuple[slice, ...]) -> dict[str, Tensor]:
-        """Return a copy of a piece's parameters."""
-        return {name: value[piece].clone() for name, value in self.parameters.items()}
-
-    def put(self, piece: tuple[slice, ...], descent: Descent) -> None:
+    def put(self, piece: Piece, descent: Descent) -> None:
         """Fill in what a piece has come to."""
         for name, value in self.parameters.items():
             value[piece] = descent.parameters[name]
@@ -312,7 +344,9 @@ class _Course:
 
 def _descend(ensemble: _Ensemble, saved: Checkpoint | None, progress: bool | None) -> _Course:
     """Train every piece, on as many cores as there are."""
-    course, pieces, spread = _Course.begun(ensemble), ensemble.pieces(), ensemble.spread
+    # what is saved is to be found again by a machine with other cores
+    course, spread = _Course.begun(ensemble, whole=saved is not None), ensemble.spread
+    pieces = course.pieces
     if spread:
         course.share()
     here = os.getpid()
@@ -323,7 +357,7 @@ def _descend(ensemble: _Ensemble, saved: Checkpoint | None, progress: bool | Non
 
         def work(number: int) -> None:
             piece = pieces[number]
-            descent = ensemble.descent(piece, course.part(piece))
+            descent = ensemble.descent(piece, _copy(course.parameters, piece))
             for steps in descent.run(None if saved is None else saved.part(number, piece)):
                 course.done[number] = steps
                 if os.getpid() == here:  # the bar is this process's
@@ -334,9 +368,12 @@ def _descend(ensemble: _Ensemble, saved: Checkpoint | None, progress: bool | Non
     return course.taken_back() if spread else course
 
 
-def _pieces(
-    seeds: int, settings: int, entries: int, device: torch.device
-) -> list[tuple[slice, ...]]:
+def _copy(parameters: dict[str, Tensor], piece: Piece) -> dict[str, Tensor]:
+    """Return a copy of a piece's parameters."""
+    return {name: value[piece].clone() for name, value in parameters.items()}
+
+
+def _pieces(seeds: int, settings: int, entries: int, device: torch.device) -> list[Piece]:
     """Cut an ensemble of seeds × settings into pieces, in the same way on every machine."""
     most = _MOST_ENTRIES if device.type == "cpu" else _MOST_ENTRIES_ON_GPU
     total = seeds * settings * entries

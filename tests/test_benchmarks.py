@@ -1,0 +1,99 @@
+"""The README's table is what the last measurement says."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def results():
+    spec = spec_from_file_location("results", ROOT / "benchmarks" / "results.py")
+    module = module_from_spec(spec)
+    sys.modules["results"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["results"]
+
+
+@pytest.fixture
+def measured(results) -> dict:
+    return json.loads(results.RESULTS.read_text("utf-8"))
+
+
+@pytest.fixture
+def readme(results) -> str:
+    return results.README.read_text("utf-8")
+
+
+def test_the_readme_has_the_table_of_the_committed_results(results, measured, readme):
+    assert results.put_in(readme, measured) == readme, "run: python benchmarks/results.py"
+
+
+def changed(measured: dict, *place: str, by: float = 1.5) -> dict:
+    """Return the results with one number changed."""
+    other = copy.deepcopy(measured)
+    inner = other
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] *= by
+    return other
+
+
+def test_every_time_in_the_results_is_in_the_table(results, measured):
+    table = results.section(measured)
+    places = [
+        ("training", "experiments", name, time)
+        for name in measured["training"]["experiments"]
+        for time in ("seconds", "published_seconds")
+    ]
+    places += [("sweeps", f"{name}_seconds") for name in ("one", "two", "again", "dask")]
+    places += [
+        ("losses", "experiments", name, "ratio")
+        for name in measured.get("losses", {}).get("experiments", ())
+    ]
+    for place in places:
+        assert results.section(changed(measured, *place)) != table, place
+
+
+def test_a_table_edited_by_hand_is_set_right(results, measured, readme):
+    at = readme.index("| n = 5, m = 2")
+    edited = readme[:at] + "| n = 6" + readme[at + len("| n = 5") :]
+    assert results.put_in(edited, measured) == readme
+
+
+def test_a_readme_without_its_place_is_refused(results, measured, readme):
+    with pytest.raises(ValueError, match="0 places"):
+        results.put_in(readme.replace(results.END, ""), measured)
+
+
+def test_what_is_measured_anew_leaves_the_rest(results, tmp_path):
+    path = tmp_path / "results.json"
+    results.write("training", {"seconds": 1}, path)
+    results.write("losses", {"ratio": 1.5}, path)
+    results.write("training", {"seconds": 2}, path)
+    assert json.loads(path.read_text()) == {"training": {"seconds": 2}, "losses": {"ratio": 1.5}}
+
+
+def test_no_ratio_is_told_where_losses_were_not_compared(results, measured):
+    measured.pop("losses", None)
+    assert results.section(measured).count("not compared") == len(
+        measured["training"]["experiments"]
+    )
+
+
+def test_a_busy_machine_is_told(results, measured):
+    for load, told in ((0.2, False), (3.0, True)):
+        measured["training"]["machine"]["load"] = load
+        assert ("processes were busy" in results.section(measured)) == told
+
+
+def test_the_results_tell_the_machine_without_its_name(results):
+    assert set(results.machine()) == {"cores", "processor", "python", "torch", "load"}
