@@ -82,7 +82,7 @@ CHANGES = {
     ),
     "procedure": ("training/procedures.py", "weight_decay=0.01,", "weight_decay=0.02,", {"theirs"}),
     "training": ("training/descent.py", "BLOCK = 20", "BLOCK = 10", {"ours", "theirs"}),
-    "loss": ("losses/ramps.py", "power = 3 **", "power = 0 + 3 **", {"exact"}),
+    "loss": ("losses/ramps.py", "= torch.arange(2**n)", "= torch.arange(0 + 2**n)", {"exact"}),
     "geometry": ("geometry.py", "W.square().sum(", "(W * W).sum(", {"exact"}),
 }  # fmt: skip
 

@@ -357,8 +357,22 @@ def test_the_exact_loss_does_not_change_with_rotation_or_the_features_order():
 
 
 def test_more_features_than_the_exact_loss_takes_are_refused():
-    with pytest.raises(InvalidArgument, match=r"W has n = 11 .* at most 10"):
-        losses.exact_loss(torch.zeros(2, 11), torch.zeros(11), 0.1)
+    with pytest.raises(InvalidArgument, match=r"W has n = 15 .* at most 14; expected_loss samples"):
+        losses.exact_loss(torch.zeros(2, 15), torch.zeros(15), 0.1)
+
+
+def test_twelve_features_in_orthogonal_halves_cost_what_the_halves_do():
+    (one, b), (other, d) = model(0, n=6), model(1, n=6)
+    W, bias = torch.block_diag(one, other).requires_grad_(), torch.cat([b, d])
+    p = torch.linspace(0.1, 1, 12, dtype=torch.float64)
+    whole = losses.exact_loss(W, bias, p)
+    halves = [losses.exact_loss(one, b, p[:6]), losses.exact_loss(other, d, p[6:])]
+    assert whole.item() == pytest.approx(sum(halves).item(), rel=1e-13)
+    (slope,) = torch.autograd.grad(whole, W)
+    assert torch.isfinite(slope).all()
+    move = torch.randn(W.shape, generator=generator(2), dtype=torch.float64)
+    after, before = (losses.exact_loss(W + h * move, bias, p).item() for h in (1e-5, -1e-5))
+    assert (after - before) / 2e-5 == pytest.approx((slope * move).sum().item(), rel=1e-8)
 
 
 # The loss by number of active features

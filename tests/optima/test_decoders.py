@@ -89,7 +89,7 @@ def test_a_ranking_reads_single_features_and_lets_the_longer_one_win(n):
     ("call", "message"),
     [
         (lambda: decoders.free_loss(W, V[:, :4], B, 0.1), "V has shape"),
-        (lambda: decoders.free_loss(draw(2, 11), draw(2, 11), B.new_zeros(11), 0.1), "n = 11"),
+        (lambda: decoders.free_loss(draw(2, 15), draw(2, 15), B.new_zeros(15), 0.1), "n = 15"),
         (lambda: decoders.free_loss(W, V, B, 1.5), "probability"),
         (lambda: decoders.descend(W, V, B, 0.1, steps=0), "steps is 0"),
     ],

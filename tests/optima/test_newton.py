@@ -80,7 +80,7 @@ def test_settings_are_minimised_each_for_itself():
 
 def test_it_does_not_matter_how_models_are_cut(monkeypatch):
     whole = minimise(*starts(9, 2, 1), 0.3)
-    monkeypatch.setattr(newton, "_ENTRIES_AT_ONCE", 40)
+    monkeypatch.setattr(newton, "_FACES_AT_ONCE", 40)
     cut = minimise(*starts(9, 2, 1), 0.3)
     assert torch.allclose(whole.W, cut.W, atol=1e-9)
 
@@ -113,7 +113,7 @@ def test_giving_up_is_told():
         ({"probability": 1.5}, "probability is 1.5"),
         ({"probability": CorrelatedSets(2, 2, 0.1)}, "has 4 features: n = 3 is needed"),
         ({"W": torch.full((2, 3), torch.nan)}, "W has an entry that is NaN"),
-        ({"W": torch.zeros(2, 11), "b": torch.zeros(11)}, "n of at most 10"),
+        ({"W": torch.zeros(2, 15), "b": torch.zeros(15)}, "n of at most 14"),
     ],
 )
 def test_bad_input_is_told(change, told):

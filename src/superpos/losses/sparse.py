@@ -39,7 +39,7 @@ def k_sparse(
     sizes
         Which k, each from 0 to n; all by default.
     samples, seed
-        Where n is above 10 and k above 1, the number of inputs drawn (at least 2) and which.
+        Where n is above 14 and k above 1, the number of inputs drawn (at least 2) and which.
 
     Returns
     -------

@@ -38,7 +38,7 @@ def free_loss(
     Parameters
     ----------
     W, V
-        Encoder and decoder, ``(..., m, n)`` each, with n of at most 10.
+        Encoder and decoder, ``(..., m, n)`` each, with n of at most 14.
     b, probability, importance
         As there.
 
@@ -50,7 +50,7 @@ def free_loss(
     Raises
     ------
     InvalidArgument
-        If n is above 10, W and V have different shapes, or an entry is NaN.
+        If n is above 14, W and V have different shapes, or an entry is NaN.
 
     References
     ----------

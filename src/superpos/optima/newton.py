@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -13,11 +12,11 @@ from superpos.checks import Numbers
 from superpos.compute.processes import in_parallel
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses import check_few_features, loss_by_active_set
-from superpos.losses.ramps import ramp_moments
+from superpos.losses.ramps import count_faces, ramp_moments
 from superpos.stats import best_of
 
-_ENTRIES_AT_ONCE = 200_000  # of a (models, outputs, faces) array: bounds the memory
-_ENTRIES_IN_CACHE = 30_000  # of the same, while derivatives are taken
+_FACES_AT_ONCE = 100_000  # of all outputs of all models: bounds the memory
+_FACES_IN_CACHE = 40_000  # of the same, while derivatives are taken
 _MOST_DAMPING = 1e12
 
 
@@ -76,7 +75,7 @@ def minimise(
     Parameters
     ----------
     W, b
-        The starts, ``(..., m, n)`` and ``(..., n)``, with n of at most 10.
+        The starts, ``(..., m, n)`` and ``(..., n)``, with n of at most 14.
     probability, importance
         As for `superpos.losses.exact_loss`.
     tolerance
@@ -105,7 +104,7 @@ def minimise(
     checks.whole_number("max_steps", max_steps)
     start, chance, I, shape = _flat(W, b, probability, importance)
     m, n = W.shape[-2:]
-    chunk = max(1, _ENTRIES_AT_ONCE // (n * 3**n))
+    chunk = max(1, _FACES_AT_ONCE // (n * count_faces(n)))
 
     def descend(first: int) -> tuple[Tensor, ...]:
         some = slice(first, first + chunk)
@@ -271,7 +270,7 @@ def _descend(
 def _derivatives(place: Tensor, chance: Tensor, I: Tensor, m: int) -> tuple[Tensor, Tensor]:
     """Return each loss's gradient ``(models, mn + n)`` and matrix of curvatures."""
     n = I.shape[-1]
-    chunk = max(1, _ENTRIES_IN_CACHE // (n * 3**n))
+    chunk = max(1, _FACES_IN_CACHE // (n * count_faces(n)))
     parts = [slice(first, first + chunk) for first in range(0, len(place), chunk)]
     pieces = [_derivatives_in_cache(place[some], chance[some], I[some], m) for some in parts]
     gradient, curvature = (torch.cat(values) for values in zip(*pieces, strict=True))
@@ -290,18 +289,18 @@ def _derivatives_in_cache(
     models, n = I.shape
     W, b = place[:, : m * n].reshape(models, m, n), place[:, m * n :]
     products = W.mT @ W
-    order, sets, back = _own_first(n)
-    one = torch.arange(n)[:, None]
+    own, i = torch.eye(n, dtype=W.dtype), torch.arange(n)
     A, B = ramp_moments(
-        b.flatten(), products[:, one, order].flatten(0, 1), chance[:, sets].flatten(0, 1)
+        b.flatten(),
+        products.flatten(0, 1),
+        own.repeat(models, 1),
+        chance.repeat_interleave(n, 0),
     )
-    rows, columns = back[..., :, None], back[..., None, :]
-    A, B = (v.unflatten(0, (models, n))[:, one[..., None], rows, columns] for v in (A, B))
+    A, B = (values.unflatten(0, (models, n)) for values in (A, B))
     r = torch.cat([b[..., None], products], dim=-1)
-    by_r = 2 * I[..., None] * ((A @ r[..., None])[..., 0] - A[:, one[:, 0], one[:, 0] + 1])
+    by_r = 2 * I[..., None] * ((A @ r[..., None])[..., 0] - A[:, i, i + 1])
     curvature_by_r = 2 * I[..., None, None] * (A - B)
     # W_i·W_j changes with W_i by W_j and with W_j by W_i
-    own = torch.eye(n, dtype=W.dtype)
     by_W = torch.einsum("il,zaj->zijal", own, W) + torch.einsum("jl,zai->zijal", own, W)
     jacobian = W.new_zeros(models, n, n + 1, m * n + n)
     jacobian[:, :, 0, m * n :] = own
@@ -313,17 +312,3 @@ def _derivatives_in_cache(
     bent = torch.einsum("ab,zkl->zakbl", torch.eye(m, dtype=W.dtype), both)
     curvature[:, : m * n, : m * n] += bent.reshape(models, m * n, m * n)
     return gradient, (curvature + curvature.mT) / 2
-
-
-@lru_cache(maxsize=16)
-def _own_first(n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return for each output i an order of the features, i first.
-
-    And, of active sets that are numbered in this order, what their numbers are in the plain one;
-    and where 1 and each feature stand in (1, features in this order).
-    """
-    order = torch.tensor([[i, *(j for j in range(n) if j != i)] for i in range(n)])
-    active = torch.arange(2**n)[:, None] >> torch.arange(n) & 1
-    sets = (active * 2 ** order[:, None]).sum(-1)
-    back = torch.cat([torch.zeros(n, 1, dtype=torch.long), order.argsort(-1) + 1], dim=-1)
-    return order, sets, back

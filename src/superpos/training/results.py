@@ -94,7 +94,7 @@ class Trained:
         """Estimate each model's expected loss on held-out inputs, with its standard error.
 
         All models see the same draws, and what can be integrated is. For tied ReLU-output models
-        whose n is at most 10, `superpos.losses.exact_loss` has no error.
+        whose n is at most 14, `superpos.losses.exact_loss` has no error.
 
         Parameters
         ----------
