@@ -266,7 +266,7 @@ def drawing_of(chapter: str, call: ast.Call) -> dict[str, ast.expr]:
         if kind == "Picture" or (kind.endswith("picture") and "Explorer" not in kind):
             texts = dict(zip(("figure", "alt", "caption"), made.args, strict=False))
             return {**texts, **said}
-        if kind == "Table":
+        if kind == "Table" or kind.endswith("_table"):
             return {"table": made, "alt": made, "caption": made}
     return {"caption": call}  # an explorer, which writes its own alternative text
 
