@@ -15,6 +15,7 @@ from superpos.errors import InvalidArgument
 KNOWN = {
     "5-cell": (4, 5, {-1 / 4: 4}),
     "rectified 5-cell": (4, 10, {-2 / 3: 3, 1 / 6: 6}),
+    "icosahedron": (3, 12, {-1: 1, -(5**-0.5): 5, 5**-0.5: 5}),
     "half 5-cube": (5, 16, {-3 / 5: 5, 1 / 5: 10}),
     "Schläfli's 27": (6, 27, {-1 / 2: 10, 1 / 4: 16}),
     "Gosset's 56": (7, 56, {-1: 1, -1 / 3: 27, 1 / 3: 27}),

@@ -74,16 +74,27 @@ def test_interference_is_extrapolated_to_the_fourth_order():
     assert (rough - exact).abs() > 12 * (fine - exact).abs()
 
 
-def test_polytopes_take_over_in_the_papers_order():
-    names = ["square antiprism", "pentagon", "digon", "triangle", "tetrahedron", "5-cell"]
-    between = [0.195, 0.215, 0.4, 0.7, 0.85, 0.96]
-    at = [
-        ladder.takes_over(POLYTOPES[sparser], POLYTOPES[denser], low, high)
-        for sparser, denser, low, high in zip(names, names[1:], between, between[1:], strict=False)
-    ]
-    assert at == sorted(at)
-    one, other = (ladder.rung(POLYTOPES[name], at[2]) for name in ("digon", "triangle"))
-    assert one.saved == pytest.approx(other.saved.item(), abs=1e-10)
+# where one takes over from the next, from exact losses by all faces of the cube, to twelve digits
+TAKEOVERS = {
+    ("tetrahedron", "5-cell"): 0.927751800430,
+    ("triangle", "tetrahedron"): 0.800264589213,
+    ("digon", "triangle"): 0.644240364461,
+    ("pentagon", "digon"): 0.224875449364,
+}
+
+
+@pytest.mark.parametrize(("sparser", "denser"), TAKEOVERS)
+def test_polytopes_take_over_where_exact_losses_do(sparser, denser):
+    at = TAKEOVERS[sparser, denser]
+    pair = POLYTOPES[sparser], POLYTOPES[denser]
+    assert ladder.takes_over(*pair, at - 0.02, at + 0.02) == pytest.approx(at, abs=3e-6)
+
+
+def test_two_polytopes_save_as_much_where_one_takes_over():
+    pair = POLYTOPES["half 5-cube"], POLYTOPES["square antiprism"]
+    at = ladder.takes_over(*pair, 0.15, 0.21)
+    one, other = (ladder.rung(polytope, at).saved for polytope in pair)
+    assert one == pytest.approx(other.item(), abs=1e-10)
 
 
 def test_a_stack_has_the_loss_of_its_model():

@@ -172,6 +172,15 @@ def square_antiprism(height: float = 0.555) -> Tensor:
     return torch.stack([wide * turn.cos(), wide * turn.sin(), up])
 
 
+def _icosahedron() -> Tensor:
+    """The cyclic orders of (0, ±1, ±φ)."""
+    golden = (1 + 5**0.5) / 2
+    corner = torch.tensor([0.0, 1.0, golden], dtype=torch.float64)
+    signed = torch.cartesian_prod(torch.tensor([1.0]), *[torch.tensor([1.0, -1.0])] * 2).double()
+    points = torch.cat([(corner * signed).roll(turn, -1) for turn in range(3)])
+    return points.mT / points[0].norm()
+
+
 def signs(words: Tensor) -> Tensor:
     """Return words of 0 and 1 ``(k, length)`` as unit columns of equal entries ± ``(length, k)``.
 
@@ -230,6 +239,7 @@ POLYTOPES = {
         Polytope("pentagon", lambda: thomson.polygon(5)),
         Polytope("square antiprism", square_antiprism),
         Polytope("rectified 5-cell", lambda: eigenvectors(kneser(), -2)),
+        Polytope("icosahedron", _icosahedron),
         Polytope("half 5-cube", _half_cube),
         Polytope("Schläfli's 27", lambda: eigenvectors(schlafli(), -5)),
         Polytope("Gosset's 56", _gosset),
@@ -243,10 +253,9 @@ POLYTOPES = {
 }
 """Those of which one or another is the best, at some sparsity or in some number of dimensions.
 
-From "half 5-cube" on they are sharp or universally optimal codes: of all arrangements of so many
-points in so many dimensions, the best for a whole family of repulsions. The 5-cell's, the half
-5-cube's and Schläfli's corners are semiregular polytopes; 40 and 64 are from coding theory; the
-others come from strongly regular graphs.
+From the icosahedron on they are sharp or universally optimal codes: of all arrangements of so many
+points in so many dimensions, the best for a whole family of repulsions. 40 and 64 are known from
+coding theory; the last four come from strongly regular graphs.
 
 References
 ----------

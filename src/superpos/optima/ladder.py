@@ -30,9 +30,10 @@ from superpos.compute.processes import one_thread
 from superpos.errors import InvalidArgument
 from superpos.losses.linear import active_moments
 
-_STEP = 1 / 64  # of the lattice on which interference lies: losses are right to about 1e-8
+_STEP = 1 / 128  # of the lattice on which interference lies: losses are right to about 1e-9
 _BIASES = 64  # of which the best starts the search
 _LEAST_PASSED = 1e-9
+_ROUNDING = 1e-9  # of cosines
 _MOST_STEPS = 60
 
 
@@ -78,7 +79,7 @@ def interference(polytope: Polytope, probability: Tensor, step: float = _STEP):
     probability
         ``(settings,)``, in (0, 1].
     step
-        Of the coarser lattice, above 0.
+        Of the coarser lattice at most, above 0.
 
     Returns
     -------
@@ -92,6 +93,8 @@ def interference(polytope: Polytope, probability: Tensor, step: float = _STEP):
     >>> round((weights @ places).item(), 7), round(mean, 7)
     (-0.2, -0.2)
     """
+    least = min((abs(c) for c, _ in polytope.cosines if abs(c) > _ROUNDING), default=1.0)
+    step = least / math.ceil(least / step)  # the ends of most terms lie on the lattice
     fine = step / 2
     reach = [sum(k * max(sign * c, 0) for c, k in polytope.cosines) for sign in (1, -1)]
     half = 1 << math.ceil(math.log2(sum(reach) / step + 8))  # points of the coarser lattice
@@ -107,7 +110,7 @@ def _distribution(polytope: Polytope, probability: Tensor, places: Tensor, step:
     """The weights ``(settings, points)`` on one lattice: a product of characteristic functions."""
     together = torch.ones(1, dtype=torch.complex128)
     for cosine, count in polytope.cosines:
-        if abs(cosine) > 1e-12:
+        if abs(cosine) > _ROUNDING:
             term = _spread_evenly(abs(cosine), places * math.copysign(1, cosine), step)
             absent = 1 - probability[:, None]
             together = together * (absent + probability[:, None] * torch.fft.rfft(term)) ** count
@@ -138,7 +141,7 @@ def rung(polytope: Polytope, probability: Numbers) -> Rung:
     Returns
     -------
     Rung
-        In float64; losses to about 1e-8.
+        In float64; losses to about 1e-9.
 
     Raises
     ------

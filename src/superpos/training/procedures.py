@@ -111,7 +111,7 @@ class Procedure:
         Ten times the steps, of twice as many inputs, at twice the rate: the noise of the first half
         is what finds better places, and its end is quiet. It is tested up to n = 10. Where n is far
         above what m dimensions hold, training of all features does not come to rest in any time
-        that one would wait: see `superpos.optima.best_known`.
+        that one would wait: see `superpos.optima.search.best_known`.
 
         Parameters
         ----------

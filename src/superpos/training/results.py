@@ -136,7 +136,7 @@ class Trained:
         held-out inputs, the same for both, then falls by less than ``most_fall``, and if
         D* = m/‖W‖² changes by less than ``most_move``. This tells what is to be had by going on
         from there, not whether there is something better elsewhere: see
-        `superpos.optima.best_known` for that.
+        `superpos.optima.search.best_known` for that.
 
         Parameters
         ----------
