@@ -64,7 +64,7 @@ def test_interference_has_the_moments_of_a_sum():
 
 
 def test_interference_is_extrapolated_to_the_fourth_order():
-    polytope = POLYTOPES["pentagon"]
+    polytope = POLYTOPES["triangle"]
 
     def expectation(step):
         places, weights = ladder.interference(polytope, P[-1:], step)
@@ -72,6 +72,17 @@ def test_interference_is_extrapolated_to_the_fourth_order():
 
     rough, fine, exact = (expectation(step) for step in (1 / 8, 1 / 16, 1 / 128))
     assert (rough - exact).abs() > 12 * (fine - exact).abs()
+
+
+def test_a_wide_lattice_does_not_add_up_rounding():
+    polytope, sparse = POLYTOPES["McLaughlin's 275"], torch.tensor([0.02], dtype=torch.float64)
+    squares = [
+        weights @ places.square()
+        for places, weights in (
+            ladder.interference(polytope, sparse, step) for step in (1 / 64, 1 / 512)
+        )
+    ]
+    assert torch.allclose(*squares, rtol=1e-10)
 
 
 # where one takes over from the next, from exact losses by all faces of the cube, to twelve digits
