@@ -331,3 +331,15 @@ def test_parts_are_joined_by_a_product_of_0_15_or_more(product, factors):
 def test_a_part_spans_the_dimensions_with_singular_values_above_0_3(value, factors):
     # two unit features at the cosine c have the singular values √(1 ± c)
     assert tegum_factors(evenly(0, angle_of(1 - value**2))) is factors
+
+
+def test_the_ladder_has_the_papers_fractions_as_steps_and_each_takes_over_where_it_ties():
+    found = uniform.study.run({}).ladder
+    fractions = [found.fractions[found.names.index(name)].item() for name in found.takeovers]
+    assert fractions == sorted(fractions, reverse=True)
+    listed = {value for value in uniform.FRACTIONS.values() if value}
+    assert all(min(abs(value - own) for own in fractions) < 1e-6 for value in listed)
+    places = list(found.takeovers.values())
+    assert places == sorted(places)
+    between = (found.inverse_p > places[3]) & (found.inverse_p < places[4])
+    assert (found.saved.argmax(0)[between] == found.names.index("digon")).all()

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from superpos import geometry
-from superpos.figures.axes import against_sparsity, band, reference, size_axis
+from superpos.codes.polytopes import POLYTOPES as POINTS
+from superpos.figures.axes import against_sparsity, band, plain_ticks, reference, size_axis
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import dimensionality_scatter, feature_graph, polytope_legend
 from superpos.figures.palette import ACCENT, FAINT, INK, POLYTOPES, sequence
@@ -19,13 +20,65 @@ DRAWN = torch.tensor([2.2, 2.8, 4.0, 4.5, 5.0, 6.3])  # 1/p of the feature graph
 NORM_RANGES = ((1, 3), (3, 30), (30, 101))
 
 
-def dstar(large, replicates, n_features, n_hidden, n_seeds) -> Picture:
+def ladder(ladder, large) -> Picture:
+    """The best polytope's fraction beside trained D*, and how near the others come."""
+    fig, axes = figure(2, 1, height=TALL, sharex=True, height_ratios=[1.2, 1])
+    places = list(ladder.takeovers.values())
+    winners = [ladder.names.index(name) for name in ladder.takeovers]
+    fractions = [ladder.fractions[k].item() for k in winners]
+    axes[0].stairs(
+        fractions, [*places, 100.0], baseline=None, color=INK, lw=2, label="best polytope"
+    )
+    D_star = geometry.dimensions_per_feature(large.W[0])
+    axes[0].plot(large.inverse_p, D_star, "o", ms=3, color=ACCENT, label="trained, all features")
+    axes[0].set(yscale="log", ylabel="dimensions per feature", ylim=(0.06, 1.15))
+    plain_ticks(axes[0].yaxis)
+    axes[0].legend(loc="lower left")
+    best = ladder.saved.amax(0)
+    for number, (k, low, high) in enumerate(
+        zip(winners, places, [*places[1:], 100.0], strict=True), start=1
+    ):
+        name, middle = ladder.names[k], (low * high) ** 0.5
+        colour = POLYTOPES[name][1] if name in POLYTOPES else sequence(number, len(winners))
+        axes[1].plot(ladder.inverse_p, 100 * (ladder.saved[k] / best - 1), color=colour)
+        axes[0].annotate(
+            str(number), (middle, fractions[number - 1]), xytext=(0, -3), color=colour,
+            textcoords="offset points", ha="center", va="top",
+        )  # fmt: skip
+    axes[1].set(ylabel="saves less than the best (%)", ylim=(-6, 0.4))
+    against_sparsity(axes[1])
+    told = ", ".join(f"the {name} from 1/p = {at:.4g}" for name, at in ladder.takeovers.items())
+    return Picture(
+        fig,
+        "Above, dimensions per feature of the polytope that saves most, a staircase falling with "
+        f"1/p: {told}; and D* of the trained sweep. Below, by how much each of these saves less "
+        "than the best, in per cent.",
+        "The ladder of polytopes, from exact optima. Above: the best one's dimensions per feature, "
+        "by the numbers of the table; dots: $D^*$ of the large sweep. Below: how near others come.",
+        {name: f"{at:.4g}" for name, at in ladder.takeovers.items()},
+    )
+
+
+def ladder_table(ladder) -> Table:
+    """The steps of the ladder."""
+    rows = {}
+    for number, (name, place) in enumerate(ladder.takeovers.items(), start=1):
+        polytope = POINTS[name]
+        k, d = polytope.corners, polytope.dimension
+        saved = ladder.saved[ladder.names.index(name), (ladder.inverse_p - place).abs().argmin()]
+        rows[f"{number} {name}"] = [f"{k} in {d}", f"{d / k:.3g}", f"{place:.4g}", f"{saved:.3f}"]
+    return Table(
+        ["corners in dimensions", "D", "best from 1/p =", "saved there, in v"], rows, "polytope"
+    )
+
+
+def dstar(large, replicates, ladder, n_features, n_hidden, n_seeds) -> Picture:
     """D* against 1/p."""
     D_star = geometry.dimensions_per_feature(large.W[0])
     trials = geometry.dimensions_per_feature(replicates.W)
     inverse_p = large.inverse_p
     fig, ax = figure(height=MIDDLE)
-    reference(ax, x=[7 / 4], y=[1, 1 / 2])  # at 7/4 pairs become better than single features
+    reference(ax, x=[ladder.takeovers["digon"]], y=[1, 1 / 2])
     band(ax, inverse_p, trials, label="replicates")
     ax.plot(inverse_p, D_star, color=ACCENT, label=f"n = {n_features}, m = {n_hidden}")
     against_sparsity(ax)
@@ -40,8 +93,8 @@ def dstar(large, replicates, n_features, n_hidden, n_seeds) -> Picture:
         f"{study.stay(D_star, inverse_p, 1)} and within 5 % of 1/2 from "
         f"{study.stay(D_star, inverse_p, 0.5)}. The replicates differ from it by at most "
         f"{apart:.0%} while half of their features are represented.",
-        "Dimensions per feature. Dashed: where antipodal pairs become better than single "
-        f"features, $1/p = 7/4$. Band: lowest and highest of {n_seeds} replicates with "
+        "Dimensions per feature. Dashed: where digons become the best polytope. "
+        f"Band: lowest and highest of {n_seeds} replicates with "
         f"$n = {n_features // 2}$, $m = {n_hidden // 2}$.",
         {"apart": f"{apart:.0%}"},
     )

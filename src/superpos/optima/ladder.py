@@ -31,9 +31,10 @@ from superpos.errors import InvalidArgument
 from superpos.losses.linear import active_moments
 
 _STEP = 1 / 128  # of the lattice on which interference lies: losses are right to about 1e-8
-_BIASES = 64  # of which the best starts the search
+_BIASES = 40  # of which the best starts the search
 _LEAST_PASSED = 1e-9
 _ROUNDING = 1e-9  # of cosines
+_UNLIKELY = 1e-15  # as a place of the lattice
 _MOST_STEPS = 60
 
 
@@ -103,7 +104,8 @@ def interference(polytope: Polytope, probability: Tensor, step: float = _STEP):
     places = torch.where(beyond, number - 2 * half, number) * fine
     weights = _distribution(polytope, probability, places, fine) * (4 / 3)
     weights[:, ::2] -= _distribution(polytope, probability, places[::2], step) / 3
-    return places, weights
+    likely = weights.abs().amax(0) > _UNLIKELY
+    return places[likely], weights[:, likely]
 
 
 def _distribution(polytope: Polytope, probability: Tensor, places: Tensor, step: float) -> Tensor:

@@ -6,12 +6,15 @@ Elhage et al. 2022, "The Geometry of Superposition", Uniform Superposition.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
 from superpos import IndependentFeatures, Procedure, geometry, sweep, train
 from superpos.claims import rate
+from superpos.optima import ladder as rungs
 from superpos.stats import rank_correlation, span, told
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
@@ -136,6 +139,35 @@ def variants(n_features, n_hidden, steps_replicates, first_seed, device):
         ).W  # fmt: skip
         found[name] = geometry.dimensions_per_feature(torch.from_numpy(W.values)).mean(0)
     return found
+
+
+@study.experiment
+def ladder():
+    """What every polytope saves by each of its dimensions, from exact optima, over 1/p.
+
+    Returns
+    -------
+    SimpleNamespace
+        ``inverse_p`` ``(k,)``, ``names``, ``fractions`` ``(polytopes,)``, ``saved``
+        ``(polytopes, k)`` and, by 1/p, the ``takeovers``: each polytope that is the best somewhere.
+    """
+    inverse_p = torch.logspace(0.005, 2, 81, dtype=torch.float64)
+    found = rungs.ladder(1 / inverse_p)
+    saved = torch.stack([rung.saved for rung in found])
+    best = saved.argmax(0).tolist()
+    takeovers = {found[best[0]].polytope.name: inverse_p[0].item()}
+    for k, (before, after) in enumerate(pairwise(best)):
+        if before != after:
+            pair = found[after].polytope, found[before].polytope
+            ends = 1 / inverse_p[k + 1].item(), 1 / inverse_p[k].item()
+            takeovers[pair[0].name] = 1 / rungs.takes_over(*pair, *ends)
+    return SimpleNamespace(
+        inverse_p=inverse_p,
+        names=[rung.polytope.name for rung in found],
+        fractions=torch.tensor([rung.polytope.fraction for rung in found]),
+        saved=saved,
+        takeovers=takeovers,
+    )
 
 
 @study.test("uniform-Dstar-falls")
