@@ -278,6 +278,18 @@ def test_what_is_not_one_boolean_a_trial_is_refused_by_name(displayed, value, fo
     assert displayed == []
 
 
+def test_a_claim_about_models_at_rest_is_not_judged_on_others(displayed):
+    with pytest.raises(
+        InvalidArgument, match="'lines-rise' is about models at rest, and only 5 of 6"
+    ):
+        claims.record("lines-rise", outcomes(20), at_rest=outcomes(5, 6).reshape(2, 3))
+    assert displayed == []
+    verdict = claims.record("lines-rise", outcomes(20), at_rest=outcomes(6, 6).reshape(2, 3))
+    assert verdict.measured["Models at rest"] == "6 of 6"
+    quick = claims.record("lines-rise", outcomes(20), at_rest=outcomes(5, 6), quick=True)
+    assert quick.measured["Models at rest"] == "5 of 6"
+
+
 def test_a_weaker_reading_that_was_not_registered_is_refused(displayed):
     with pytest.raises(InvalidArgument, match="'lines-meet' has no weaker reading in the registry"):
         claims.record("lines-meet", outcomes(20), weaker=outcomes(20))

@@ -97,6 +97,7 @@ def record(
     *,
     weaker: Tensor | None = None,
     measured: Mapping[str, str] | None = None,
+    at_rest: Tensor | None = None,
     quick: bool = False,
 ) -> Verdict:
     """Judge a claim, show the verdict, and leave it in the notebook's outputs.
@@ -112,17 +113,20 @@ def record(
         The same for the registry's weaker reading, where the claim has one.
     measured
         What else was measured, as text with its interval, by name.
+    at_rest
+        Where the claim is one about models at rest: for each model whether it was, booleans of any
+        shape (`superpos.training.results.Rest`). One that was not is refused, but in a quick run.
     quick
         Whether this is a quick run: its verdict is shown as such and never published.
 
     Raises
     ------
     InvalidArgument
-        If the id is not in the registry, a test has no seeds, or a weaker reading is measured
-        that the registry does not have.
+        If the id is not in the registry, a test has no seeds, a weaker reading is measured
+        that the registry does not have, or a model was not at rest.
     """
     claim = _registered(claim_id)
-    verdict = conclude(claim, shown, weaker=weaker, measured=measured, quick=quick)
+    verdict = conclude(claim, shown, weaker=weaker, measured=measured, at_rest=at_rest, quick=quick)
     display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
     return verdict
 
@@ -133,6 +137,7 @@ def conclude(
     *,
     weaker: Tensor | None = None,
     measured: Mapping[str, str] | None = None,
+    at_rest: Tensor | None = None,
     quick: bool = False,
 ) -> Verdict:
     """Return the verdict on a claim, with its evidence in words, without showing it.
@@ -144,11 +149,18 @@ def conclude(
         weaker = _outcomes("weaker", weaker)
         if claim.qualified is None:
             raise InvalidArgument(f"claim {claim.id!r} has no weaker reading in the registry")
+    told = dict(measured or {})
+    if at_rest is not None:
+        told["Models at rest"] = _count(at_rest.flatten())
+        if not (quick or at_rest.all()):
+            raise InvalidArgument(
+                f"claim {claim.id!r} is about models at rest, and only {told['Models at rest']} are"
+            )
     return Verdict(
         id=claim.id,
         verdict=judge(claim, shown, weaker),
         evidence=_evidence(claim, shown, weaker),
-        measured=dict(measured or {}),
+        measured=told,
         seeds=len(shown),
         quick=bool(quick),
         rate=_count(shown),

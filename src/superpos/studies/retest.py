@@ -133,7 +133,12 @@ def retest(
     started = time.perf_counter()
     found = run.outcome(claim_id)
     verdict = conclude(
-        claim, found.shown, weaker=found.weaker, measured=found.measured, quick=quick
+        claim,
+        found.shown,
+        weaker=found.weaker,
+        measured=found.measured,
+        at_rest=found.at_rest,
+        quick=quick,
     )
     changed = {name: (book[name], chosen[name]) for name in book if chosen[name] != book[name]}
     if first_seed:

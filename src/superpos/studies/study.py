@@ -54,12 +54,16 @@ class Outcome:
         What else was measured, in words, by name.
     seen
         What was counted on the way, where a drawing shows it.
+    at_rest
+        Where the claim is one about models at rest: for each model whether it was, as
+        `superpos.Trained.rest` tells. No verdict is given on others, but in quick runs.
     """
 
     shown: Tensor
     weaker: Tensor | None = None
     measured: Mapping[str, str] = field(default_factory=dict)
     seen: Any = None
+    at_rest: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -301,6 +305,7 @@ class Run:
                 found.shown,
                 weaker=found.weaker,
                 measured=found.measured,
+                at_rest=found.at_rest,
                 quick=self.settings.get("quick", False),
             )
 
