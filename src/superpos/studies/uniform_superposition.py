@@ -36,6 +36,13 @@ def ours(n: int, m: int, steps: int, **changes) -> Procedure:
     return Procedure(**{"steps": steps, "learning_rate": min(0.03, 2 / n), **changes})
 
 
+def patient(n: int, m: int, steps: int) -> Procedure:
+    """All features for very long, which is not rest: see `superpos.optima.search`."""
+    return Procedure.patient(n, m, steps=steps)
+
+
+LENGTHS = ("steps", "steps_replicates", "steps_sizes")
+
 study = Study(
     "uniform_superposition",
     {
@@ -47,7 +54,14 @@ study = Study(
         "published": elhage_notebook(
             "an array of 41 models, biases 0 (the authors' notebook)",
             41,
-            {"steps": 1500, "steps_replicates": 1500, "steps_sizes": 1500},
+            dict.fromkeys(LENGTHS, 1500),
+        ),
+        "patient": Way(
+            "as ours, but 100 000 steps of 1024 inputs at a rate of 0.003 that falls to 0, with "
+            "all features: patience, which takes hours without a GPU",
+            patient,
+            dict.fromkeys(LENGTHS, 100_000),
+            dict.fromkeys(LENGTHS, 1500),
         ),
     },
 )
