@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from superpos import geometry, losses
+from superpos.codes.polytopes import POLYTOPES
 from superpos.errors import InvalidArgument
-from superpos.optima import search
+from superpos.optima import ladder, search
 
 
 def test_a_crowd_has_as_many_features_as_pay():
@@ -60,3 +61,16 @@ def test_the_same_seeds_find_the_same_model():
 def test_nonsense_is_refused(arguments, told):
     with pytest.raises(InvalidArgument, match=told):
         search.best_known(3, 2, **{"probability": 0.5, **arguments})
+
+
+def test_training_on_improves_a_stack_whose_parts_do_not_fit():
+    parts = [POLYTOPES["digon"], POLYTOPES["half 5-cube"]]
+    stacked = ladder.stack(20, 6, 0.12, parts)
+    begun = search._Model("both", stacked.W.float(), stacked.b.float(), stacked.loss, 0.0)
+    ones = torch.ones(20, dtype=torch.float64)
+    found = search._trained_on(begun, 0.12, ones, seed=0, steps=1500)
+    assert found.kind == "both, trained on"
+    assert found.loss < stacked.loss - 4 * found.error
+    assert (found.W[:, 18:] == 0).all()
+    mean, error = losses.even_loss(found.W, found.b, 0.12, samples=16_384, seed=3)
+    assert abs(mean - found.loss) < 4 * (error + found.error)

@@ -24,6 +24,7 @@ from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.processes import in_parallel
+from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import IndependentFeatures
 from superpos.losses import active_moments, even_loss
@@ -36,6 +37,7 @@ _NEAR = 1.07  # of the second
 _SHORT = 5  # how many times fewer steps the first look takes
 _HOPELESS = 0.97  # of what the stack saves: a crowd that short training leaves below is left there
 _DEAD = 1e-2  # ‖W_i‖² of a feature that has lost its place
+_BESIDE = 0.02  # the standard deviation of what is added to the entries of W
 _LOOK, _JUDGE = 16_384, 65_536  # inputs by which to choose, and by which to tell
 
 
@@ -76,7 +78,7 @@ class BestKnown:
     loss, error
         ``(*settings,)``: expected, in float64, and its standard error; 0 where it is exact.
     kind
-        What each is: "30 digon", "crowd of 43".
+        What each is: "30 digon", "crowd of 43", "1 pentagon + 1 Higman-Sims 100, trained on".
     crowd_loss, stack_loss
         ``(*settings,)``: of the best of each kind; NaN where a kind does not apply.
     """
@@ -102,7 +104,8 @@ def best_known(
     """Return the best tied ReLU-output models that we know how to find, for each p.
 
     Crowds of k features are trained for a series of k, first shortly, then near the best of these;
-    with equal importance they compete with the best stack of polytopes (`superpos.optima.ladder`).
+    with equal importance they compete with the best stack of polytopes (`superpos.optima.ladder`),
+    which is trained on where it is of several kinds.
 
     Parameters
     ----------
@@ -149,31 +152,67 @@ def best_known(
     settings = p.flatten().tolist()
     equal = bool((I[0] == I).all())
 
-    def work(at: float) -> tuple:
+    def work(at: float) -> tuple[_Model, float, float]:
         stacked = stack(n, m, at) if equal else None
         aim = math.inf if stacked is None else stacked.loss * I[0].item()
-        return crowd(m, at, I, seeds=seeds, steps=steps, aim=aim), stacked
+        alone = crowd(m, at, I, seeds=seeds, steps=steps, aim=aim)
+        known = [_Model(f"crowd of {alone.represented}", alone.W, alone.b, alone.loss, alone.error)]
+        if stacked is not None:
+            kind = " + ".join(f"{count} {name}" for name, count in stacked.counts.items())
+            known.append(_Model(kind, stacked.W.float(), stacked.b.float(), aim, 0.0))
+            if len(stacked.counts) > 1:  # what fills the last dimensions can be better than that
+                known.append(_trained_on(known[-1], at, I, seed=seeds[0], steps=steps))
+        return min(known, key=lambda one: one.loss + 2 * one.error), alone.loss, aim
 
-    found = in_parallel(work, settings)
-    models = [_better(one, stacked, I) for one, stacked in found]
+    best, crowds, stacks = zip(*in_parallel(work, settings), strict=True)
+
+    def each(values) -> Tensor:
+        return torch.tensor(list(values), dtype=torch.float64).reshape(p.shape)
+
     return BestKnown(
-        *(torch.stack([model[k] for model in models]).reshape(*p.shape, *models[0][k].shape)
-          for k in range(2)),
-        *(torch.tensor([model[k] for model in models]).double().reshape(p.shape)
-          for k in range(2, 4)),
-        kind=[model[4] for model in models],
-        crowd_loss=torch.tensor([one.loss for one, _ in found]).double().reshape(p.shape),
-        stack_loss=torch.tensor(
-            [math.nan if s is None else s.loss * I[0].item() for _, s in found]
-        ).double().reshape(p.shape),
-    )  # fmt: skip
+        W=torch.stack([one.W for one in best]).reshape(*p.shape, m, n),
+        b=torch.stack([one.b for one in best]).reshape(*p.shape, n),
+        loss=each(one.loss for one in best),
+        error=each(one.error for one in best),
+        kind=[one.kind for one in best],
+        crowd_loss=each(crowds),
+        stack_loss=each(math.nan if aim == math.inf else aim for aim in stacks),
+    )
 
 
-def _better(one: Crowd, stacked, I: Tensor) -> tuple:
-    if stacked is None or one.loss < stacked.loss * I[0].item() - 2 * one.error:
-        return one.W, one.b, one.loss, one.error, f"crowd of {one.represented}"
-    kind = " + ".join(f"{count} {name}" for name, count in stacked.counts.items())
-    return stacked.W.float(), stacked.b.float(), stacked.loss * I[0].item(), 0.0, kind
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """A model of all n features, and what it loses."""
+
+    kind: str
+    W: Tensor
+    b: Tensor
+    loss: float
+    error: float
+
+
+def _trained_on(one: _Model, probability: float, I: Tensor, *, seed: int, steps: int) -> _Model:
+    """The same after training of its represented features, from a little beside it."""
+    (live,) = one.W.square().sum(0).nonzero(as_tuple=True)
+    draws = streams.generator(seed, Purpose.INITIAL_VALUES, len(live))
+    W = one.W[:, live] + _BESIDE * torch.randn(len(one.W), len(live), generator=draws)
+    run = train(
+        IndependentFeatures(len(live), torch.tensor(probability)),
+        len(W),
+        importance=I[live],
+        seeds=[seed],
+        procedure=Procedure.fast(
+            len(live), len(W), steps=max(1, steps // 3), batch_size=512, learning_rate=0.01
+        ),
+        start={"W": W, "b": one.b[live]},
+        progress=False,
+    )
+    W, b = one.W.clone(), one.b.clone()
+    W[:, live], b[live] = run.W[0], run.b[0]
+    loss, error = even_loss(W[:, live], b[live], probability, I[live], samples=_JUDGE, seed=1)
+    left_out = active_moments(torch.tensor(probability, dtype=torch.float64))[1].item()
+    rest = left_out * (I.sum() - I[live].sum()).item()
+    return _Model(f"{one.kind}, trained on", W, b, loss.item() + rest, error.item())
 
 
 def crowd(
