@@ -142,7 +142,9 @@ def best_known(
     p = checks.probabilities("probability", probability, dtype=torch.float64)
     if (p == 0).any():
         raise InvalidArgument("probability has a 0: a feature that is never active has no place")
-    I = checks.importances("importance", importance, n, dtype=torch.float64).expand(n)
+    device = p.device
+    I = checks.importances("importance", importance, n, dtype=torch.float64, device=device)
+    I = I.expand(n)
     if (I.diff() > 0).any():
         raise InvalidArgument("importance must fall from feature to feature: sort them first")
     seeds = streams.seed_list(seeds)
@@ -154,17 +156,18 @@ def best_known(
         aim = math.inf if stacked is None else stacked.loss * I[0].item()
         return crowd(m, at, I, seeds=seeds, steps=steps, aim=aim), stacked
 
-    found = in_parallel(work, settings)
+    found = in_parallel(work, settings, spread=device.type == "cpu")
     models = [_better(one, stacked, I) for one, stacked in found]
     return BestKnown(
         *(torch.stack([model[k] for model in models]).reshape(*p.shape, *models[0][k].shape)
           for k in range(2)),
-        *(torch.tensor([model[k] for model in models]).double().reshape(p.shape)
+        *(torch.tensor([model[k] for model in models], device=device).double().reshape(p.shape)
           for k in range(2, 4)),
         kind=[model[4] for model in models],
-        crowd_loss=torch.tensor([one.loss for one, _ in found]).double().reshape(p.shape),
+        crowd_loss=torch.tensor([one.loss for one, _ in found], device=device).double()
+        .reshape(p.shape),
         stack_loss=torch.tensor(
-            [math.nan if s is None else s.loss * I[0].item() for _, s in found]
+            [math.nan if s is None else s.loss * I[0].item() for _, s in found], device=device
         ).double().reshape(p.shape),
     )  # fmt: skip
 
@@ -173,7 +176,8 @@ def _better(one: Crowd, stacked, I: Tensor) -> tuple:
     if stacked is None or one.loss < stacked.loss * I[0].item() - 2 * one.error:
         return one.W, one.b, one.loss, one.error, f"crowd of {one.represented}"
     kind = " + ".join(f"{count} {name}" for name, count in stacked.counts.items())
-    return stacked.W.float(), stacked.b.float(), stacked.loss * I[0].item(), 0.0, kind
+    W, b = (value.float().to(I.device) for value in (stacked.W, stacked.b))
+    return W, b, stacked.loss * I[0].item(), 0.0, kind
 
 
 def crowd(
@@ -213,6 +217,7 @@ def crowd(
             importance=importance[:k],
             seeds=seeds if steps == long else seeds[:1],
             procedure=Procedure.fast(k, m, steps=steps, batch_size=128, learning_rate=0.02),
+            device=importance.device,
             progress=False,
         )
         loss, _ = even_loss(run.W, run.b, probability, importance[:k], samples=_LOOK, seed=0)
