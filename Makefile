@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book test retest lab serve bench bench-losses clean help
+.PHONY: book test test-gpu retest lab serve bench bench-losses clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -19,6 +19,9 @@ test: .venv/ready ## check style, formatting and types, run the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/python -m pytest -n 2
+
+test-gpu: .venv/ready ## run the tests that need a GPU (skipped where there is none)
+	@$(BIN)/python -m pytest -m gpu tests/devices -rs
 
 retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)
 	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike

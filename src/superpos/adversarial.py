@@ -95,7 +95,7 @@ def weighted_inputs(
     checks.whole_number("samples", samples)
     checks.whole_number("seed", seed, least=0)
     draws = torch.quasirandom.SobolEngine(features.uniforms, scramble=True, seed=seed)
-    u = draws.draw(samples).to(torch.get_default_dtype())
+    u = draws.draw(samples).to(features.mean.device, torch.get_default_dtype())
     return features.strata(u), features.shares(u)
 
 
@@ -695,19 +695,22 @@ def arrangement_loss(
             "features"
         )
     draws = streams.generator(seed, Purpose.EVALUATION)
-    kept = torch.arange(n) < copies * k
-    base = torch.zeros(n_hidden, n)
+    device = points.device
+    kept = torch.arange(n, device=device) < copies * k
+    base = torch.zeros(n_hidden, n, device=device)
     base[:, : copies * k] = torch.block_diag(*[points] * copies)
-    rest = left_out * torch.randn(n_hidden, n, generator=draws).masked_fill(kept, 0.0)
-    lengths, biases = torch.linspace(0.15, 1.4, 11).sqrt(), torch.linspace(-0.45, 0.1, 12)
+    rest = torch.randn(n_hidden, n, generator=draws).to(device)
+    rest = left_out * rest.masked_fill(kept, 0.0)
+    lengths = torch.linspace(0.15, 1.4, 11, device=device).sqrt()
+    biases = torch.linspace(-0.45, 0.1, 12, device=device)
     mean = features.probability[..., 0].to(base) / 2  # the best bias of what is left out
     W = (lengths[:, None, None, None] * base + rest).expand(-1, len(biases), -1, -1)
     b = torch.where(kept, biases[:, None], mean).expand(len(lengths), -1, -1)
     parameters = {"W": W.reshape(1, -1, n_hidden, n), "b": b.reshape(1, -1, n)}
-    u = torch.rand(1, samples, features.uniforms + 1, generator=draws)
+    u = torch.rand(1, samples, features.uniforms + 1, generator=draws).to(device)
     losses = []
     for size in sizes:
-        target = AttackedRelu(Attacked(features, size), torch.ones(1, n))
+        target = AttackedRelu(Attacked(features, size), torch.ones(1, n, device=device))
         losses.append(target.loss(parameters, u).amin())
     return torch.stack(losses)
 

@@ -41,13 +41,20 @@ def fraction(name: str, value: float) -> float:
     return float(value)
 
 
-def finite(name: str, value: Numbers, *, dtype: torch.dtype | None = None) -> Tensor:
+def finite(
+    name: str,
+    value: Numbers,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
     """Return ``value`` as a floating-point tensor without NaN or infinity.
 
-    Half precision becomes single: sums of squares have no place in it.
+    Half precision becomes single: sums of squares have no place in it. It is moved to ``device``,
+    that of what it is computed with; by default a tensor stays where it is.
     """
     try:
-        tensor = torch.as_tensor(value)
+        tensor = torch.as_tensor(value, device=device)
     except (TypeError, ValueError, RuntimeError):
         raise InvalidArgument(
             f"{name} is {value!r}: numbers in a regular array are needed"
@@ -55,7 +62,8 @@ def finite(name: str, value: Numbers, *, dtype: torch.dtype | None = None) -> Te
     if tensor.is_complex() or tensor.dtype is torch.bool:
         raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
     if dtype is not None:
-        tensor = torch.as_tensor(value, dtype=dtype)  # a Python number in full precision
+        # a Python number in full precision
+        tensor = torch.as_tensor(value, dtype=dtype, device=device)
     elif not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
     elif tensor.itemsize < 4:
@@ -67,9 +75,15 @@ def finite(name: str, value: Numbers, *, dtype: torch.dtype | None = None) -> Te
     return tensor
 
 
-def probabilities(name: str, value: Numbers, *, dtype: torch.dtype | None = None) -> Tensor:
-    """Return ``value`` as a tensor whose entries lie in [0, 1]."""
-    tensor = finite(name, value, dtype=dtype)
+def probabilities(
+    name: str,
+    value: Numbers,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Return ``value`` as a tensor whose entries lie in [0, 1], on ``device`` if that is given."""
+    tensor = finite(name, value, dtype=dtype, device=device)
     outside = (tensor < 0) | (tensor > 1)
     if outside.any():
         raise InvalidArgument(
@@ -79,10 +93,18 @@ def probabilities(name: str, value: Numbers, *, dtype: torch.dtype | None = None
 
 
 def importances(
-    name: str, value: Numbers | None, n: int, *, dtype: torch.dtype | None = None
+    name: str,
+    value: Numbers | None,
+    n: int,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
 ) -> Tensor:
-    """Return ``value`` (default: all ones) as non-negative weights of shape ``(..., n)``."""
-    tensor = finite(name, 1.0 if value is None else value, dtype=dtype)
+    """Return ``value`` (default: all ones) as non-negative weights of shape ``(..., n)``.
+
+    On ``device``, if that is given.
+    """
+    tensor = finite(name, 1.0 if value is None else value, dtype=dtype, device=device)
     if (tensor < 0).any():
         raise InvalidArgument(f"{name} has a negative entry: importances are at least 0")
     return per_feature(name, tensor, n)

@@ -112,7 +112,7 @@ class _Probable(_SilenceCounted):
     def _draws(self, u: Tensor) -> _Draws:
         """Return what makes inputs of draws like ``u``, the same one at every step."""
         made = self._made
-        if made is None or made.per_p.dtype != u.dtype:
+        if made is None or (made.per_p.dtype, made.per_p.device) != (u.dtype, u.device):
             made = _Draws(self.probability, u)
             object.__setattr__(self, "_made", made)
         return made
@@ -291,7 +291,7 @@ class BooleanFeatures(_OneByOne):
         last, silence.
         """
         u = _spread(u, len(self.shape))
-        log = self._log_chances()[..., 3:]
+        log = self._log_chances()[..., 3:].to(u.device)
         chances = (log - log.amax(-1, keepdim=True)).exp().cumsum(-1)
         target = u[..., 0].double() * chances[..., -1:]
         chances = chances.expand(*target.shape[:-1], -1).contiguous()
@@ -433,7 +433,8 @@ class AnticorrelatedSets(_Sets):
     def _entries(self) -> Tensor:
         p = self.probability[..., None]
         chance = (p / self.size).repeat_interleave(2**self.size, dim=-1)
-        count = torch.tensor([subset.bit_count() for subset in range(2**self.size)])
+        count = [subset.bit_count() for subset in range(2**self.size)]
+        count = torch.tensor(count, device=p.device)
         return torch.where(count == 1, chance, torch.where(count == 0, 1 - p, 0.0))
 
     def _members(self, of_sets: Tensor, of_members: Tensor) -> Tensor:
@@ -507,7 +508,7 @@ class Examples(_SilenceCounted):
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return, for each draw, one of the examples in which some feature is active."""
-        heard = self._heard()
+        heard = self._heard().to(u.device)
         count = heard.sum(-1)
         if (count == 0).any():
             raise InvalidArgument("x has a setting in which no example has an active feature")
@@ -571,7 +572,8 @@ class _Draws:
 
     def __init__(self, probability: Tensor, like: Tensor) -> None:
         self.settings = probability.ndim - 1
-        self.reached = 1 - (1 - probability).cumprod(-1)  # one at or before each position
+        # one at or before each position
+        self.reached = (1 - (1 - probability).cumprod(-1)).to(like.device)
         p = probability[..., None, :].to(like)
         self.per_p = 1 / p.clamp_min(torch.finfo(p.dtype).tiny)
         self.offset = 1 - self.per_p

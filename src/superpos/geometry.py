@@ -154,7 +154,9 @@ def random_rotations(m: int, count: int, generator: torch.Generator) -> Tensor:
     True
     """
     checks.whole_number("m", m)
-    normal = torch.randn(count, m, m, dtype=torch.float64, generator=generator)
+    normal = torch.randn(
+        count, m, m, dtype=torch.float64, generator=generator, device=generator.device
+    )
     Q, R = torch.linalg.qr(normal)
     return Q * R.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
 
@@ -229,8 +231,8 @@ def seen_from(W: Tensor, azimuth: Tensor | float, elevation: float = 20.0) -> Te
             [0., 0., 1.]])
     """
     x, y, z = _in_space(W).unbind(-2)
-    around = torch.deg2rad(torch.as_tensor(azimuth, dtype=W.dtype))[..., None]
-    up = torch.deg2rad(torch.as_tensor(elevation, dtype=W.dtype))
+    around = torch.deg2rad(torch.as_tensor(azimuth, dtype=W.dtype, device=W.device))[..., None]
+    up = torch.deg2rad(torch.as_tensor(elevation, dtype=W.dtype, device=W.device))
     towards = around.cos() * x + around.sin() * y
     across = around.cos() * y - around.sin() * x
     return torch.stack([across, up.cos() * z - up.sin() * towards], dim=-2)

@@ -126,8 +126,9 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """
     from scipy import stats
 
-    pairs = zip(values, order.expand(values.shape), strict=True)
-    return torch.tensor([stats.spearmanr(row, own)[0] for row, own in pairs])
+    pairs = zip(values.cpu(), order.expand(values.shape).cpu(), strict=True)
+    found = [stats.spearmanr(row, own)[0] for row, own in pairs]
+    return torch.tensor(found, device=values.device)
 
 
 def best_of(loss: Tensor, values: Tensor) -> Tensor:
@@ -204,7 +205,7 @@ def share_of_best(loss: Tensor, shown: Tensor, tries: int) -> Tensor:
     checks.whole_number("tries", tries)
     if tries > count:
         raise InvalidArgument(f"tries is {tries}: there are {count} losses")
-    place = torch.arange(count, dtype=torch.float64)
+    place = torch.arange(count, dtype=torch.float64, device=loss.device)
     left = count - 1 - place
     # one factor of C(N − 1 − r, k − 1) / C(N, k) after another, as logarithms
     log = (

@@ -436,13 +436,13 @@ def readouts(points: Tensor, probability: Tensor, *, biases: int = 30) -> Readou
         raise InvalidArgument(
             f"points has shape {tuple(V.shape)}: (tries, m, n) with n of at most 10 is needed"
         )
-    p = checks.probabilities("probability", probability, dtype=torch.float64)
+    p = checks.probabilities("probability", probability, dtype=torch.float64, device=V.device)
     checks.whole_number("biases", biases)
-    count = torch.tensor([mask.bit_count() for mask in range(2**n)])
+    count = torch.tensor([mask.bit_count() for mask in range(2**n)], device=V.device)
     chance = p[:, None] ** count * (1 - p[:, None]) ** (n - count)  # (settings, 2ⁿ)
-    side = torch.linspace(0, 1, biases + 1, dtype=torch.float64) ** 2
+    side = torch.linspace(0, 1, biases + 1, dtype=torch.float64, device=V.device) ** 2
     betas = torch.cat([-side[1:].flip(0), (side * math.atan(50)).tan()])
-    own = torch.eye(n, dtype=torch.float64)
+    own = torch.eye(n, dtype=torch.float64, device=V.device)
     found = []
     for beta in betas:
         square, product = ramp_integrals(beta.expand(len(V), n), V.mT @ V, own)
@@ -480,11 +480,13 @@ def effective_alpha(points: Tensor, losses: Tensor) -> tuple[Tensor, Tensor, Ten
     )
     from scipy import stats
 
-    both = np.concatenate([sums.numpy(), losses.T.numpy()])
+    both = np.concatenate([sums.cpu().numpy(), losses.T.cpu().numpy()])
     table = torch.from_numpy(stats.spearmanr(both, axis=1)[0])
     table = table[len(sums) :, : len(sums)]
     highest, place = table.max(-1)
-    return ALPHAS[place % len(ALPHAS)], highest, place >= len(ALPHAS)
+    found = ALPHAS[place % len(ALPHAS)], highest, place >= len(ALPHAS)
+    alpha, correlation, one_sided = (value.to(points.device) for value in found)
+    return alpha, correlation, one_sided
 
 
 def _zero(slope, low: float, high: float) -> float:

@@ -121,7 +121,7 @@ def row_cosines(W: Tensor, *, tolerance: float = 0.4) -> Tensor:
     cosines = torch.zeros(W.shape[-1], W.shape[-1], dtype=torch.float64)
     if kept:
         cosines[np.ix_(kept, kept)] = _row_cosines(unit, _dimension(unit, tolerance))
-    return cosines
+    return cosines.to(W.device)
 
 
 def enumerate_bundles(W: Tensor, *, tolerance: float = 0.4, shortest: float = 1e-6) -> list[Bundle]:

@@ -71,10 +71,12 @@ def column_reduced(A: Tensor) -> Tensor:
     A, _ = checks.weights(A)
     R = A.reshape(-1, *A.shape[-2:]).clone()
     count, (m, k) = len(R), R.shape[-2:]
-    every, done = torch.arange(count), torch.zeros(count, dtype=torch.long)
+    every = torch.arange(count, device=R.device)
+    done = torch.zeros_like(every)
+    place = torch.arange(k, device=R.device)
     zero = 1e-9 * R.abs().amax((1, 2))
     for row in range(m):
-        left = R[:, row].abs().masked_fill(torch.arange(k) < done[:, None], -1.0)
+        left = R[:, row].abs().masked_fill(place < done[:, None], -1.0)
         value, best = left.max(-1)
         at = every[(done < k) & (value > zero)]
         if not len(at):
@@ -163,7 +165,7 @@ def plane_clusters(
     """
     from sklearn.cluster import DBSCAN  # takes a second to import
 
-    vectors, _ = checks.weights(vectors)
+    vectors = checks.weights(vectors)[0].cpu()  # scikit-learn's clusters are found there
     m, n = vectors.shape
     checks.positive_number("radius", radius)
     found = set()
@@ -217,7 +219,7 @@ def sparse_subspaces(W: Tensor, count: int, *, nonzero: int = 3) -> list[tuple[i
 
     W, _ = checks.weights(W)
     checks.whole_number("count", count)
-    unit = (W / W.norm(dim=0)).double().numpy()
+    unit = (W / W.norm(dim=0)).double().cpu().numpy()
     n = unit.shape[1]
     used = np.zeros((n, n))
     with warnings.catch_warnings():

@@ -114,7 +114,8 @@ def disturbed(W: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     """Return ``(m, n)`` with independent normal noise of size ``sigma`` on every coordinate."""
     W, _ = checks.weights(W)
     checks.positive_number("sigma", sigma, allow_zero=True)
-    return W + sigma * torch.randn(W.shape, generator=generator, dtype=W.dtype)
+    noise = torch.randn(W.shape, generator=generator, dtype=W.dtype, device=generator.device)
+    return W + sigma * noise.to(W.device)
 
 
 def draw(

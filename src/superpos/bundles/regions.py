@@ -48,7 +48,7 @@ def regions(W: Tensor, b: Tensor, *, tolerance: float = 1e-6) -> tuple[int, int]
     >>> regions(torch.tensor([[1.0, -1.0]]), torch.tensor([-1.0, -1.0]))
     (3, 1)
     """
-    W, b = checks.weights(W, b)
+    W, b = (value.cpu() for value in checks.weights(W, b))  # what comes out are two counts
     if W.ndim != 2 or b.ndim != 1:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: one model, (m, n), is needed")
     checks.fraction("tolerance", tolerance)

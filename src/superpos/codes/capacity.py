@@ -80,7 +80,7 @@ class Readings:
         starts, ends = high[readable].sort().values, low[readable].sort().values
         if not len(starts):
             return 0.0
-        begun = torch.arange(1, len(starts) + 1)
+        begun = torch.arange(1, len(starts) + 1, device=starts.device)
         inside = begun - torch.searchsorted(ends, starts, right=True)
         return inside.max().item() / len(self.f)
 
@@ -114,9 +114,9 @@ def read(
     0.0
     """
     W, n = _code(W)
-    which, size = _draw(n, active, inputs=inputs, seed=seed, amplitudes=amplitudes)
+    which, size = _draw(W, active, inputs=inputs, seed=seed, amplitudes=amplitudes)
     h = embedding_bag(which, W.mT.contiguous(), mode="sum", per_sample_weights=size)
-    x = torch.zeros(inputs, n).scatter_(1, which, size)
+    x = W.new_zeros(inputs, n).scatter_(1, which, size)
     return Readings(h @ W, x)
 
 
@@ -174,8 +174,8 @@ def levels(
     >>> few < many
     True
     """
-    W, n = _code(W)
-    which, size = _draw(n, active, inputs=inputs, seed=seed, amplitudes=True)
+    W, _ = _code(W)
+    which, size = _draw(W, active, inputs=inputs, seed=seed, amplitudes=True)
     columns = W.mT[which]  # (inputs, active, m): nothing else needs to be read
     h = (columns * size[..., None]).sum(-2)
     off = (columns @ h[..., None])[..., 0] - size
@@ -266,12 +266,12 @@ def stored_bits(
     checks.whole_number("inputs", inputs, least=_BLOCKS)
     checks.whole_number("bins", bins, least=2)
     draws = streams.generator(seed, Purpose.INPUTS, n, 1)
-    x = (torch.rand(inputs, n, generator=draws) < p).float()
+    x = (torch.rand(inputs, n, generator=draws) < p).float().to(W.device)
     f = x @ W.mT @ W
     some = f.flatten()[:: max(1, f.numel() // 100_000)]  # edges need not be exact
-    edges = some.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    edges = some.quantile(torch.linspace(0, 1, bins + 1, device=W.device)[1:-1])
     place = torch.bucketize(f, edges)
-    block = torch.arange(inputs)[:, None] * _BLOCKS // inputs
+    block = torch.arange(inputs, device=W.device)[:, None] * _BLOCKS // inputs
     cell = ((block * bins + place) * 2 + x.long()).flatten()
     counts = torch.bincount(cell, minlength=_BLOCKS * bins * 2).double().view(_BLOCKS, bins, 2)
     whole = counts.sum(0)
@@ -334,17 +334,19 @@ def _information(counts: Tensor) -> Tensor:
 
 
 def _draw(
-    n: int, active: int, *, inputs: int, seed: int, amplitudes: bool
+    W: Tensor, active: int, *, inputs: int, seed: int, amplitudes: bool
 ) -> tuple[Tensor, Tensor]:
     """Return which features are active and how much, ``(inputs, active)`` each."""
+    n = W.shape[1]
     if not 1 <= checks.whole_number("active", active) <= n:
         raise InvalidArgument(f"active is {active}: the code has {n} features")
     checks.whole_number("inputs", inputs)
     draws = streams.generator(seed, Purpose.INPUTS, n)
     which = torch.rand(inputs, n, generator=draws).topk(active, sorted=True).indices
+    size = torch.ones(inputs, active)
     if amplitudes:
-        return which, 1 - torch.rand(inputs, active, generator=draws)  # above 0
-    return which, torch.ones(inputs, active)
+        size = 1 - torch.rand(inputs, active, generator=draws)  # above 0
+    return which.to(W.device), size.to(W.device)
 
 
 def _crossing(spare: Callable[[int], float], most: int) -> float:

@@ -53,7 +53,8 @@ def in_parallel(
         Anything; what they give must be picklable.
     spread
         Whether there is work for several cores: a process takes some hundredths of a second to
-        start. Else the pieces are done here, in turn.
+        start. Else the pieces are done here, in turn: those with tensors on another device than
+        the CPU, too, for no process that is forked can use it.
     watch
         Called now and then while other processes work.
 

@@ -94,7 +94,7 @@ def exponent(sizes: Tensor, values: Tensor) -> float:
     """
     if (values <= 0).any():
         return float("nan")
-    x, y = sizes.double().log().numpy(), values.double().log().numpy()
+    x, y = (each.double().log().cpu().numpy() for each in (sizes, values))
     return float(np.polyfit(x, y, 1)[0])
 
 

@@ -98,8 +98,9 @@ def jumps(
     moving[: round(after * spans)] = False
     drop = loss[:-length] - loss[length:]
     # five equal parts of training; a window belongs to the one its middle is in
-    fifth = ((torch.arange(len(drop)) + length / 2) * 5 / spans).long()
-    looked_at = torch.arange(len(drop)) >= round(after * spans)
+    starts = torch.arange(len(drop), device=drop.device)
+    fifth = ((starts + length / 2) * 5 / spans).long()
+    looked_at = starts >= round(after * spans)
     quiet = looked_at & ~moving.any(-1)
     medians = [_median(drop[quiet & (fifth == part)]) for part in range(5)]
     found = []

@@ -67,7 +67,7 @@ class SparseExamples:
 
     def seen(self) -> Tensor:
         """Return which features are active in some example: booleans ``(n,)``."""
-        mark = torch.zeros(self.n, dtype=torch.bool)
+        mark = torch.zeros(self.n, dtype=torch.bool, device=self.active.device)
         mark[self.active[self.values > 0]] = True
         return mark
 
@@ -240,7 +240,8 @@ def descend(
         If a parameter stops being finite.
     """
     n = examples.n
-    start = RELU_OUTPUT.initial(n, m, seeds=[seed], scale=procedure.initial_scale)
+    device = examples.values.device
+    start = RELU_OUTPUT.initial(n, m, seeds=[seed], scale=procedure.initial_scale, device=device)
     whole = torch.cat([start["W"][0, 0], start["b"][0]])  # W, and below it b: (m + 1, n)
     adam = Adam({"P": whole}, beta2=procedure.beta2, weight_decay=procedure.weight_decay)
     few = len(examples) <= procedure.batch_size

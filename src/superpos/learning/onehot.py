@@ -280,7 +280,7 @@ def descend(
 
     total = len(theta)
     pieces = max(1, -(-total // _MODELS_AT_ONCE))
-    spread = total * steps > _FEW_STEPS
+    spread = W.device.type == "cpu" and total * steps > _FEW_STEPS
     if spread and total >= 256:
         pieces = max(pieces, 2)
     parts = [part for (part,) in cut((total,), -(-total // pieces))]
@@ -362,7 +362,7 @@ def disturbed(
     torch.Size([1, 2, 7])
     """
     shape = checks.broadcast_shape(disturbance=disturbance.shape, rate=rate.shape)
-    W, b = regular(6)
+    W, b = (value.to(disturbance.device) for value in regular(6))
     b = b.repeat(*shape, 1)
     b[..., [0, 5]] += disturbance.to(b).expand(shape)[..., None]
     optimiser = GradientDescent(rate.to(b).expand(shape))

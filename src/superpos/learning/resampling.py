@@ -60,7 +60,7 @@ def published(
     checks.positive_number("norm", norm)
     state = state.copy()
     number = state.steps
-    h = data.inputs(number, 1, batch=_SAMPLES, purpose=Purpose.RESAMPLING)[0]
+    h = data.inputs(number, 1, batch=_SAMPLES, purpose=Purpose.RESAMPLING)[0].to(dead.device)
     chance = sae.example_losses(state, h, sparsity=sparsity).square()
     lengths = mean_length(state.parameters["encoder"], ~dead)
     for model, seed in enumerate(data.seeds):
@@ -68,7 +68,7 @@ def published(
         if not len(latents):
             continue
         generator = streams.generator(seed, Purpose.RESAMPLING, number)
-        chosen = torch.multinomial(chance[model], len(latents), generator=generator)
+        chosen = torch.multinomial(chance[model].cpu(), len(latents), generator=generator)
         x = h[model, chosen]
         unit = x / x.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         state.parameters["decoder"][model][:, latents] = unit.mT
@@ -135,7 +135,7 @@ def attractor_repulsor(
             for seed in data.seeds
         ]
     )
-    rows = fraction[:, None, None] * repulsor[:, None] + noise * drawn
+    rows = fraction[:, None, None] * repulsor[:, None] + noise * drawn.to(encoder)
     rows = length[:, None, None] * rows
     encoder.copy_(torch.where(dead[..., None], rows, encoder))
     raised = (encoder * repulsor[:, None]).sum(-1) > 0

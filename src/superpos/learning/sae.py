@@ -239,7 +239,8 @@ def train(state: State, data: Superposed, training: Training, steps: int) -> Sta
     if state.steps % _BLOCK:
         raise InvalidArgument(f"the state has done {state.steps} steps: {_BLOCK} divide them")
     models = len(data.seeds)
-    spread = models * data.m * state.silent.shape[1] * steps > _FEW_ENTRIES
+    entries = models * data.m * state.silent.shape[1] * steps
+    spread = state.silent.device.type == "cpu" and entries > _FEW_ENTRIES
     pieces = max(2 if spread and models > 1 else 1, models // _MODELS_AT_ONCE)
     parts = [part for (part,) in cut((models,), -(-models // pieces))]
 
@@ -256,7 +257,7 @@ def _train(state: State, data: Superposed, training: Training, steps: int) -> St
     adam = Adam(state.parameters, mean=state.mean, square=state.square, steps=state.steps)
     for first in range(state.steps, end, _BLOCK):
         number = min(_BLOCK, end - first)
-        for h in data.inputs(first // _BLOCK, number, batch=training.batch):
+        for h in data.inputs(first // _BLOCK, number, batch=training.batch).to(silent.device):
             gradients, fired = _gradients(state.parameters, h, training, silent)
             silent.add_(1).masked_fill_(fired, 0)
             adam.step(gradients, training.rate)
@@ -331,7 +332,7 @@ def example_losses(state: State, h: Tensor, *, sparsity: float = 0.0) -> Tensor:
 
 def loss(state: State, data: Superposed, *, sparsity: float = 0.0, samples: int = 2000) -> Tensor:
     """Return the loss of each model on inputs held out, ``(models,)``."""
-    h = data.inputs(0, 1, batch=samples, purpose=Purpose.EVALUATION)[0]
+    h = data.inputs(0, 1, batch=samples, purpose=Purpose.EVALUATION)[0].to(state.silent.device)
     return example_losses(state, h, sparsity=sparsity).mean(-1)
 
 
@@ -355,5 +356,6 @@ def found(state: State, data: Superposed, *, cosine: float = 0.9) -> Tensor:
     >>> found(perfect, data).tolist()
     [[True, True, True]]
     """
-    product = geometry.directions(state.parameters["decoder"]).mT @ data.directions
+    decoder = geometry.directions(state.parameters["decoder"])
+    product = decoder.mT @ data.directions.to(decoder.device)
     return product.amax(-2) >= cosine

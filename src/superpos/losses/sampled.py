@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -181,9 +183,10 @@ def _models(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, torch.Size]:
     """Return W, b, p and I ``(..., n)``, checked, and the shape that they broadcast to."""
     W, b = checks.weights(W, b)
-    p = checks.probabilities("probability", probability, dtype=W.dtype)
+    like: dict[str, Any] = {"dtype": W.dtype, "device": W.device}
+    p = checks.probabilities("probability", probability, **like)
     p = checks.per_feature("probability", p, W.shape[-1])
-    I = checks.importances("importance", importance, W.shape[-1], dtype=W.dtype)
+    I = checks.importances("importance", importance, W.shape[-1], **like)
     shape = checks.broadcast_shape(
         W=W.shape[:-2], b=b.shape[:-1], probability=p.shape[:-1], importance=I.shape[:-1]
     )

@@ -58,7 +58,7 @@ def k_sparse(
     """
     W, b = checks.weights(W, b)
     n = W.shape[-1]
-    I = checks.importances("importance", importance, n, dtype=torch.float64)
+    I = checks.importances("importance", importance, n, dtype=torch.float64, device=W.device)
     checks.whole_number("samples", samples, least=2)
     checks.whole_number("seed", seed, least=0)
     sizes = list(range(n + 1)) if sizes is None else [int(k) for k in sizes]

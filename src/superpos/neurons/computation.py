@@ -463,10 +463,12 @@ def and_errors(
     True
     """
     checks.whole_number("samples", samples, least=1000)
-    error, batches = torch.zeros(()), samples // 1000
+    device = parameters["W"].device
+    features = features.to(device)
+    error, batches = torch.zeros((), device=device), samples // 1000
     for number in range(batches):
         shape = (1000, features.uniforms)
-        u = streams.uniforms([seed], Purpose.EVALUATION, number, shape)
+        u = streams.uniforms([seed], Purpose.EVALUATION, number, shape).to(device)
         x, share = features.strata(u)[0], features.shares(u)
         y = PAIRWISE_AND.reconstruct(parameters, x)
         square = (y - pairwise_and(x)).square()[..., ::2]

@@ -106,7 +106,7 @@ def order(serving: Tensor) -> Tensor:
     >>> order(torch.tensor([[False, True, True], [True, False, True]]))
     tensor([1, 0])
     """
-    places = torch.arange(serving.shape[-2]).expand(serving.shape[:-1])
+    places = torch.arange(serving.shape[-2], device=serving.device).expand(serving.shape[:-1])
     for feature in reversed(range(serving.shape[-1])):  # a stable sort by each, the first last
         key = serving[..., feature].gather(-1, places)
         places = places.gather(-1, key.int().argsort(dim=-1, descending=True, stable=True))
@@ -228,7 +228,8 @@ def regimes(W: Tensor, *, share: float = SHARE) -> Tensor:
                 g == [(8, 5)],
             )
             for g in each_groups(serving)
-        ]
+        ],
+        device=W.device,
     )
     kept = W.square().sum(-2) >= _REPRESENTED
     paired = (serving.sum(-2) == 2) | ~kept

@@ -92,7 +92,7 @@ def follow(
     (torch.Size([2, 1, 1]), tensor([0., 0.], dtype=torch.float64))
     """
     W, b = checks.weights(W, b)
-    at = checks.finite("at", at, dtype=torch.float64)
+    at = checks.finite("at", at, dtype=torch.float64, device=W.device)
     if at.ndim == 0 or not len(at):
         raise InvalidArgument(f"at has shape {tuple(at.shape)}: some values along an axis needed")
     found = []
@@ -126,7 +126,7 @@ def slope(W: Tensor, b: Tensor, settings: Settings, at: Tensor) -> Tensor:
     >>> slope(torch.zeros(1, 1), torch.tensor([0.2]), density, torch.tensor(0.4))  # 1/3 − p/2
     tensor(0.1333, dtype=torch.float64)
     """
-    at = checks.finite("at", at, dtype=torch.float64)
+    at = checks.finite("at", at, dtype=torch.float64, device=W.device)
     at = at.expand(checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], at=at.shape))
     at = at.detach().clone().requires_grad_()
     return torch.autograd.grad(exact_loss(W, b, *settings(at)).sum(), at)[0]
@@ -180,8 +180,9 @@ def crossing(
     """
     checks.positive_number("accuracy", accuracy)
     models = [checks.weights(*model) for model in (one, other)]
-    low = checks.finite("low", low, dtype=torch.float64)
-    high = checks.finite("high", high, dtype=torch.float64)
+    device = models[0][0].device
+    low = checks.finite("low", low, dtype=torch.float64, device=device)
+    high = checks.finite("high", high, dtype=torch.float64, device=device)
     probability, importance = settings(low)
     shape = checks.broadcast_shape(
         one=models[0][0].shape[:-2],
@@ -259,8 +260,8 @@ def end(
     """
     checks.positive_number("accuracy", accuracy)
     W, b = checks.weights(W, b)
-    low = checks.finite("low", low, dtype=torch.float64)
-    high = checks.finite("high", high, dtype=torch.float64)
+    low = checks.finite("low", low, dtype=torch.float64, device=W.device)
+    high = checks.finite("high", high, dtype=torch.float64, device=W.device)
     shape = checks.broadcast_shape(low=low.shape, high=high.shape)
     first, tried = low.expand(shape).clone(), high.expand(shape).clone()
 

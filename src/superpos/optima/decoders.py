@@ -68,7 +68,7 @@ def free_loss(
     W, V = _same_shape(W, V)
     n = W.shape[-1]
     check_few_features(n)
-    I = checks.importances("importance", importance, n, dtype=torch.float64)
+    I = checks.importances("importance", importance, n, dtype=torch.float64, device=W.device)
     chance = as_features(probability, n).active_sets().to(W.device)
     errors = error_by_active_set(b.double(), V.double().mT @ W.double())
     return ((I[..., None] * errors).sum(-2) * chance).sum(-1)
@@ -119,7 +119,8 @@ def descend(
     W, V = _same_shape(W, V)
     schedule = Procedure(steps=steps, learning_rate=learning_rate, warmup=0)
     shape, (m, n) = W.shape[:-2], W.shape[-2:]
-    p = checks.per_feature("probability", torch.as_tensor(probability, dtype=torch.float64), n)
+    p = torch.as_tensor(probability, dtype=torch.float64, device=W.device)
+    p = checks.per_feature("probability", p, n)
     flat = [value.double().reshape(-1, m, n) for value in (W, V)]
     flat += [value.double().expand(*shape, n).reshape(-1, n) for value in (b, p)]
 
@@ -135,7 +136,8 @@ def descend(
         W, V, b = adam.parameters.values()
         return W, V, b, free_loss(W, V, b, chance)
 
-    pieces = in_parallel(piece, range(0, len(flat[0]), _MODELS_AT_ONCE))
+    spread = W.device.type == "cpu"
+    pieces = in_parallel(piece, range(0, len(flat[0]), _MODELS_AT_ONCE), spread=spread)
     W, V, b, loss = (torch.cat(values) for values in zip(*pieces, strict=True))
     return FreeModels(
         W=W.reshape(*shape, m, n),

@@ -99,7 +99,7 @@ def interference(polytope: Polytope, probability: Tensor, step: float = _STEP):
     fine = step / 2
     reach = [sum(k * max(sign * c, 0) for c, k in polytope.cosines) for sign in (1, -1)]
     half = 1 << math.ceil(math.log2(sum(reach) / step + 8))  # points of the coarser lattice
-    number = torch.arange(2 * half, dtype=torch.float64)
+    number = torch.arange(2 * half, dtype=torch.float64, device=probability.device)
     beyond = number > reach[0] / fine + 4  # what is left of 0 lies at the end, as on a circle
     places = torch.where(beyond, number - 2 * half, number) * fine
     weights = _distribution(polytope, probability, places, fine) * (4 / 3)
@@ -110,7 +110,7 @@ def interference(polytope: Polytope, probability: Tensor, step: float = _STEP):
 
 def _distribution(polytope: Polytope, probability: Tensor, places: Tensor, step: float) -> Tensor:
     """The weights ``(settings, points)`` on one lattice: a product of characteristic functions."""
-    together = torch.ones(1, dtype=torch.complex128)
+    together = torch.ones(1, dtype=torch.complex128, device=places.device)
     for cosine, count in polytope.cosines:
         if abs(cosine) > _ROUNDING:
             term = _spread_evenly(abs(cosine), places * math.copysign(1, cosine), step)
@@ -196,7 +196,8 @@ def _own_integrals(c: Tensor, p: Tensor) -> tuple[Tensor, ...]:
 def _first_bias(gains, places: Tensor, settings: int) -> Tensor:
     """The best β = b/‖W_i‖² of some: below them nothing is passed, above them all inputs are."""
     low, high = -places.max().clamp_min(0.5).item(), 1.5 * places.abs().max().clamp_min(0.5).item()
-    side = torch.linspace(0, 1, _BIASES // 2, dtype=torch.float64) ** 2  # dense near 0
+    side = torch.linspace(0, 1, _BIASES // 2, dtype=torch.float64, device=places.device)
+    side = side**2  # dense near 0
     tried = torch.cat([low * side[1:-1], high * side])
     quality = []
     for beta in tried:

@@ -110,7 +110,8 @@ def minimise(
         some = slice(first, first + chunk)
         return _descend(start[some], chance[some], I[some], m, tolerance, max_steps)
 
-    pieces = in_parallel(descend, range(0, len(start), chunk))
+    spread = start.device.type == "cpu"
+    pieces = in_parallel(descend, range(0, len(start), chunk), spread=spread)
     place, loss, norm, steps = (torch.cat(values) for values in zip(*pieces, strict=True))
     return Optimum(
         W=place[:, : m * n].reshape(*shape, m, n),
@@ -188,7 +189,7 @@ def least_curvature(
     curvature = hessian(W, b, probability, importance)
     m, n = W.shape[-2:]
     rows, columns = torch.triu_indices(m, m, 1)
-    turns = torch.zeros(len(rows), m, m, dtype=torch.float64)
+    turns = torch.zeros(len(rows), m, m, dtype=torch.float64, device=W.device)
     turns[range(len(rows)), rows, columns], turns[range(len(rows)), columns, rows] = 1, -1
     along = (turns @ W.double()[..., None, :, :]).flatten(-2)  # (..., turns, mn): how each moves W
     along = torch.nn.functional.pad(along, (0, n)).expand(*curvature.shape[:-2], -1, -1)
@@ -196,7 +197,8 @@ def least_curvature(
     turning = direction * (size > 1e-12 * size.amax(-1, keepdim=True))[..., None, :]
     # what turns W is made stiffer than anything else, and so is never the least
     stiff = curvature.abs().sum(-1).amax(-1)[..., None, None] + 1
-    away = torch.eye(m * n + n, dtype=torch.float64) - turning @ turning.mT
+    every = torch.eye(m * n + n, dtype=torch.float64, device=W.device)
+    away = every - turning @ turning.mT
     return torch.linalg.eigvalsh(away @ curvature @ away + stiff * turning @ turning.mT)[..., 0]
 
 
@@ -211,7 +213,7 @@ def _flat(
     m, n = W.shape[-2:]
     check_few_features(n)
     features = as_features(probability, n)
-    I = checks.importances("importance", importance, n, dtype=torch.float64)
+    I = checks.importances("importance", importance, n, dtype=torch.float64, device=W.device)
     shape = checks.broadcast_shape(
         W=W.shape[:-2], b=b.shape[:-1], probability=features.shape, importance=I.shape[:-1]
     )
@@ -220,7 +222,7 @@ def _flat(
     ], dim=-1).reshape(-1, m * n + n)  # fmt: skip
     chance, I = (
         values.expand(*shape, values.shape[-1]).reshape(len(place), -1)
-        for values in (features.active_sets(), I)
+        for values in (features.active_sets().to(W.device), I)
     )
     return place, chance, I, shape
 
@@ -237,11 +239,11 @@ def _descend(
 
     place = place.clone()
     final_loss, final_norm = place.new_empty(len(place)), place.new_empty(len(place))
-    steps = torch.zeros(len(place), dtype=torch.long)
+    steps = torch.zeros(len(place), dtype=torch.long, device=place.device)
     damping = place.new_full((len(place),), 1e-3)
     # of the loss: what is active has a mean square of 1/3, most of which its output takes off
     rounding = 4 * torch.finfo(I.dtype).eps * I.sum(-1) * (1 - chance[:, 0]) / 3
-    going = torch.arange(len(place))
+    going = torch.arange(len(place), device=place.device)
     loss = loss_at(place, going)
     for step in range(max_steps + 1):
         gradient, curvature = _derivatives(place[going], chance[going], I[going], m)
@@ -289,7 +291,7 @@ def _derivatives_in_cache(
     models, n = I.shape
     W, b = place[:, : m * n].reshape(models, m, n), place[:, m * n :]
     products = W.mT @ W
-    own, i = torch.eye(n, dtype=W.dtype), torch.arange(n)
+    own, i = torch.eye(n, dtype=W.dtype, device=W.device), torch.arange(n, device=W.device)
     A, B = ramp_moments(
         b.flatten(),
         products.flatten(0, 1),
@@ -309,6 +311,6 @@ def _derivatives_in_cache(
     along = (curvature_by_r @ jacobian).flatten(1, 2)
     curvature = jacobian.flatten(1, 2).mT @ along
     both = by_r[..., 1:] + by_r[..., 1:].mT
-    bent = torch.einsum("ab,zkl->zakbl", torch.eye(m, dtype=W.dtype), both)
+    bent = torch.einsum("ab,zkl->zakbl", torch.eye(m, dtype=W.dtype, device=W.device), both)
     curvature[:, : m * n, : m * n] += bent.reshape(models, m * n, m * n)
     return gradient, (curvature + curvature.mT) / 2

@@ -183,7 +183,7 @@ def onset(p: Tensor) -> Tensor:
     """
     p = p.double()[..., None]
     _, variance = active_moments(p)
-    beta = torch.linspace(0, 1, 2001, dtype=torch.float64)
+    beta = torch.linspace(0, 1, 2001, dtype=torch.float64, device=p.device)
     silent = (1 - p) * ((1 - p) * beta.square() + p * beta**3 / 3)  # the first feature is 0
     active = p * ((1 - p) * beta.square() + p * (beta.square() - beta + 1 / 3))
     adapted = 0.75 * p * (beta - p / 2).square()  # what a change of W_1 wins back
@@ -213,7 +213,7 @@ def landscape(weight: Tensor, extra: Tensor, p: float, r: float) -> Tensor:
     """
     weight, extra = torch.broadcast_tensors(weight.double(), extra.double())
     W = torch.stack([weight, extra], dim=-1)[..., None, :]
-    b = torch.linspace(-1, 1, 81, dtype=torch.float64)[:, None].expand(81, 2)
+    b = torch.linspace(-1, 1, 81, dtype=torch.float64, device=W.device)[:, None].expand(81, 2)
     total = 0.0
     for importance in ([1.0, 0.0], [0.0, r]):  # each bias matters to its own output only
         of_one = torch.tensor(importance, dtype=torch.float64)

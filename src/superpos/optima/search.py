@@ -145,7 +145,9 @@ def best_known(
     p = checks.probabilities("probability", probability, dtype=torch.float64)
     if (p == 0).any():
         raise InvalidArgument("probability has a 0: a feature that is never active has no place")
-    I = checks.importances("importance", importance, n, dtype=torch.float64).expand(n)
+    device = p.device
+    I = checks.importances("importance", importance, n, dtype=torch.float64, device=device)
+    I = I.expand(n)
     if (I.diff() > 0).any():
         raise InvalidArgument("importance must fall from feature to feature: sort them first")
     seeds = streams.seed_list(seeds)
@@ -159,15 +161,17 @@ def best_known(
         known = [_Model(f"crowd of {alone.represented}", alone.W, alone.b, alone.loss, alone.error)]
         if stacked is not None:
             kind = " + ".join(f"{count} {name}" for name, count in stacked.counts.items())
-            known.append(_Model(kind, stacked.W.float(), stacked.b.float(), aim, 0.0))
+            W, b = (value.float().to(device) for value in (stacked.W, stacked.b))
+            known.append(_Model(kind, W, b, aim, 0.0))
             if len(stacked.counts) > 1:  # what fills the last dimensions can be better than that
                 known.append(_trained_on(known[-1], at, I, seed=seeds[0], steps=steps))
         return min(known, key=lambda one: one.loss + 2 * one.error), alone.loss, aim
 
-    best, crowds, stacks = zip(*in_parallel(work, settings), strict=True)
+    on_cpu = device.type == "cpu"
+    best, crowds, stacks = zip(*in_parallel(work, settings, spread=on_cpu), strict=True)
 
     def each(values) -> Tensor:
-        return torch.tensor(list(values), dtype=torch.float64).reshape(p.shape)
+        return torch.tensor(list(values), dtype=torch.float64, device=device).reshape(p.shape)
 
     return BestKnown(
         W=torch.stack([one.W for one in best]).reshape(*p.shape, m, n),
@@ -195,7 +199,8 @@ def _trained_on(one: _Model, probability: float, I: Tensor, *, seed: int, steps:
     """The same after training of its represented features, from a little beside it."""
     (live,) = one.W.square().sum(0).nonzero(as_tuple=True)
     draws = streams.generator(seed, Purpose.INITIAL_VALUES, len(live))
-    W = one.W[:, live] + _BESIDE * torch.randn(len(one.W), len(live), generator=draws)
+    beside = torch.randn(len(one.W), len(live), generator=draws)
+    W = one.W[:, live] + _BESIDE * beside.to(one.W)
     run = train(
         IndependentFeatures(len(live), torch.tensor(probability)),
         len(W),
@@ -205,6 +210,7 @@ def _trained_on(one: _Model, probability: float, I: Tensor, *, seed: int, steps:
             len(live), len(W), steps=max(1, steps // 3), batch_size=512, learning_rate=0.01
         ),
         start={"W": W, "b": one.b[live]},
+        device=W.device,
         progress=False,
     )
     W, b = one.W.clone(), one.b.clone()
@@ -252,6 +258,7 @@ def crowd(
             importance=importance[:k],
             seeds=seeds if steps == long else seeds[:1],
             procedure=Procedure.fast(k, m, steps=steps, batch_size=128, learning_rate=0.02),
+            device=importance.device,
             progress=False,
         )
         loss, _ = even_loss(run.W, run.b, probability, importance[:k], samples=_LOOK, seed=0)

@@ -68,7 +68,7 @@ def drift(
     torch.Size([3, 2, 1, 2])
     """
     W, b = checks.weights(W, b)
-    at = checks.finite("at", at, dtype=torch.float64)
+    at = checks.finite("at", at, dtype=torch.float64, device=W.device)
     if at.ndim != 1 or not len(at):
         raise InvalidArgument(f"at has shape {tuple(at.shape)}: a list of values is needed")
     seeds = streams.seed_list(seeds)
@@ -96,7 +96,10 @@ def drift(
     }
 
     def target(value: Tensor) -> Objective:
-        p, I = (values.float().expand(*shape, n).reshape(-1, n) for values in settings(value))
+        p, I = (
+            values.to(W.device, torch.float32).expand(*shape, n).reshape(-1, n)
+            for values in settings(value)
+        )
         return objective(RELU_OUTPUT, IndependentFeatures(n, p), I, integrate=True)
 
     descent = Descent(target(at[0]), parameters, constant, uniforms=1 + n, seeds=seeds, block=steps)

@@ -146,7 +146,9 @@ def expected_loss(
     """
     checks.whole_number("samples", samples, least=2 * _INPUTS_AT_ONCE)
     checks.whole_number("seed", seed, least=0)
-    I = checks.importances("importance", importance, features.n, dtype=parameters["b"].dtype)
+    b = parameters["b"]
+    I = checks.importances("importance", importance, features.n, dtype=b.dtype, device=b.device)
+    features = features.to(b.device)
     shape = features.shape
     flat = {name: value if shape else value[:, None] for name, value in parameters.items()}
     target = HiddenRelu(
