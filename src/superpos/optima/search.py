@@ -14,7 +14,7 @@ places and features do not change over freely, and `best_known` refuses.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -269,7 +269,7 @@ def crowd(
         return share
 
     long, short = steps, max(1, steps // _SHORT)
-    k = _first_look(m, n, lambda k: saved(k, short))
+    _first_look(m, n, lambda k: saved(k, short))
     looked = {k: found[0] for k, found in tried.items()}
     if max(looked.values()) >= _HOPELESS * (everything - aim):
         k = _peak(looked)
@@ -295,16 +295,14 @@ def crowd(
     )
 
 
-def _first_look(m: int, n: int, saved) -> int:
-    """Try more and more features until twice in a row they save less; return the best number."""
-    best, most, worse, k = min(m, n), -math.inf, 0, min(m, n)
+def _first_look(m: int, n: int, saved: Callable[[int], float]) -> None:
+    """Try more and more features, until they save less twice in a row."""
+    most, worse, k = -math.inf, 0, min(m, n)
     while True:
-        if (now := saved(k)) > most:
-            best, most, worse = k, now, 0
-        else:
-            worse += 1
+        now = saved(k)
+        most, worse = max(most, now), 0 if now > most else worse + 1
         if worse == 2 or k == n:
-            return best
+            return
         k = min(n, math.ceil(k * _WIDER))
 
 
