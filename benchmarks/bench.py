@@ -239,7 +239,7 @@ def main() -> None:
         "--steps", type=int, default=2000, help="of the plain loop that are timed (default 2000)"
     )
     parser.add_argument("--growth", action="store_true", help="measure how a step's time grows")
-    parser.add_argument("--only", help="experiments whose name contains this; nothing is written")
+    parser.add_argument("--only", help="experiments whose name contains this")
     parser.add_argument("--json", type=Path, default=results.RESULTS, help="write there")
     asked = parser.parse_args()
     found = {"machine": results.machine()}
@@ -257,8 +257,7 @@ def main() -> None:
                 measured = comparison(one) if asked.losses else timing(one, asked.steps)
                 found["experiments"][one.name] = measured
                 print(f"{one.name}: {measured}", flush=True)
-    if asked.only is None:
-        results.write(name, found, asked.json)
+    results.write(name, found, asked.json, some=asked.only is not None)
 
 
 if __name__ == "__main__":

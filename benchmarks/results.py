@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from superpos.compute.settings import cores
 RESULTS = Path(__file__).with_name("results.json")
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- benchmarks/results.py writes this -->", "<!-- until here -->"
-BUSY = 1  # a load from which on times are not to be trusted
+BUSY = 0.5  # cores that others use, from which on times are not to be trusted
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 
 
@@ -31,13 +32,32 @@ def machine() -> dict:
         "processor": platform.machine(),
         "python": platform.python_version(),
         "torch": torch.__version__.partition("+")[0],
-        "load": round(os.getloadavg()[0], 1),  # of others: processes that want a core
+        "load": round(busy(), 1),
     }
 
 
-def write(name: str, values: dict, path: Path = RESULTS) -> None:
-    """Put a section in place of the one that was measured before."""
+def busy(seconds: float = 1.0) -> float:
+    """Return how many cores others keep busy now (Linux; elsewhere how many were, on average)."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return os.getloadavg()[0]
+
+    def ticks() -> tuple[int, int]:
+        """Of all cores since the start: all, and idle ones."""
+        numbers = [int(word) for word in stat.read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(numbers), numbers[3] + numbers[4]
+
+    (all_before, idle_before), _, (all_after, idle_after) = ticks(), time.sleep(seconds), ticks()
+    share = 1 - (idle_after - idle_before) / max(1, all_after - all_before)
+    return share * (os.cpu_count() or 1)
+
+
+def write(name: str, values: dict, path: Path = RESULTS, *, some: bool = False) -> None:
+    """Put a section in place of the one measured before; with ``some``, those experiments."""
     found = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    if some:
+        others = found.get(name, {}).get("experiments", {})
+        values = values | {"experiments": others | values["experiments"]}
     path.write_text(json.dumps(found | {name: values}, indent=1) + "\n", "utf-8")
 
 
@@ -57,7 +77,7 @@ def section(results: dict) -> str:
     )
     if on["load"] >= BUSY:
         told += (
-            f" **{on['load']:g} other processes were busy**, which slows most what runs in threads "
+            f" **Others kept {on['load']:g} cores busy**, which slows most what runs in threads "
             "that wait for each other: measure again on an idle machine."
         )
     return "\n".join([BEGIN, "", *lines, "", told, "", END])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -89,10 +90,25 @@ def test_no_ratio_is_told_where_losses_were_not_compared(results, measured):
     )
 
 
+def test_some_experiments_can_be_measured_again_alone(results, tmp_path):
+    path = tmp_path / "results.json"
+    results.write("losses", {"experiments": {"a": 1, "b": 2}}, path)
+    results.write("losses", {"experiments": {"b": 3}}, path, some=True)
+    assert json.loads(path.read_text()) == {"losses": {"experiments": {"a": 1, "b": 3}}}
+
+
+def test_a_core_that_works_is_seen(results):
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            assert results.busy(0.5) > 0.5
+        finally:
+            other.kill()
+
+
 def test_a_busy_machine_is_told(results, measured):
     for load, told in ((0.2, False), (3.0, True)):
         measured["training"]["machine"]["load"] = load
-        assert ("processes were busy" in results.section(measured)) == told
+        assert ("Others kept" in results.section(measured)) == told
 
 
 def test_the_results_tell_the_machine_without_its_name(results):
