@@ -285,13 +285,15 @@ def test_ci_fails_with_any_of_its_steps(ci, step):
 # What README and CONTRIBUTING say
 
 
-def test_the_example_of_the_readme_runs(capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", text("README.md"), re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
+def test_the_examples_of_the_readme_run(capsys):
+    training, computing = re.findall(r"```python\n(.*?)```", text("README.md"), re.DOTALL)
+    exec(compile(training, "README.md", "exec"), {})
     shape, kept, _ = capsys.readouterr().out.splitlines()
     assert shape == "torch.Size([20, 3, 2, 5])"
     dense, _, sparse = (float(part) for part in re.findall(r"\d\.\d+", kept))
     assert dense <= 2 < sparse
+    exec(compile(computing, "README.md", "exec"), {})
+    assert f"# {capsys.readouterr().out}" in computing
 
 
 def shell_lines() -> list[list[str]]:
