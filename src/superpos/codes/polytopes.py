@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import combinations
 
 import torch
@@ -208,7 +208,6 @@ def _gosset() -> Tensor:
     return points / points.norm(dim=0)
 
 
-@cache
 def _forty() -> Tensor:
     """Forty charges in ten dimensions find ten tetrahedra, from any start that was tried."""
     return thomson.minimise(40, 10, thomson.COULOMB, tries=1).best

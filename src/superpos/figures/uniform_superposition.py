@@ -66,7 +66,8 @@ def ladder_table(ladder) -> Table:
         polytope = POINTS[name]
         k, d = polytope.corners, polytope.dimension
         saved = ladder.saved[ladder.names.index(name), (ladder.inverse_p - place).abs().argmin()]
-        rows[f"{number} {name}"] = [f"{k} in {d}", f"{place:.4g}", f"{saved:.3f}"]
+        since = f"{place:.4g}" if number > 1 else f"{place:.4g} or less"  # where one begins to look
+        rows[f"{number} {name}"] = [f"{k} in {d}", since, f"{saved:.3f}"]
     return Table(
         ["corners in dimensions", "best from 1/p =", "saved there, in v"], rows, "polytope"
     )

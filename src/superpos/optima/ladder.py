@@ -16,7 +16,7 @@ over is a number. No model is trained.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +32,13 @@ from superpos.losses.linear import active_moments
 
 _STEP = 1 / 128  # of the lattice on which interference lies: losses are right to about 1e-8
 _BIASES = 40  # of which the best starts the search
-_LEAST_PASSED = 1e-9
+_LEAST_PASSED = 1e-9  # of Q: below, it is no more than rounding
 _ROUNDING = 1e-9  # of cosines
 _UNLIKELY = 1e-15  # as a place of the lattice
-_MOST_STEPS = 60
+_MOST_STEPS = 60  # of Newton's method
+
+Gains = Callable[[Tensor], tuple[Tensor, ...]]
+"""From β to P, Q and their derivatives by it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +68,9 @@ class Rung:
     saved: Tensor
 
 
-def interference(polytope: Polytope, probability: Tensor, step: float = _STEP):
+def interference(
+    polytope: Polytope, probability: Tensor, step: float = _STEP
+) -> tuple[Tensor, Tensor]:
     """Return how what the other corners add to one is distributed, on an even lattice.
 
     The sum of cos · x over the others, each x uniform on [0, 1] with probability p, else 0. Each
@@ -193,7 +198,7 @@ def _own_integrals(c: Tensor, p: Tensor) -> tuple[Tensor, ...]:
     return P, Q, P1, Q1, P2, Q2
 
 
-def _first_bias(gains, places: Tensor, settings: int) -> Tensor:
+def _first_bias(gains: Gains, places: Tensor, settings: int) -> Tensor:
     """The best β = b/‖W_i‖² of some: below them nothing is passed, above them all inputs are."""
     low, high = -places.max().clamp_min(0.5).item(), 1.5 * places.abs().max().clamp_min(0.5).item()
     side = torch.linspace(0, 1, _BIASES // 2, dtype=torch.float64, device=places.device)
@@ -202,12 +207,11 @@ def _first_bias(gains, places: Tensor, settings: int) -> Tensor:
     quality = []
     for beta in tried:
         P, Q, *_ = gains(beta.expand(settings))
-        # where hardly anything is passed, both are no more than rounding
         quality.append(torch.where(Q > _LEAST_PASSED, P.square() / Q, 0.0))
     return tried[torch.stack(quality).argmax(0)]
 
 
-def _climb(gains, beta: Tensor) -> Tensor:
+def _climb(gains: Gains, beta: Tensor) -> Tensor:
     """Climb to where P²/Q is stationary by β: Newton's method, its steps shortened if need be."""
 
     def quality(beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:

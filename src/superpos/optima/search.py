@@ -5,7 +5,7 @@ constant to the loss, and noise to every gradient: without them the others find 
 small part of the time. Who is left out is known. If a feature had a place and a more important
 one had none, to change them over would lower the loss, for a place costs less than v = p/3 − p²/4
 or it would not be taken. So the represented are the k most important ones, and only k is to be
-found. By the same argument the places that cost least belong to the most important.
+found.
 
 That holds for features of one probability, whatever their importance; where probabilities differ,
 places and features do not change over freely, and `best_known` refuses.

@@ -166,6 +166,7 @@ class Trained:
         ([False], [True])
         """
         checks.positive_number("times", times)
+        checks.whole_number("samples", samples, least=2)  # before the long part
         checks.positive_number("most_fall", most_fall)
         checks.positive_number("most_move", most_move)
         before = self._on_one_axis()
