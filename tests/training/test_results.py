@@ -86,6 +86,20 @@ def test_the_fall_is_that_of_the_exact_loss():
     assert rest.fall == pytest.approx((1 - after / before).float().item(), abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "holds"),
+    [
+        ({"most_fall": 10, "most_move": 10}, True),
+        ({"most_fall": 1e-3, "most_move": 10}, False),
+        ({"most_fall": 10, "most_move": 1e-3}, False),
+    ],
+)
+def test_neither_the_loss_nor_the_features_may_move(allowed, holds):
+    features = IndependentFeatures(3, 0.2)
+    short = train(features, 2, seeds=[3], procedure=Procedure.fast(3, 2, steps=30))
+    assert short.rest(10, samples=2000, **allowed).holds.tolist() == [holds]
+
+
 def test_leaving_a_model_as_it_is_moves_nothing(run):
     still = replace(run, procedure=replace(run.procedure, learning_rate=1e-12))
     rest = still.rest(0.1, samples=1000)
