@@ -1,4 +1,4 @@
-"""The command line: ``superpos list | run | build | status | claims | retest | serve | clean``.
+"""The command line: ``superpos list | run | build | status | claims | retest | robustness | …``.
 
 Exit codes: 0 done; 1 something failed; 2 bad input, told in one sentence.
 """
@@ -91,7 +91,22 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time")
     build.add_argument("--force", action="store_true", help="execute fresh chapters too")
 
-    for command in (run, build, retest):
+    robustness = add("robustness", _robustness, "compute specification curves, where missing")
+    robustness.add_argument("claim", metavar="CLAIM", nargs="*", help="default: all with a grid")
+    robustness.add_argument(
+        "--list", action="store_true", help="show the registered grids, their cost and state"
+    )
+    robustness.add_argument(
+        "--dry-run", action="store_true", help="say what would be computed, and how long it takes"
+    )
+    robustness.add_argument(
+        "--check", action="store_true", help="compute three stored cells again, fail if they differ"
+    )
+    robustness.add_argument(
+        "--commit", metavar="HASH", help="what draws the cells of --check; default: HEAD"
+    )
+
+    for command in (run, build, retest, robustness):
         command.add_argument(
             "--scheduler",
             default="processes",
@@ -183,6 +198,37 @@ def _retest(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _robustness(arguments: argparse.Namespace) -> int:
+    from superpos.book.execution import THREAD_ENVIRONMENT, THREADS
+
+    os.environ.update(THREAD_ENVIRONMENT)  # as for the book, so that sums are rounded alike
+    import torch
+
+    from superpos.compute.executors import check_scheduler
+    from superpos.studies import recheck, robustness
+
+    root = _root()
+    check_scheduler(arguments.scheduler)
+    torch.set_num_threads(THREADS)
+    if arguments.check:
+        if arguments.claim or arguments.list or arguments.dry_run:
+            raise InvalidArgument("--check draws its cells itself: it takes no claims, no --list")
+        drawn_by = arguments.commit or recheck.head_hash(root)
+        wrong = recheck.check(root, drawn_by, scheduler=arguments.scheduler)
+        if wrong:
+            return _fail("\n  ".join([f"{len(wrong)} counts are not as stored:", *wrong]))
+        return 0
+    found = robustness.states(root, arguments.claim)
+    if arguments.list:
+        print(robustness.listed(found))
+        return 0
+    for each in found:
+        print(each.told())
+    if not arguments.dry_run:
+        robustness.compute(found, root, scheduler=arguments.scheduler)
+    return 0
+
+
 def _build(arguments: argparse.Namespace) -> int:
     from superpos.book.building import one_at_a_time
     from superpos.compute.executors import check_scheduler
@@ -213,15 +259,31 @@ def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
     for status in found:
         if status.stale:  # a file changed while the chapters ran
             return _fail(f"{status.chapter.name} is stale again: {status.stale}; build anew")
-    new = publish(root, found, notebooks, ledger, quick=quick, say=_say)
+    extra, on_cards = _curves(root)
+    new = publish(
+        root, found, notebooks, ledger, quick=quick, say=_say, extra=extra, on_cards=on_cards
+    )
     where = _short(site_folder(root, quick=quick) / "index.html")
     print(f"{'site built' if new else 'nothing changed'}: {where}")
     return 0
 
 
+def _curves(root: Path) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the page of specification curves with its figures, and what they put on cards."""
+    from superpos.book.ledger import registry
+    from superpos.book.robustness import as_files, on_cards
+    from superpos.claims.specifications import LEAST
+    from superpos.figures.robustness import drawn
+    from superpos.studies import robustness
+
+    curves, pools = robustness.curves_of(root), robustness.pools(root)
+    return as_files(curves, pools, registry(root), drawn, least=LEAST), on_cards(curves)
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from superpos.book import stored
     from superpos.book.building import statuses
+    from superpos.studies import robustness
 
     root = _root()
     found = statuses(root)
@@ -232,6 +294,8 @@ def _status(arguments: argparse.Namespace) -> int:
         limit = f" of {budget:g} s" if budget else ""
         state = f"stale: {status.stale}" if status.stale else "fresh"
         print(f"{status.chapter.name:{width}}  {took}{limit}  {state}")
+    for each in robustness.states(root):
+        print(f"robustness: {each.told()}")
     print(stored.find(root).told())
     return 0
 
@@ -257,12 +321,13 @@ def _ledger(root: Path, *, quick: bool = False):
     """Return the ledger, every chapter's status, and the fresh executed notebooks."""
     from superpos.book.building import read_executed, statuses
     from superpos.book.ledger import collect, registry
+    from superpos.studies.robustness import curves_of
 
     found = statuses(root, quick=quick)
     notebooks = {
         status.chapter.name: read_executed(status.executed) for status in found if not status.stale
     }
-    return collect(registry(root), notebooks), found, notebooks
+    return collect(registry(root), notebooks, curves_of(root)), found, notebooks
 
 
 def _serve(arguments: argparse.Namespace) -> int:

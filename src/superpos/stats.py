@@ -35,6 +35,30 @@ def rate_interval(outcomes: Tensor) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def chance_of_difference(first: tuple[int, int], second: tuple[int, int]) -> float:
+    """Return how probable two counts at least as unlike are, as samples of one rate.
+
+    Fisher's exact test: of all tables with these totals, those that are no more probable.
+
+    Parameters
+    ----------
+    first, second
+        How many of how many.
+
+    Examples
+    --------
+    >>> round(chance_of_difference((3, 3), (0, 3)), 3), chance_of_difference((3, 3), (5, 5))
+    (0.1, 1.0)
+    """
+    import numpy as np
+    from scipy import stats
+
+    (shown, of), (others, among) = first, second
+    count = np.arange(of + 1)
+    chance = stats.hypergeom.pmf(count, of + among, shown + others, of)
+    return float(chance[chance <= chance[shown] * (1 + 1e-9)].sum().clip(max=1))
+
+
 def mean_interval(values: Tensor) -> tuple[float, float, float]:
     """Return a mean and its 95 % interval (Student's t) over the entries of ``values``.
 

@@ -39,18 +39,19 @@ def two_pairs(W: Tensor) -> SimpleNamespace:
 
 def test_right_angles_and_antipodes_exclude_each_other():
     assert judged("corr-orthogonal", two_pairs(CROSS)).shown.all()
-    assert not judged("corr-anti-antipodal", two_pairs(CROSS)).shown.any()
-    assert judged("corr-anti-antipodal", two_pairs(LINES)).shown.all()
+    assert not judged("corr-anti-antipodal", two_pairs(CROSS), 0.1).shown.any()
+    assert judged("corr-anti-antipodal", two_pairs(LINES), 0.1).shown.all()
     assert not judged("corr-orthogonal", two_pairs(LINES)).shown.any()
 
 
 @pytest.mark.parametrize(
-    ("claim_id", "W"), [("corr-orthogonal", CROSS), ("corr-anti-antipodal", LINES)]
+    ("claim_id", "W", "settings"),
+    [("corr-orthogonal", CROSS, []), ("corr-anti-antipodal", LINES, [0.1])],
 )
-def test_a_feature_that_is_not_represented_fails(claim_id, W):
+def test_a_feature_that_is_not_represented_fails(claim_id, W, settings):
     short = W.clone()
     short[:, 3] *= 0.7  # ‖W_i‖² = 0.49
-    assert not judged(claim_id, two_pairs(short)).shown.any()
+    assert not judged(claim_id, two_pairs(short), *settings).shown.any()
 
 
 @pytest.mark.parametrize(("degrees", "holds"), [(84.3, True), (84.2, False), (95.7, True)])
@@ -68,7 +69,7 @@ def test_the_curve_over_p_is_told_for_every_density():
 
 
 def test_a_square_with_the_wrong_partners_is_an_optimum_that_costs_p_squared_over_six():
-    measured = judged("corr-anti-antipodal", two_pairs(CROSS)).measured
+    measured = judged("corr-anti-antipodal", two_pairs(CROSS), 0.1).measured
     assert measured["Other pairings that are optima"] == f"{SEEDS} of {SEEDS} tried"
     loss = float(measured["Loss of other pairings, exact"].split()[0])
     assert loss == pytest.approx(0.1**2 / 6, rel=0.01)
@@ -111,7 +112,7 @@ BASES = torch.cat([torch.eye(10), -torch.eye(10)], dim=1)
 
 
 def test_a_basis_and_its_negative_are_two_local_bases():
-    found = judged("corr-local-basis", runs(BASES, BASES))
+    found = judged("corr-local-basis", runs(BASES, BASES), 0.1)
     assert found.shown.all()
     assert found.weaker.all()
 
@@ -119,7 +120,7 @@ def test_a_basis_and_its_negative_are_two_local_bases():
 def test_one_small_angle_within_a_set_breaks_the_claim_and_not_its_weaker_reading():
     W = BASES.clone()
     W[:, 0] = W[:, 0] + 0.5 * W[:, 1]  # a cosine of 0.45
-    found = judged("corr-local-basis", runs(W, BASES))
+    found = judged("corr-local-basis", runs(W, BASES), 0.1)
     assert not found.shown.any()
     assert found.weaker.all()
 
@@ -134,7 +135,7 @@ def test_bases_that_do_not_face_each_other_or_miss_a_feature_are_none():
     missing = BASES.clone()
     missing[:, 3] *= 0.5
     for W in (torch.cat([torch.eye(10), waves()], dim=1), missing):
-        found = judged("corr-local-basis", runs(W, BASES))
+        found = judged("corr-local-basis", runs(W, BASES), 0.1)
         assert not found.shown.any()
         assert not found.weaker.any()
 

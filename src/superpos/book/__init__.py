@@ -12,6 +12,7 @@
 `pages`            an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
 `scoreboard`       the ledger as a page
+`robustness`       the specification curves as a page, and on the cards of claims
 `site`             staging, Sphinx, publishing
 =================  ===============================================================
 """

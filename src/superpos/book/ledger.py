@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
+from superpos.book.robustness import in_ledger
+from superpos.claims.curves import Curve
 from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, load_registry
 
 if TYPE_CHECKING:
@@ -30,7 +33,9 @@ def recorded(notebook: NotebookNode) -> Iterable[dict[str, Any]]:
 
 
 def collect(
-    claims: Mapping[str, Claim], notebooks: Mapping[str, NotebookNode]
+    claims: Mapping[str, Claim],
+    notebooks: Mapping[str, NotebookNode],
+    curves: Mapping[str, Curve] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return the ledger: every claim of the registry with its verdict.
 
@@ -40,6 +45,8 @@ def collect(
         The registry.
     notebooks
         The fresh executed notebooks, by chapter.
+    curves
+        The specification curves, by claim; those that are stale do not count.
 
     Raises
     ------
@@ -71,6 +78,7 @@ def collect(
             found[name] = verdict
     return [
         _row(claim, found.get(name, {}), claim.chapter in notebooks)
+        | {"curve": in_ledger(curves.get(name))}
         for name, claim in claims.items()
     ]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book.failures import NotPublishable
+from superpos.claims.registry import CURVE
 from superpos.claims.registry import MIME_TYPE as VERDICT_MIME
 
 if TYPE_CHECKING:
@@ -15,12 +18,23 @@ IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
-def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
+def as_page(
+    notebook: NotebookNode, *, chapter: str, on_cards: Mapping[str, str] = MappingProxyType({})
+) -> NotebookNode:
     """Return a copy of an executed notebook as myst-nb is to read it.
 
     A figure's name, caption and alternative text move from its output to the
     metadata of a cell of its own, which is where myst-nb looks. An explorer
     leaves its still image. The verdicts leave their HTML.
+
+    Parameters
+    ----------
+    notebook
+        As executed.
+    chapter
+        Its name, for messages.
+    on_cards
+        Rows of HTML for the cards of claims, by id, which say what is known beside the notebook.
 
     Raises
     ------
@@ -43,18 +57,19 @@ def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
             cell = deepcopy(cell)
             cell.metadata["tags"] = [*tags, *hiding]
         number += not injected
-        page.cells += _split(cell, where=f"chapter {chapter}, code cell {number}")
+        where = f"chapter {chapter}, code cell {number}"
+        page.cells += _split(cell, where=where, on_cards=on_cards)
     return page
 
 
-def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
+def _split(cell: NotebookNode, *, where: str, on_cards: Mapping[str, str]) -> list[NotebookNode]:
     """Return the cell as several, each with one figure or with outputs that are none.
 
     myst-nb wraps every output of a cell into the one figure that the cell's
     metadata describes.
     """
     groups: list[tuple[dict[str, Any], list[NotebookNode]]] = []
-    for output in _published(cell.outputs, where=where):
+    for output in _published(cell.outputs, where=where, on_cards=on_cards):
         figure = _figure_metadata(output, where=where)
         if figure or not groups or groups[-1][0]:
             groups.append((figure, []))
@@ -74,7 +89,9 @@ def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
     return pieces
 
 
-def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]:
+def _published(
+    outputs: list[NotebookNode], *, where: str, on_cards: Mapping[str, str]
+) -> list[NotebookNode]:
     """Return the outputs that a page shows, without what only a running notebook needs."""
     kept = []
     for output in map(deepcopy, outputs):
@@ -87,7 +104,9 @@ def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]
             output.data = {mime: data[mime] for mime in (*moving, *images)}
         elif WIDGET_MIME in data:
             raise NotPublishable(f"{where}: a widget without a still image would be blank")
-        data.pop(VERDICT_MIME, None)
+        if verdict := data.pop(VERDICT_MIME, None):
+            row = on_cards.get(verdict["id"], "")
+            data["text/html"] = data.get("text/html", "").replace(CURVE, row)
         kept.append(output)
     return kept
 

@@ -19,8 +19,16 @@ def device(parameters: Mapping[str, Any]) -> str:
     return f"{name} ({platform.machine()})"
 
 
-def commit(root: Path) -> str:
-    """Return the checkout's commit, with a note if files differ from it."""
+def commit(root: Path, *paths: str) -> str:
+    """Return the checkout's commit, with a note if files differ from it.
+
+    Parameters
+    ----------
+    root
+        The checkout.
+    *paths
+        The files and folders in it that are looked at; by default all.
+    """
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -29,7 +37,7 @@ def commit(root: Path) -> str:
 
     try:
         head = git("rev-parse", "--short=12", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=normal")
+        changed = git("status", "--porcelain", "--untracked-files=normal", "--", *paths)
     except (OSError, subprocess.CalledProcessError):
         return "not in a git checkout"
     return f"{head} with uncommitted changes" if changed else head

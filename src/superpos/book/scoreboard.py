@@ -117,6 +117,10 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
     if row["verdict"] != "untested":
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
+    if curve := row["curve"]:
+        told = f"holds in {curve['holds']} of {curve['of']} specifications"
+        lines += [f'- Robustness: <a href="robustness.html#curve-{row["id"]}">{told}</a>']
+    if row["verdict"] != "untested" or row["curve"]:
         lines += [""]
     lines += [":::{dropdown} What counts"]
     lines += [one_line(row["counts"]), "", f"Setting: {one_line(row['setting'])}", ""]

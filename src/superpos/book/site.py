@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book import provenance, scoreboard
@@ -19,6 +20,7 @@ from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
+from superpos.claims.specifications import FILE as GRIDS
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -53,6 +55,8 @@ def publish(
     *,
     quick: bool = False,
     say: Callable[[str], None] = print,
+    extra: Mapping[str, bytes] = MappingProxyType({}),
+    on_cards: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Build the site and put it in place; return whether anything was to be done.
 
@@ -68,6 +72,12 @@ def publish(
         The claims with their verdicts.
     quick
         Whether this is the site of a quick run, which is kept apart.
+    say
+        Told what is done.
+    extra
+        Further files that Sphinx is to read, by path.
+    on_cards
+        As for `superpos.book.pages.as_page`.
 
     Raises
     ------
@@ -76,7 +86,8 @@ def publish(
     """
     site = site_folder(root, quick=quick)
     install = install_from(root)
-    staged = _staged_files(root, statuses, notebooks, ledger, quick=quick)
+    staged = _staged_files(root, statuses, notebooks, ledger, quick=quick, on_cards=on_cards)
+    staged |= extra
     beside = {
         "claims.json": _json(ledger),
         **{
@@ -88,6 +99,8 @@ def publish(
             for status in statuses
         },
     }
+    if (grids := root / "book" / GRIDS).exists():
+        beside[f"_sources/book/{GRIDS}"] = grids.read_bytes()
     stamp = site.parent / "published"
     digest = _digest({**staged, **beside})
     if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == digest:
@@ -115,6 +128,7 @@ def _staged_files(
     ledger: Sequence[Mapping[str, Any]],
     *,
     quick: bool,
+    on_cards: Mapping[str, str],
 ) -> dict[str, bytes]:
     """Return what Sphinx is to read, by path: prose, pages made from notebooks, scoreboard."""
     import nbformat
@@ -135,7 +149,7 @@ def _staged_files(
             files[f"book/{path}"] = content
     for status in statuses:
         name = status.chapter.name
-        page = as_page(notebooks[name], chapter=name)
+        page = as_page(notebooks[name], chapter=name, on_cards=on_cards)
         up = "../../_sources"  # from the page to the files that `publish` puts beside it
         page.cells[-1].source = provenance.as_markdown(
             notebooks[name].metadata["superpos"],

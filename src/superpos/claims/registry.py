@@ -19,6 +19,7 @@ from superpos.project import registry_file
 
 VERDICTS = ("reproduced", "qualified", "contradicted", "new", "untested")
 MIME_TYPE = "application/vnd.superpos.verdict+json"  # of a verdict in a notebook's outputs
+CURVE = "<!-- curve -->"  # in a card's HTML: where the page tells of the claim's curve
 
 # A threshold in the words of the registry: {name}, or {name:FORM} with a form of `in_words`. What
 # follows a _ or a ^ is a formula's.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
+from superpos.claims.registry import CURVE, MIME_TYPE, Claim, deviation_text, load_registry
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
@@ -257,5 +257,5 @@ def _card(claim: Claim, verdict: Verdict) -> str:
     return (
         f'<div class="superpos-card superpos-card-{verdict.verdict}" id="claim-{claim.id}">'
         f'<p><span class="superpos-verdict superpos-verdict-{verdict.verdict}">'
-        f"{html.escape(label)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
+        f"{html.escape(label)}</span> <code>{claim.id}</code></p><dl>{items}{CURVE}</dl></div>"
     )

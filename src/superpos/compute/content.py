@@ -85,7 +85,7 @@ _short = Repr()
 _short.maxother = _short.maxstring = 80
 
 
-def described(value: Any) -> str:
+def described(value: Any, *, releases: bool = True) -> str:
     """Return a text that differs when the value does.
 
     Collections, arrays and objects are told by their content, functions and classes by what they
@@ -95,6 +95,8 @@ def described(value: Any) -> str:
     ----------
     value
         Anything that holds no more than can be sent to another process.
+    releases
+        Whether the versions of what is installed are told, too.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def described(value: Any) -> str:
     >>> described(lambda x: x + 1) == described(lambda x: x + 2)
     False
     """
-    return _Description().whole(value)
+    return _Description(with_releases=releases).whole(value)
 
 
 class _Description:
@@ -118,20 +120,27 @@ class _Description:
     one after the other: they may use each other, in whatever depth.
     """
 
-    def __init__(self, sets: tuple[int, ...] = (), trail: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        sets: tuple[int, ...] = (),
+        trail: tuple[str, ...] = (),
+        *,
+        with_releases: bool = True,
+    ) -> None:
         self.sets = sets  # those inside of which this is made
         self.open: list[int] = []  # collections that are being told
         self.numbers: dict[int, int] = {}
         self.met: list[tuple[Any, tuple[str, ...]]] = []  # and kept, so that ids stay theirs
         self.trail = trail  # of names, to the value that is being told
         self.releases: set[str] = set()
+        self.with_releases = with_releases
 
     def whole(self, value: Any) -> str:
         told = [self.of(value)]
         for number, (met, trail) in enumerate(self.met):  # which grows meanwhile
             self.trail = trail
             told.append(f"{number}={self.inside(met)}")
-        told += sorted(self.releases)
+        told += sorted(self.releases) if self.with_releases else []
         return "\n".join(told)
 
     # What a value is
@@ -173,7 +182,8 @@ class _Description:
         if id(value) in (*self.open, *self.sets):
             return "<itself>"
         if _is(value, set | frozenset):  # told apart before any is numbered: in no order
-            inside = (_Description((*self.sets, id(value)), self.trail) for _ in value)
+            sets, also = (*self.sets, id(value)), self.with_releases
+            inside = (_Description(sets, self.trail, with_releases=also) for _ in value)
             told = [each.whole(item) for each, item in zip(inside, value, strict=True)]
             return type(value).__name__ + "{" + ",".join(sorted(told)) + "}"
         self.open.append(id(value))

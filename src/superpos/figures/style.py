@@ -199,11 +199,16 @@ class Table:
     corner: str = ""
     numbers: Mapping[str, str] = field(default_factory=dict)
 
-    def show(self, *, name: str) -> None:
-        """Show it, as Markdown."""
+    @property
+    def markdown(self) -> str:
+        """The table as Markdown."""
         lines = [[self.corner, *self.columns], ["---"] * (len(self.columns) + 1)]
         lines += [[row, *cells] for row, cells in self.rows.items()]
-        text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def show(self, *, name: str) -> None:
+        """Show it, as Markdown."""
+        text = self.markdown
         told = {"name": name, "numbers": dict(self.numbers)}
         display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"superpos": told})
 

@@ -7,7 +7,7 @@ Superpositions" (a talk), on direct sums.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,7 +87,7 @@ PAIRS = Case(CorrelatedSets, 2, 2, 2)
 ANTIPAIRS = Case(AnticorrelatedSets, 2, 2, 2)
 THREE_PAIRS = Case(CorrelatedSets, 3, 2, 2, (SPARSER,))
 SIX_ALONE = Case(CorrelatedSets, 6, 1, 2, (SPARSER,))  # sets of one feature: independent ones
-TWO_SETS = Case(CorrelatedSets, 2, 10, 10, (SPARSE, SPARSER))
+TWO_SETS = Case(CorrelatedSets, 2, 10, 10)
 SUMS = {
     "correlated pairs": Case(CorrelatedSets, 6, 2, 6, (SPARSE, DENSE)),
     "independent features": Case(CorrelatedSets, 12, 1, 6, (SPARSE, DENSE)),
@@ -148,12 +148,12 @@ def best_run(run: SimpleNamespace, place: int = 0) -> tuple[Tensor, Tensor]:
 
 
 @study.experiment
-def two_pairs(steps, seeds, seeds_curve, procedure, device):
+def two_pairs(steps, density, seeds, seeds_curve, procedure, device):
     """Two pairs in a plane, correlated or not: many runs at one p, and a curve over p."""
     everywhere = tuple(DENSITIES)
     cases = {
-        "correlated": PAIRS,
-        "anticorrelated": ANTIPAIRS,
+        "correlated": replace(PAIRS, p=(density,)),
+        "anticorrelated": replace(ANTIPAIRS, p=(density,)),
         "curve": Case(CorrelatedSets, 2, 2, 2, everywhere),
         "anticurve": Case(AnticorrelatedSets, 2, 2, 2, everywhere),
     }
@@ -211,7 +211,7 @@ def orthogonal(two_pairs, *, kept, cosine):
 
 
 @study.test("corr-anti-antipodal")
-def antipodal(two_pairs, *, kept, cosine):
+def antipodal(two_pairs, density, *, kept, cosine):
     """Anticorrelated partners are antipodal; other pairings are followed to their optima."""
 
     def opposite(W):
@@ -223,11 +223,11 @@ def antipodal(two_pairs, *, kept, cosine):
     best = "are" if shown[run.loss[:, 0].argmin()] else "are not"
     measured = {"The best run": f"partners {best} antipodal"}
     if not shown.all():
-        ends = optima.minimise(W[~shown][:WRONG], b[~shown][:WRONG], ANTIPAIRS.features(SPARSE))
+        ends = optima.minimise(W[~shown][:WRONG], b[~shown][:WRONG], ANTIPAIRS.features(density))
         still = ends.converged & ~opposite(ends.W)
         measured |= {
             "Loss of other pairings, exact": f"{ends.loss.mean():.5f} "
-            f"(p²/6 is {SPARSE**2 / 6:.5f})",
+            f"(p²/6 is {density**2 / 6:.5f})",
             "Other pairings that are optima": f"{still.sum()} of {len(still)} tried",
         }
     return Outcome(shown, measured=measured)
@@ -308,9 +308,10 @@ def hexagon_losses():
 
 
 @study.experiment
-def two_sets(steps_sets, seeds_sets, procedure, device):
-    """Two sets of ten correlated features in ten dimensions."""
-    return trained(TWO_SETS, steps=steps_sets, seeds=seeds_sets, procedure=procedure, device=device)
+def two_sets(steps_sets, density, seeds_sets, procedure, device):
+    """Two sets of ten correlated features in ten dimensions, at that density and a sparser one."""
+    case = replace(TWO_SETS, p=(density, SPARSER))
+    return trained(case, steps=steps_sets, seeds=seeds_sets, procedure=procedure, device=device)
 
 
 def parts_of_basis(W: Tensor, *, mean: float, largest: float, facing: float) -> dict[str, Tensor]:
@@ -326,8 +327,9 @@ def parts_of_basis(W: Tensor, *, mean: float, largest: float, facing: float) -> 
 
 
 @study.test("corr-local-basis")
-def local_basis(two_sets, *, mean, largest, facing):
+def local_basis(two_sets, density, *, mean, largest, facing):
     """Two sets of ten are two almost orthogonal bases that face each other."""
+    densities = density, SPARSER
     parts = parts_of_basis(two_sets.W, mean=mean, largest=largest, facing=facing)
     kept, even, bounded, face = parts.values()
     whole = kept & even & bounded & face
@@ -335,12 +337,12 @@ def local_basis(two_sets, *, mean, largest, facing):
     along = two_sets.W.mean(-1).norm(dim=-1)
     rates = {
         f"p = {p}: {name}": rate(holds[:, k])
-        for k, p in enumerate(TWO_SETS.p)
+        for k, p in enumerate(densities)
         for name, holds in {**parts, "all of these": whole}.items()
     }
     lengths = {
         f"p = {p}: mean length along the sum of all features": told(along[:, k])
-        for k, p in enumerate(TWO_SETS.p)
+        for k, p in enumerate(densities)
     }
     return Outcome(whole[:, 0], (kept & even & face)[:, 0], rates | lengths)
 

@@ -121,7 +121,7 @@ def retest(
         If the claim is unknown or has no study, or if a setting is none that it depends on.
     """
     claim, chapter, study = _found(root, claim_id)
-    way = _way(study, claim_id, procedure)
+    way = way_of(study, claim_id, procedure)
     parameters = {
         parameter.name: parameter
         for parameter in chapter.parameters
@@ -180,7 +180,14 @@ def _found(root: Path, claim_id: str) -> tuple[Claim, Chapter, Study]:
     return claim, load_chapter(root, claim.chapter), load_study(claim.chapter)
 
 
-def _way(study: Study, claim_id: str, name: str) -> Way | None:
+def way_of(study: Study, claim_id: str, name: str) -> Way | None:
+    """Return one of the ways to train a claim's models; None where nothing is trained.
+
+    Raises
+    ------
+    InvalidArgument
+        If the claim has no way of that name.
+    """
     ways = study.ways(claim_id)
     if name in ways:
         return ways[name]

@@ -181,6 +181,17 @@ class Study:
         """Return the parameters of the chapter that a claim depends on."""
         return [_parameter(name) for name in self.needs(claim_id) if name not in _GIVEN]
 
+    def functions(self, claim_id: str) -> dict[str, Callable]:
+        """Return a claim's test and every experiment that it uses, by name."""
+        found = {}
+        waiting = [self.test_of(claim_id)]
+        while waiting:
+            function = waiting.pop()
+            found[function.__name__] = function
+            asked = (name for name in _asked(function) if name in self.experiments)
+            waiting += [self.experiments[name] for name in asked if name not in found]
+        return dict(sorted(found.items()))
+
     def _needs(self, function: Callable) -> Iterator[str]:
         for name in _asked(function):
             if name in self.experiments:
@@ -228,7 +239,7 @@ class Run:
         self.study, self.settings = study, settings
         self._procedure, self._first_seed = procedure, first_seed
         self._found: dict[str, Any] = {}
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[tuple, Outcome] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self.study.experiments:
@@ -275,24 +286,32 @@ class Run:
                     "is neither an experiment nor a parameter of the chapter"
                 )
 
-    def outcome(self, claim_id: str) -> Outcome:
+    def outcome(self, claim_id: str, **changed: float) -> Outcome:
         """Measure a claim: run what its test needs, and put it to that test.
+
+        Parameters
+        ----------
+        claim_id
+            As in the registry.
+        **changed
+            Thresholds of the claim that are to be otherwise, for its specification curve.
 
         Raises
         ------
         InvalidArgument
             If the test has a weaker reading and the registry none, or the other way round.
         """
-        if claim_id not in self._outcomes:
+        key = claim_id, *sorted(changed.items())
+        if key not in self._outcomes:
             claim = load_registry()[claim_id]
-            found = self.call(self.study.test_of(claim_id), **claim.thresholds)
+            found = self.call(self.study.test_of(claim_id), **{**claim.thresholds, **changed})
             if (found.weaker is None) is not (claim.qualified is None):
                 raise InvalidArgument(
                     f"the test of {claim_id} has {'no' if found.weaker is None else 'a'} weaker "
                     "reading, unlike the registry"
                 )
-            self._outcomes[claim_id] = found
-        return self._outcomes[claim_id]
+            self._outcomes[key] = found
+        return self._outcomes[key]
 
     def record(self, *claim_ids: str) -> None:
         """Measure claims and show their verdicts, which also puts them into the notebook."""
