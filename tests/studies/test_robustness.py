@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import superpos.studies
+from superpos.claims.registry import load_registry
 from superpos.claims.specifications import LEAST
 from superpos.cli import main
 from superpos.errors import InvalidArgument
@@ -450,6 +451,16 @@ def test_the_command_computes_on_processes_and_status_says_what_is_stale(coins, 
 
 
 # The book's own
+
+
+def test_the_grids_of_the_book_have_enough_specifications_of_every_claim():
+    found = robustness.pools(ROOT)
+    assert len(found) >= 6
+    registry = load_registry(ROOT / "book" / "claims.yml")
+    for pool in found.values():
+        for claim in pool.claims:
+            assert pool.count(claim) >= LEAST
+            assert registry[claim].chapter == pool.chapter
 
 
 def test_the_stored_curves_of_the_book_can_be_read():
