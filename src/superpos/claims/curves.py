@@ -17,7 +17,7 @@ from typing import Any
 from superpos.errors import InvalidArgument
 
 FOLDER = "robustness"  # in the book's folder
-_LINE = 100  # characters, up to which a part of a file stands on one line
+_LINE = 160  # characters, up to which a part of a file stands on one line
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,8 @@ class Curve:
     def favourable(self) -> str:
         """The specification with the highest rate, and how many others reach that, as text."""
         best = max(self.specifications, key=lambda each: each.rate)
+        if not best.rate:
+            return "none: no trial of any specification shows it"
         others = sum(each.rate == best.rate for each in self.specifications) - 1
         return best.in_words + (f" (and {others} more)" if others else "")
 
@@ -219,12 +221,12 @@ def laid_out(value: Any, indent: int = 0, taken: int = 0) -> str:
     --------
     >>> laid_out({"b": [1, 2], "a": None})
     '{"a": null, "b": [1, 2]}'
-    >>> print(laid_out({"b": ["x" * 60, "y" * 60], "a": [1, 2]}).replace("x" * 60, "x"))
+    >>> print(laid_out({"b": ["x" * 90, "y" * 90], "a": [1, 2]}).replace("x" * 90, "x"))
     {
      "a": [1, 2],
      "b": [
       "x",
-      "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+      "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
      ]
     }
     """

@@ -85,7 +85,7 @@ _short = Repr()
 _short.maxother = _short.maxstring = 80
 
 
-def described(value: Any, *, releases: bool = True) -> str:
+def described(value: Any, *, anywhere: bool = False) -> str:
     """Return a text that differs when the value does.
 
     Collections, arrays and objects are told by their content, functions and classes by what they
@@ -95,8 +95,10 @@ def described(value: Any, *, releases: bool = True) -> str:
     ----------
     value
         Anything that holds no more than can be sent to another process.
-    releases
-        Whether the versions of what is installed are told, too.
+    anywhere
+        Whether the text is to be the same in another checkout, with other versions of what is
+        installed, whatever has been loaded: then neither those are told nor where a module's own
+        file lies.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def described(value: Any, *, releases: bool = True) -> str:
     >>> described(lambda x: x + 1) == described(lambda x: x + 2)
     False
     """
-    return _Description(with_releases=releases).whole(value)
+    return _Description(anywhere=anywhere).whole(value)
 
 
 class _Description:
@@ -125,7 +127,7 @@ class _Description:
         sets: tuple[int, ...] = (),
         trail: tuple[str, ...] = (),
         *,
-        with_releases: bool = True,
+        anywhere: bool = False,
     ) -> None:
         self.sets = sets  # those inside of which this is made
         self.open: list[int] = []  # collections that are being told
@@ -133,14 +135,14 @@ class _Description:
         self.met: list[tuple[Any, tuple[str, ...]]] = []  # and kept, so that ids stay theirs
         self.trail = trail  # of names, to the value that is being told
         self.releases: set[str] = set()
-        self.with_releases = with_releases
+        self.anywhere = anywhere
 
     def whole(self, value: Any) -> str:
         told = [self.of(value)]
         for number, (met, trail) in enumerate(self.met):  # which grows meanwhile
             self.trail = trail
             told.append(f"{number}={self.inside(met)}")
-        told += sorted(self.releases) if self.with_releases else []
+        told += [] if self.anywhere else sorted(self.releases)
         return "\n".join(told)
 
     # What a value is
@@ -182,8 +184,8 @@ class _Description:
         if id(value) in (*self.open, *self.sets):
             return "<itself>"
         if _is(value, set | frozenset):  # told apart before any is numbered: in no order
-            sets, also = (*self.sets, id(value)), self.with_releases
-            inside = (_Description(sets, self.trail, with_releases=also) for _ in value)
+            sets, anywhere = (*self.sets, id(value)), self.anywhere
+            inside = (_Description(sets, self.trail, anywhere=anywhere) for _ in value)
             told = [each.whole(item) for each, item in zip(inside, value, strict=True)]
             return type(value).__name__ + "{" + ",".join(sorted(told)) + "}"
         self.open.append(id(value))
@@ -316,8 +318,9 @@ class _Description:
             name = importlib.util.resolve_name("." * found.level + found.module, package)
         except ImportError:  # the function will say so
             return
-        if name not in sys.modules and (home := self.installed(name)):
-            told[f"{name} imported"] = home  # and need not be loaded, which may take seconds
+        is_left = self.anywhere or name not in sys.modules  # it need not be loaded: that takes long
+        if is_left and (home := self.installed(name)):
+            told[f"{name} imported"] = home
             return
         module = _loaded(name)
         if found.from_top and module is not _MISSING:
@@ -332,7 +335,9 @@ class _Description:
         while attributes and _is_module(value) and not self.name_of(value):
             name = f"{name}.{attributes[0]}"
             value, attributes = _attribute(value, attributes[0]), attributes[1:]
-        if _is_module(value) and (home := self.name_of(value)):
+        if self.anywhere and name == "__file__":
+            told[name] = "where it lies"
+        elif _is_module(value) and (home := self.name_of(value)):
             for attribute in attributes:
                 name, home = f"{name}.{attribute}", f"{home}.{attribute}"
                 value = getattr(value, attribute, None)

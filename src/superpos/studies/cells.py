@@ -63,9 +63,12 @@ class Job:
             "options": dict(self.options),
             "procedure": procedure,
             "settings": dict(self.settings),
-            "thresholds": {claim: list(map(dict, each)) for claim, each in self.detectors.items()},
         }
         return json.loads(json.dumps(head))
+
+    def options_of(self) -> dict[str, list[dict[str, str]]]:
+        """Return by claim the options that its combinations of thresholds are, in words."""
+        return {claim: [labels(each) for each in found] for claim, found in self.detectors.items()}
 
 
 def jobs(root: Path, pool: Pool) -> list[Job]:

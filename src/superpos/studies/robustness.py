@@ -121,7 +121,7 @@ def key(study: Study, claim: Claim, pool: Pool) -> str:
     names = {cell.changes.way or OURS for cell in pool.cells()}
     ways = {name: way_of(study, claim.id, name) for name in names if study.ways(claim.id)}
     procedures = [way.procedure for _, way in sorted(ways.items()) if way is not None]
-    text = described((*study.functions(claim.id).values(), *procedures), releases=False)
+    text = described((*study.functions(claim.id).values(), *procedures), anywhere=True)
     named = {
         other.id: dict(other.thresholds)
         for other in load_registry().values()
@@ -141,12 +141,20 @@ def state(root: Path, pool: Pool) -> State:
         for claim in pool.claims:
             if found["keys"].get(claim) != keys[claim]:
                 stale[claim] = _why_stale(found["made"])
-    by_head = {json.dumps(cell["head"], sort_keys=True): cell for cell in found["cells"]}
-    stored = [by_head.pop(json.dumps(job.head(), sort_keys=True), None) for job in wanted]
+    by_head = {_text(cell["head"], _options(cell)): cell for cell in found["cells"]}
+    stored = [by_head.pop(_text(job.head(), job.options_of()), None) for job in wanted]
     if by_head:  # what was registered differently does not count
         for claim in pool.claims:
             stale[claim] = stale[claim] or "its settings have changed"
     return State(pool, wanted, stored, keys, stale, found["made"])
+
+
+def _text(*values: Any) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def _options(cell: Mapping[str, Any]) -> dict[str, list[Mapping[str, str]]]:
+    return {claim: [each["options"] for each in found] for claim, found in cell["claims"].items()}
 
 
 def _why_stale(made: Sequence[Mapping[str, str]]) -> str:
@@ -217,15 +225,16 @@ def compute(
     """
     progress = [_Progress(each, root) for each in found]
     waiting = [(each, job) for each in progress for job in each.state.missing]
-    left = sum(each.state.seconds for each in progress)
+    left, planned, took = sum(each.state.seconds for each in progress), 0.0, 0.0
     together = at_once(scheduler)
 
     def finish(each: _Progress, job: Job, found: Mapping[str, Any]) -> None:
-        nonlocal left
-        left -= each.state.seconds / len(each.state.missing)
+        nonlocal left, planned, took
+        one = each.state.seconds / len(each.state.missing)
+        left, planned, took = left - one, planned + one, took + found["seconds"]
         each.keep(job, found)
         options = ", ".join(f"{factor} {option}" for factor, option in job.options.items())
-        rest = duration(max(left, 0.0) / together)
+        rest = duration(max(left, 0.0) * took / planned / together)
         say(
             f"{job.pool}: cell {job.number + 1} of {len(each.state.jobs)} ({options}) took "
             f"{found['seconds']:.0f} s; about {rest} left"
