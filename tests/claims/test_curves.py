@@ -35,8 +35,8 @@ def test_it_is_sorted_by_rate_and_names_the_most_favourable():
     rates = [each.rate for each in curve.sorted]
     assert rates == sorted(rates)
     assert sorted(rates) == sorted(each.rate for each in curve.specifications)
-    assert curve.favourable == "density 1, batch 256: 5 of 10"
-    assert crossed(lambda a, b: 3).favourable == "density 1, batch 64: 3 of 10 (and 5 more)"
+    assert curve.favourable == "density 1; batch 256: 5 of 10"
+    assert crossed(lambda a, b: 3).favourable == "density 1; batch 64: 3 of 10 (and 5 more)"
 
 
 def test_what_moves_the_mean_rate_most_comes_first():
@@ -121,6 +121,6 @@ def test_a_curve_has_the_options_of_its_cells_and_then_its_thresholds():
 def test_counts_that_contradict_themselves_are_refused(changes):
     other = json.loads(json.dumps(STORED))
     other["cells"][0]["claims"]["rises"][0].update(changes)
-    with pytest.raises(InvalidArgument, match=r"lines\.json: rises, slope flat, least 0\.5"):
+    with pytest.raises(InvalidArgument, match=r"lines\.json: rises, slope flat; least 0\.5"):
         curve_of(other)
     assert curve_of(other, stale="its share has changed").stale  # which does not count anyway

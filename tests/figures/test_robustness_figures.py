@@ -56,7 +56,7 @@ def test_the_alternative_text_has_the_result_in_numbers():
     assert "a-claim holds in 12 of 24 specifications" in picture.alt
     assert "from 0% to 85%" in picture.alt
     assert re.search(r"mean rate most: p, \d+% \(0.01\) to 80% \(0.1\)", picture.alt)
-    assert "Most favourable: p 0.1, rate 3, batch 8: 17 of 20 (and 3 more)" in picture.alt
+    assert "Most favourable: p 0.1; rate 3; batch 8: 17 of 20 (and 3 more)" in picture.alt
     assert "95 % intervals" in picture.caption
 
 

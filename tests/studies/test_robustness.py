@@ -175,7 +175,7 @@ def compute(root: Path) -> list[str]:
 def test_every_combination_is_measured_once_for_all_claims_and_thresholds(coins):
     said = compute(coins)
     assert len(said) == len(thrown(coins)) == 24
-    assert "cell 1 of 24 (weight light, force soft, batch as it is, patience short)" in said[0]
+    assert "cell 1 of 24 (weight light; force soft; batch as it is; patience short)" in said[0]
     assert said[-1].endswith("about 0 s left")
     assert thrown(coins)[0] == "0.2 0.1 10 3"
     assert "0.9 0.3 5 30" in thrown(coins)

@@ -59,9 +59,9 @@ class Specification:
         Examples
         --------
         >>> Specification({"p": "0.1", "rate": "0.01"}, 9, 10, True).in_words
-        'p 0.1, rate 0.01: 9 of 10'
+        'p 0.1; rate 0.01: 9 of 10'
         """
-        chosen = ", ".join(f"{factor} {option}" for factor, option in self.options.items())
+        chosen = "; ".join(f"{factor} {option}" for factor, option in self.options.items())
         return f"{chosen}: {self.why or f'{self.shown} of {self.of}'}"
 
 
@@ -107,7 +107,7 @@ class Curve:
     >>> often = Specification({"rate": "0.01", "steps": "100"}, 9, 10, True)
     >>> curve = Curve("a-claim", "a-pool", 0.5, (rare, often))
     >>> curve.in_words, curve.favourable
-    ('holds in 1 of 2', 'rate 0.01, steps 100: 9 of 10')
+    ('holds in 1 of 2', 'rate 0.01; steps 100: 9 of 10')
     >>> [(driver.factor, round(driver.difference, 1)) for driver in curve.drivers]
     [('rate', 0.8)]
     """

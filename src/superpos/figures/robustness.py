@@ -64,7 +64,7 @@ def _draw_rates(axes, chosen: tuple[Specification, ...], share: float) -> None:
 
 
 def _draw_options(axes, chosen: tuple[Specification, ...], rows: list[tuple[str, str]]) -> None:
-    size = 2.6 if len(chosen) <= 60 else 1.2
+    size = min(2.6, max(1.2, 150 / len(chosen)))
     before, names = "", []
     for row, (factor, option) in enumerate(rows):
         has = [k for k, each in enumerate(chosen) if each.options[factor] == option]

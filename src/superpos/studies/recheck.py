@@ -74,7 +74,7 @@ def differences(
             same = old == new if exact else _alike(old, new)
             if not same:
                 chosen = {**job.options, **old["options"]}
-                told = ", ".join(f"{factor} {option}" for factor, option in chosen.items())
+                told = "; ".join(f"{factor} {option}" for factor, option in chosen.items())
                 found.append(
                     f"{claim}, {told}: {_in_words(old)} stored, {_in_words(new)} computed again"
                 )

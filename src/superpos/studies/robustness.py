@@ -233,7 +233,7 @@ def compute(
         one = each.state.seconds / len(each.state.missing)
         left, planned, took = left - one, planned + one, took + found["seconds"]
         each.keep(job, found)
-        options = ", ".join(f"{factor} {option}" for factor, option in job.options.items())
+        options = "; ".join(f"{factor} {option}" for factor, option in job.options.items())
         rest = duration(max(left, 0.0) * took / planned / together)
         say(
             f"{job.pool}: cell {job.number + 1} of {len(each.state.jobs)} ({options}) took "
