@@ -138,6 +138,12 @@ def test_only_a_claim_with_a_best_of_some_runs_can_be_judged_by_it(load):
         load(pool)
 
 
+def test_a_factor_and_a_threshold_need_names_of_their_own(load):
+    pool = POOL | {"factors": POOL["factors"] | {"least": {"0.5": {}, "0.6": {"width": 0.6}}}}
+    with pytest.raises(InvalidArgument, match="a factor least, which is a threshold of rises"):
+        load(pool)
+
+
 def test_a_claim_has_one_curve_and_a_pool_one_entry(load):
     with pytest.raises(InvalidArgument, match="pool lines is there twice"):
         load(POOL, POOL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,9 @@ from superpos.claims.registry import load_registry
 from superpos.claims.specifications import LEAST
 from superpos.cli import main
 from superpos.errors import InvalidArgument
-from superpos.studies import recheck, robustness
+from superpos.studies import cells, recheck, robustness
+from superpos.studies.cells import FIRST_SEED
+from superpos.studies.retest import retest
 from superpos.training.procedures import Procedure
 
 ROOT = Path(__file__).parents[2]
@@ -206,6 +210,16 @@ def test_a_specification_holds_where_the_rate_of_its_trials_is_above_the_share(c
 
 def specifications(claim):
     return robustness.curve(claim).specifications
+
+
+def test_a_cell_is_what_a_retest_with_its_settings_and_seeds_finds(coins):
+    compute(coins)
+    even = {"weight": 0.6, "steps": 3, "n_seeds": 20}
+    found = retest(coins, "heads-fall", even, first_seed=FIRST_SEED)
+    chosen = ("even", "soft", "as it is", "short", "0.5", "each run")
+    (cell,) = [s for s in specifications("heads-fall") if tuple(s.options.values()) == chosen]
+    assert found.verdict.rate == f"{cell.shown} of {cell.of}"
+    assert found.verdict.weaker_rate == f"{cell.weaker} of {cell.weaker_of}"
 
 
 def test_where_nothing_can_be_counted_that_is_kept_and_does_not_hold(coins):
@@ -431,6 +445,7 @@ def test_nothing_is_drawn_where_no_curve_is_fresh_or_cells_take_long(coins, edit
         ("{n_seeds: 20}", "{n_seeds_other: 2}", "it has no parameter n_seeds_other; did you"),
         ("procedure.learning_rate", "procedure.learning_rat", "a procedure has no field learning"),
         ("strong: {procedure.learning_rate: 0.3}", "strong: {way: sly}", "no procedure sly"),
+        ("learning_rate: 0.3", "learning_rate: 0", "learning_rate is 0: it must be a finite"),
     ],
 )
 def test_what_the_study_has_no_place_for_is_refused(coins, edit, old, new, message):
@@ -466,6 +481,22 @@ def test_the_command_computes_on_processes_and_status_says_what_is_stale(coins, 
     edit_study(coins, "weight >= least", "weight > least")
     assert main(["status"]) == 0
     assert "robustness: coins  stale: heads-fall: its code" in capsys.readouterr().out
+
+
+def test_any_executor_that_an_address_stands_for_will_do(coins, monkeypatch):
+    asked = []
+
+    @contextlib.contextmanager
+    def connected(address):
+        asked.append(address)
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+
+    monkeypatch.setattr(cells, "connected", connected)
+    found = robustness.states(coins)
+    robustness.compute(found, coins, scheduler="tcp://host:8786", say=lambda line: None)
+    assert asked == ["tcp://host:8786"]
+    assert robustness.curve("heads-fall").of == 96
 
 
 # The book's own

@@ -254,6 +254,12 @@ def _read(entry: Any, registry: Mapping[str, Claim]) -> Pool:
             for claim, varied in _mapping(entry.get("thresholds", {}), where, "thresholds").items()
         },
     )
+    for claim, varied in pool.thresholds.items():
+        told = labels({name: 1.0 for name in varied})
+        if both := told.keys() & pool.factors.keys():
+            raise InvalidArgument(
+                f"{where} has a factor {both.pop()}, which is a threshold of {claim}, too"
+            )
     _check_fraction(pool, where)
     for claim in claims:
         if pool.count(claim) < LEAST:

@@ -147,7 +147,7 @@ def changed(way: Way, own: Mapping[str, Any], times: Mapping[str, float]) -> Way
     Raises
     ------
     InvalidArgument
-        If neither has such a field, where that can be known.
+        If neither has such a field, or a procedure no such value.
 
     Examples
     --------
@@ -163,6 +163,8 @@ def changed(way: Way, own: Mapping[str, Any], times: Mapping[str, float]) -> Way
     for name in (*own, *times):
         if name not in of_procedure | of_way:
             raise InvalidArgument(unknown("field", name, sorted(of_procedure), owner="a procedure"))
+    of_made = {name: value for name, value in own.items() if name not in of_way}
+    Procedure(**of_made)  # refuses what no procedure can have
     return replace(way, procedure=_Changed.of(way.procedure, of_way, dict(own), dict(times)))
 
 

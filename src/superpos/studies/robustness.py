@@ -158,10 +158,10 @@ def _options(cell: Mapping[str, Any]) -> dict[str, list[Mapping[str, str]]]:
 
 
 def _why_stale(made: Sequence[Mapping[str, str]]) -> str:
-    here = _python()
-    others = sorted({each["python"] for each in made} - {here})
+    mine = _python()
+    others = sorted({each["python"] for each in made} - {mine})
     if others:
-        return f"computed with Python {', '.join(others)}, whose code {here} cannot compare"
+        return f"computed with Python {', '.join(others)}, whose code {mine} cannot compare"
     return "its code, thresholds or share have changed"
 
 
