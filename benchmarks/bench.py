@@ -7,9 +7,10 @@ three minutes.
 
 ``--losses`` runs both ways to their end, from two seeds each, and compares what they found: by the
 exact loss where there is one, else on the same held-out inputs. That takes half an hour.
-``--device cuda`` does either on a GPU, in a section of the results of its own. ``--growth`` measures
-how the time of a step grows with each size. Results go into a file that `results.py` makes the
-README's table of.
+``--device cuda`` does either on a GPU, in a section of the results of its own.
+
+``--growth`` measures how the time of a step grows with each size. Results go into a file that
+`results.py` makes the README's table of.
 """
 
 from __future__ import annotations
