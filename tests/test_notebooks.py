@@ -226,6 +226,8 @@ def test_what_a_chapter_draws_exists_and_asks_for_what_the_study_has(chapter):
 def test_ways_to_train_are_told_and_set_what_the_chapter_has(chapter):
     study, listed = study_of(chapter), parameters(chapter)
     trained = [claim_id for claim_id in study.tests if study.ways(claim_id)]
+    # so the registry says that training decides
+    assert trained == [claim_id for claim_id in study.tests if CLAIMS[claim_id].training]
     for claim_id in trained:
         ways = study.ways(claim_id)
         assert {"ours", "published"} <= set(ways), claim_id

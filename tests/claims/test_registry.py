@@ -122,6 +122,28 @@ def test_what_the_registry_does_not_know_is_named_with_its_claim(load, change, t
         load(FALLS, RISES | change)
 
 
+def test_the_lower_mark_is_three_in_ten_or_the_share_if_nothing_else_is_said(load):
+    found = [
+        load(RISES | marks)["rises"].lower
+        for marks in ({"share": 0.9}, {"share": 0.2}, {"share": 0.9, "lower": 0.5})
+    ]
+    assert found == [0.3, 0.2, 0.5]
+
+
+@pytest.mark.parametrize("lower", [0.6, -0.1, "few"])
+def test_a_lower_mark_that_is_no_lower_one_is_refused_with_its_claim(load, lower):
+    with pytest.raises(InvalidArgument, match="claim rises has a lower mark of"):
+        load(RISES | {"share": 0.5, "lower": lower})
+
+
+def test_training_decides_where_an_entry_says_so(load):
+    assert [load(RISES | more)["rises"].training for more in ({}, {"training": "decides"})] == [
+        False, True,
+    ]  # fmt: skip
+    with pytest.raises(InvalidArgument, match="claim rises has training 'maybe'"):
+        load(RISES | {"training": "maybe"})
+
+
 @pytest.mark.parametrize("share", [80, -0.1, "most"])
 def test_a_share_that_no_rate_can_have_is_refused_with_its_claim(load, share):
     with pytest.raises(InvalidArgument, match="claim rises"):

@@ -32,6 +32,8 @@ _WORDS = {
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+LOWER = 0.3  # the lower mark, where an entry names no other
+
 _REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
 
 
@@ -53,6 +55,8 @@ class Claim:
     trials: str = "seeds"
     new: bool = False
     complete: bool = False
+    lower: float = LOWER
+    training: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -96,6 +100,17 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
                 f"{file}: claim {name} has a share of {entry['share']!r}: a rate of at least "
                 "0 and less than 1 is needed"
             )
+        lower = entry.get("lower", min(LOWER, entry["share"]))
+        if not isinstance(lower, float | int) or not 0 <= lower <= entry["share"]:
+            raise InvalidArgument(
+                f"{file}: claim {name} has a lower mark of {lower!r}: a rate from 0 to "
+                f"its share of {entry['share']:g} is needed"
+            )
+        if entry.get("training", "decides") != "decides":
+            raise InvalidArgument(
+                f"{file}: claim {name} has training {entry['training']!r}: it `decides`, or the "
+                "field is left out"
+            )
         if entry["expected"] == "new" and entry.get("new") is not True:
             raise InvalidArgument(f"{file}: claim {name} expects 'new', but is not marked new")
         if missing := {"key", "section"} - set(entry["source"]):
@@ -133,6 +148,8 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             trials=entry.get("trials", "seeds"),
             new=entry.get("new", False) is True,
             complete=entry.get("complete", False) is True,
+            lower=float(lower),
+            training=entry.get("training") == "decides",
             thresholds=dict(thresholds),
         )
     return registry

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from superpos.claims import rule
 from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
@@ -55,40 +56,37 @@ class Verdict:
 
 
 def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
-    """Return the verdict that the registry's rule gives a measured rate.
+    """Return the verdict that the registry's rule (`superpos.claims.rule`) gives a measured rate.
 
-    What goes beyond the sources is ``new`` once the rate is decided, whichever way. Where the
-    trials are all the cases there are, the rate itself decides: nothing was sampled.
+    What goes beyond the sources is ``new`` once it is known where it stands, wherever that is.
+    Where the trials are all the cases there are, the rate itself decides: nothing was sampled.
 
     Parameters
     ----------
     claim
-        With the share of seeds that must show it, and a weaker reading if it has one.
+        With its marks.
     shown
-        For each seed whether it showed the claim: booleans ``(seeds,)``.
+        For each trial whether it showed the claim: booleans ``(trials,)``.
     weaker
         The same for the registry's weaker reading: booleans ``(trials,)``.
 
     Returns
     -------
     str
-        ``untested`` where the interval straddles the share: more seeds are needed.
+        ``untested`` where an interval reaches across a mark and that matters: more trials are
+        needed.
     """
-
-    def interval(outcomes: Tensor) -> tuple[float, float]:
-        known = outcomes.double().mean().item()
-        return (known, known) if claim.complete else rate_interval(outcomes)
-
-    low, high = interval(shown)
+    own = _standing(claim, shown)
     if claim.new:
-        return "new" if low > claim.share or high < claim.share else "untested"
-    if low > claim.share:
-        return "reproduced"
-    if weaker is not None and interval(weaker)[0] > claim.share:
-        return "qualified"
-    if high < claim.share and (weaker is None or interval(weaker)[1] < claim.share):
-        return "contradicted"
-    return "untested"
+        return "new" if len(own) == 1 else "untested"
+    of_weaker = None if weaker is None else _standing(claim, weaker)
+    return rule.verdict([own], of_weaker, missing=claim.training)
+
+
+def _standing(claim: Claim, outcomes: Tensor) -> rule.Standing:
+    known = outcomes.double().mean().item()
+    low, high = (known, known) if claim.complete else rate_interval(outcomes)
+    return rule.standing(low, high, share=claim.share, lower=claim.lower)
 
 
 def record(
