@@ -27,7 +27,8 @@ def outcomes(shown: int, trials: int = 20) -> Tensor:
 
 def claim(share: float) -> Claim:
     return Claim(
-        id="rises", chapter="lines", source_key="k", source_section="s", statement="It rises.",
+        id="rises", chapter="lines", source_key="k", source_section="s", source_place="p",
+        source_address="https://lines.org", statement="It rises.",
         setting="n = 5", share=share, counts="It does.", qualified="It does not fall.",
         expected="untested", deviations=(),
     )  # fmt: skip
@@ -122,9 +123,13 @@ def test_more_seeds_that_show_a_claim_never_make_it_worse():
 
 # Recording
 
+SOURCE = {
+    "key": "elhage2022toy", "section": "Geometry", "place": "the figure of <lines>",
+    "address": "https://lines.org/toy?a=1&b=2#geometry",
+}  # fmt: skip
 CLAIMS = [
     {
-        "id": name, "chapter": chapter, "source": {"key": "elhage2022toy", "section": "Geometry"},
+        "id": name, "chapter": chapter, "source": SOURCE,
         "statement": f"{name}: $D < 1$ & more.", "setting": "n = 5", "share": 0.5,
         "counts": f"What counts for {name} is <1.", "expected": "reproduced",
         "deviations": deviations,
