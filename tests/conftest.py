@@ -131,7 +131,11 @@ display(
 CLAIMS = """\
 - id: alpha-rises
   chapter: alpha
-  source: {key: elhage2022toy, section: Introduction}
+  source:
+    key: elhage2022toy
+    section: Introduction
+    place: the first figure & its text
+    address: https://lines.org/toy_model/index.html#rise
   statement: The line rises, so that $n > 1$.
   setting: n = 5
   share: 0.5
@@ -140,7 +144,7 @@ CLAIMS = """\
   deviations: [steps]
 - id: beta-rests
   chapter: beta
-  source: {key: elhage2022toy, section: Geometry}
+  source: {key: elhage2022toy, section: Geometry, place: the end, address: "https://lines.org/"}
   statement: Nothing moves.
   setting: n = 4
   share: 0.5

@@ -238,6 +238,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _claims(arguments: argparse.Namespace) -> int:
     from superpos.book.ledger import unexpected
+    from superpos.claims.wording import label
 
     ledger, found, _ = _ledger(_root())
     if arguments.json:
@@ -245,7 +246,8 @@ def _claims(arguments: argparse.Namespace) -> int:
     else:
         width = max((len(row["id"]) for row in ledger), default=0)
         for row in ledger:
-            print(f"{row['id']:{width}}  {row['verdict']:12}  {row['statement']}")
+            shown = label(row["verdict"], row["held"])
+            print(f"{row['id']:{width}}  {shown:12}  {row['statement']}")
     if arguments.check:
         stale = {status.chapter.name: status.stale for status in found if status.stale}
         if wrong := unexpected(ledger, stale):

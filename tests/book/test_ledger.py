@@ -9,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from superpos.book import scoreboard
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import collect, registry, unexpected
+from superpos.claims.wording import mark
 
 MIME = "application/vnd.superpos.verdict+json"
 
@@ -36,7 +37,14 @@ def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims
     assert [row["id"] for row in ledger] == ["alpha-rises", "beta-rests"]
     assert [row["verdict"] for row in ledger] == ["reproduced", "untested"]
     first = ledger[0]
-    assert first["source"] == {"key": "elhage2022toy", "section": "Introduction"}
+    assert first["source"] == {
+        "key": "elhage2022toy",
+        "section": "Introduction",
+        "place": "the first figure & its text",
+        "address": "https://lines.org/toy_model/index.html#rise",
+    }
+    assert first["mark"] == mark(claims["alpha-rises"])
+    assert (first["held"], first["command"]) == (None, None)
     assert first["chapter"] == "alpha"
     assert first["expected"] == "reproduced"
     assert (first["measured"], first["seeds"]) == ({"slope": "0.5 ± 0.1"}, 20)
@@ -48,8 +56,11 @@ def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims
 
 
 def test_a_quick_verdict_counts_for_nothing(claims):
-    row = collect(claims, {"alpha": notebook(verdict(quick=True))})[0]
+    quick = verdict(quick=True, verdict="new", held=True, command="superpos retest alpha-rises")
+    row = collect(claims, {"alpha": notebook(quick)})[0]
     assert (row["verdict"], row["evidence"], row["seeds"]) == ("untested", None, None)
+    assert row["held"] is None
+    assert row["command"] == "superpos retest alpha-rises"  # however it was measured
 
 
 def test_a_stale_chapters_claims_are_untested(claims):
@@ -87,13 +98,37 @@ def test_the_scoreboard_counts_and_cites(claims):
     assert "[reproduced]{.superpos-verdict .superpos-verdict-reproduced} **1**" in page
     assert "[contradicted]{.superpos-verdict .superpos-verdict-contradicted} **0**" in page
     assert page.index("## The first") < page.index("The line rises") < page.index("## The second")
-    assert "{cite}`elhage2022toy`, Introduction" in page
+    assert (
+        "{cite}`elhage2022toy`, Introduction: [the first figure & its text]"
+        "(<https://lines.org/toy_model/index.html#rise>)"
+    ) in page
+    assert f"The last point lies above the first. {mark(claims['alpha-rises'])}" in page
     assert "- Evidence: 20 of 20" in page
     assert "- slope: 0.5 ± 0.1" in page
     assert '<a href="executed/alpha.html#claim-alpha-rises">' in page
     assert '<a href="executed/beta.html">' in page
     told = "- **Number of steps.** Source: Silent. Ours: Five. Does a verdict depend on it? "
     assert told in page
+
+
+def test_the_scoreboard_says_whether_what_we_expected_held(claims):
+    found = [
+        collect(claims, {"alpha": notebook(verdict(verdict="new", held=held)), "beta": notebook()})
+        for held in (True, False)
+    ]
+    pages = [scoreboard.as_markdown(rows, {"alpha": "The first", "beta": "B"}) for rows in found]
+    for page, label, other in zip(pages, ("held", "failed"), ("failed", "held"), strict=True):
+        assert f"[new: {label}]{{.superpos-verdict .superpos-verdict-new}} **1**" in page
+        assert f"[new: {other}]{{.superpos-verdict .superpos-verdict-new}} **0**" in page
+        assert f"[new: {label}]{{.superpos-verdict .superpos-verdict-new}} The line rises" in page
+
+
+def test_the_scoreboard_names_the_command_where_there_is_one(claims):
+    command = "superpos retest alpha-rises --procedure published"
+    ledger = collect(claims, {"alpha": notebook(verdict(command=command)), "beta": notebook()})
+    page = scoreboard.as_markdown(ledger, {"alpha": "The first", "beta": "The second"})
+    assert page.count("Run it again") == 1
+    assert f"Run it again: `{command}`" in page
 
 
 def test_the_scoreboard_is_in_reading_order_and_counts_by_chapter(claims):

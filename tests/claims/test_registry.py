@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[2]
 RISES = {
     "id": "rises",
     "chapter": "lines",
-    "source": {"key": "elhage2022toy", "section": "Introduction"},
+    "source": {
+        "key": "elhage2022toy",
+        "section": "Introduction",
+        "place": "the first figure",
+        "address": "https://lines.org/toy_model/index.html#rise",
+    },
     "statement": "The line rises.",
     "setting": "n = 5",
     "share": 0.8,
@@ -50,7 +55,8 @@ def test_claims_come_by_id_in_the_registrys_order_with_all_that_is_written_there
     claim = registry["rises"]
     for name in ("id", "chapter", "statement", "setting", "share", "counts", "qualified"):
         assert getattr(claim, name) == RISES[name]
-    assert (claim.source_key, claim.source_section) == ("elhage2022toy", "Introduction")
+    source = {part: getattr(claim, f"source_{part}") for part in RISES["source"]}
+    assert source == RISES["source"]
     assert claim.expected == "reproduced"
     assert claim.deviations == (DEVIATIONS["steps"], DEVIATIONS["colour"])
 
@@ -99,11 +105,47 @@ def test_all_missing_fields_are_named_at_once(load):
         load({name: RISES[name] for name in RISES if name not in ("id", "share", "counts")})
 
 
-@pytest.mark.parametrize("field", ["key", "section"])
+@pytest.mark.parametrize("field", ["key", "section", "place", "address"])
 def test_a_source_that_is_half_there_is_named_with_its_claim(load, field):
     source = {name: value for name, value in RISES["source"].items() if name != field}
-    with pytest.raises(InvalidArgument, match=f"claim rises lacks .*{field}"):
+    with pytest.raises(InvalidArgument, match=f"claim rises lacks its source's {field}$"):
         load(RISES | {"source": source})
+
+
+@pytest.mark.parametrize("field", ["key", "section", "place", "address"])
+@pytest.mark.parametrize("value", ["", " \n", None, 7, ["a figure"]])
+def test_a_source_says_in_words_where_a_claim_is_made(load, field, value):
+    with pytest.raises(InvalidArgument, match=f"claim rises has the {field} .* words are needed"):
+        load(RISES | {"source": RISES["source"] | {field: value}})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "lines.org/page.html",
+        "http://lines.org/page.html",
+        "ftp://lines.org/page.html",
+        "https:/lines.org",
+        "https://lines",
+        "https://",
+        "https://lines.org/a page.html",
+        'https://lines.org/"onclick',
+        "https://lines.org/<b>",
+        "see https://lines.org",
+        "#rise",
+    ],
+)
+def test_an_address_that_no_reader_can_follow_is_refused_with_its_claim(load, address):
+    with pytest.raises(InvalidArgument, match=r"claim rises has the address .* https://"):
+        load(RISES | {"source": RISES["source"] | {"address": address}})
+
+
+@pytest.mark.parametrize(
+    "address", ["https://lines.org", "https://a.b-c.org/x_y/(z)?q=1&r=%20#s-1:~:text=t"]
+)
+def test_an_address_may_have_all_that_addresses_have(load, address):
+    source = RISES["source"] | {"address": address}
+    assert load(RISES | {"source": source})["rises"].source_address == address
 
 
 @pytest.mark.parametrize(
@@ -204,6 +246,16 @@ def test_every_deviation_of_the_book_says_all_and_is_used():
         assert deviation.keys() == {"setting", "source", "ours", "depends"}, name
         assert deviation in used, f"no claim names the deviation {name}"
     assert len({deviation["setting"] for deviation in deviations.values()}) == len(deviations)
+
+
+def test_a_claim_of_another_source_leads_to_that_source():
+    """Sources on the same host are told apart by their pages."""
+    pages: dict[str, set[str]] = {}
+    for claim in load_registry(ROOT / "book" / "claims.yml").values():
+        if claim.source_key != "superpos":
+            pages.setdefault(claim.source_key, set()).add(claim.source_address.partition("#")[0])
+    several = {key: found for key, found in pages.items() if len(found) > 1}
+    assert several == {}
 
 
 def test_every_claim_of_the_book_can_be_decided():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from superpos.errors import InvalidArgument
 from superpos.studies.retest import listed, load_study, retest
 
 ROOT = Path(__file__).parents[2]
+CLAIMS = load_registry(ROOT / "book" / "claims.yml")
 TINY = {"n_features": 20, "n_hidden": 4, "n_sparsities": 12, "steps_replicates": 100}
 
 
@@ -100,6 +102,25 @@ def test_the_list_has_every_claim_with_its_settings_and_ranges():
     assert "n_seeds: int = 10  replicates, at half the size [2, 1000]" in own
     assert "--procedure published: AdamW" in own
     assert "n_seeds_sizes" not in own
+
+
+def test_the_command_of_every_claim_is_one_that_retest_takes(monkeypatch):
+    """It names the claim and a procedure that the claim has."""
+    asked = []
+
+    def retested(root, claim_id, given, *, procedure, **_):
+        assert procedure in {"ours", *load_study(CLAIMS[claim_id].chapter).ways(claim_id)}
+        asked.append((claim_id, procedure))
+        return SimpleNamespace(as_json=dict, told=str)
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("superpos.studies.retest.retest", retested)
+    for claim in CLAIMS.values():
+        program, *options = load_study(claim.chapter).command(claim.id).split()
+        assert program == "superpos"
+        assert main(options) == 0
+    assert [name for name, _ in asked] == list(CLAIMS)
+    assert {procedure for _, procedure in asked} == {"ours", "published"}
 
 
 def test_the_command_prints_json_and_leaves_the_ledger_alone(capsys, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, load_registry
+from superpos.claims.wording import mark
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -76,15 +77,19 @@ def collect(
 
 
 def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str, Any]:
+    command = verdict.get("command")
     if verdict.get("quick"):  # too few seeds to say anything
         verdict = {}
     entry = asdict(claim)
     return {
         "id": claim.id,
-        "source": {"key": entry.pop("source_key"), "section": entry.pop("source_section")},
+        "source": {
+            part: entry.pop(f"source_{part}") for part in ("key", "section", "place", "address")
+        },
         "statement": claim.statement,
         "chapter": claim.chapter,
         "verdict": verdict.get("verdict", "untested"),
+        "held": verdict.get("held"),  # of what we expected, where the verdict is `new`
         "expected": claim.expected,
         "measured": verdict.get("measured"),
         "evidence": verdict.get("evidence"),
@@ -93,7 +98,9 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
             name: entry[name]
             for name in ("setting", "share", "counts", "qualified", "trials", "new", "complete")
         },
+        "mark": mark(claim),
         "deviations": entry["deviations"],
+        "command": command,
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
     }
 

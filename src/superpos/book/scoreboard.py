@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from superpos.claims.registry import VERDICTS, deviation_text, one_line
+from superpos.claims.registry import deviation_text, one_line
+from superpos.claims.wording import LABELS, label
 
 if TYPE_CHECKING:
     from superpos.book.building import Status
@@ -17,7 +18,8 @@ MEANING = {
     "reproduced": "holds as stated",
     "qualified": "holds with a stated change",
     "contradicted": "does not hold here",
-    "new": "goes beyond the sources",
+    "new: held": "goes beyond the sources, and what we expected held",
+    "new: failed": "goes beyond the sources, and what we expected failed",
     "untested": "not measured yet",
 }
 
@@ -40,7 +42,7 @@ def as_markdown(
     """
     place = {chapter: number for number, chapter in enumerate(titles)}
     ledger = sorted(ledger, key=lambda row: place.get(row["chapter"], len(place)))
-    counts = Counter(row["verdict"] for row in ledger)
+    counts = Counter(map(_label, ledger))
     lines = [
         "# Scoreboard",
         "",
@@ -48,7 +50,7 @@ def as_markdown(
         "book. The same list for programs: "
         '<a href="../claims.json">claims.json</a>.',
         "",
-        *(f"- {_badge(verdict)} **{counts[verdict]}** {MEANING[verdict]}" for verdict in VERDICTS),
+        *(f"- {_badge(shown)} **{counts[shown]}** {MEANING[shown]}" for shown in LABELS),
         "",
     ]
     of_chapters = {
@@ -71,12 +73,12 @@ def as_markdown(
 def _counts(of_chapters: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
     """Return a table of how many claims of each chapter have each verdict."""
     lines = [
-        f"| Chapter | {' | '.join(VERDICTS)} |",
-        f"|---|{'--:|' * len(VERDICTS)}",
+        f"| Chapter | {' | '.join(LABELS)} |",
+        f"|---|{'--:|' * len(LABELS)}",
     ]
     for title, rows in of_chapters.items():
-        counts = Counter(row["verdict"] for row in rows)
-        lines.append(f"| {title} | {' | '.join(str(counts[v] or '') for v in VERDICTS)} |")
+        counts = Counter(map(_label, rows))
+        lines.append(f"| {title} | {' | '.join(str(counts[v] or '') for v in LABELS)} |")
     return lines
 
 
@@ -105,13 +107,13 @@ def _resources(chapters: Iterable[Status]) -> list[str]:
 
 def _claim(row: Mapping[str, Any]) -> list[str]:
     source = row["source"]
-    cited = f"{{cite}}`{source['key']}`, {source['section']}" if source["key"] else "This book"
+    place = f"[{one_line(source['place'])}](<{source['address']}>)"
     lines = [
         f"(claim-{row['id']})=",
         "::::{div} superpos-claim",
-        f"{_badge(row['verdict'])} {one_line(row['statement'])}",
+        f"{_badge(_label(row))} {one_line(row['statement'])}",
         "",
-        f"{cited}{_link(row)}",
+        f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_link(row)}",
         "",
     ]
     if row["verdict"] != "untested":
@@ -119,7 +121,10 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
         lines += [""]
     lines += [":::{dropdown} What counts"]
-    lines += [one_line(row["counts"]), "", f"Setting: {one_line(row['setting'])}", ""]
+    lines += [f"{one_line(row['counts'])} {one_line(row['mark'])}", ""]
+    lines += [f"Setting: {one_line(row['setting'])}", ""]
+    if row["command"]:
+        lines += [f"Run it again: `{row['command']}`", ""]
     for deviation in row["deviations"]:
         lines += [f"- {deviation_text(deviation)}"]
     return [*lines, ":::", "::::"]
@@ -133,8 +138,13 @@ def _link(row: Mapping[str, Any]) -> str:
     return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
 
 
-def _badge(verdict: str) -> str:
-    return f"[{verdict}]{{.superpos-verdict .superpos-verdict-{verdict}}}"
+def _label(row: Mapping[str, Any]) -> str:
+    return label(row["verdict"], row["held"])
+
+
+def _badge(shown: str) -> str:
+    """Return a label as `superpos.claims.wording.label` gives it, in its verdict's colour."""
+    return f"[{shown}]{{.superpos-verdict .superpos-verdict-{shown.partition(':')[0]}}}"
 
 
 def _plural(number: int, noun: str) -> str:

@@ -30,11 +30,15 @@ _WORDS = {
     5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve",
 }  # fmt: skip
 
+# An address that a page can link to as it stands: no spaces, quotes or angle brackets.
+_ADDRESS = re.compile(r"https://[\w-]+(\.[\w-]+)+(/[^\s\"'<>]*)?")
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 LOWER = 0.3  # the lower mark, where an entry names no other
 
 _REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
+_REQUIRED_OF_SOURCE = ("key", "section", "place", "address")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Claim:
     chapter: str
     source_key: str
     source_section: str
+    source_place: str
+    source_address: str
     statement: str
     setting: str
     share: float
@@ -73,7 +79,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
     ------
     InvalidArgument
         If an entry lacks a field, repeats an id, names an unknown verdict, deviation or threshold,
-        or has a threshold that its words do not tell.
+        has a threshold that its words do not tell, or a source without a place that one can find:
+        in words, and at an address that begins with https.
     """
     path = registry_file() if path is None else Path(path)
     beside = path.with_name("deviations.yml")
@@ -113,10 +120,7 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             )
         if entry["expected"] == "new" and entry.get("new") is not True:
             raise InvalidArgument(f"{file}: claim {name} expects 'new', but is not marked new")
-        if missing := {"key", "section"} - set(entry["source"]):
-            raise InvalidArgument(
-                f"{file}: claim {name} lacks its source's {', '.join(sorted(missing))}"
-            )
+        source = _source(entry["source"], where=f"{file}: claim {name}")
         if unknown := set(entry.get("deviations", ())) - set(deviations):
             raise InvalidArgument(
                 f"{file}: claim {name} names deviations that deviations.yml lacks: "
@@ -136,8 +140,10 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
         registry[name] = Claim(
             id=name,
             chapter=entry["chapter"],
-            source_key=entry["source"]["key"],
-            source_section=entry["source"]["section"],
+            source_key=source["key"],
+            source_section=source["section"],
+            source_place=source["place"],
+            source_address=source["address"],
             statement=entry["statement"],
             setting=texts["setting"][0] or "",
             share=float(entry["share"]),
@@ -153,6 +159,23 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             thresholds=dict(thresholds),
         )
     return registry
+
+
+def _source(source: Mapping[str, Any], *, where: str) -> Mapping[str, str]:
+    """Return where a claim is made, once a reader can find it."""
+    if missing := [part for part in _REQUIRED_OF_SOURCE if part not in source]:
+        raise InvalidArgument(f"{where} lacks its source's {', '.join(missing)}")
+    for part in _REQUIRED_OF_SOURCE:
+        if not isinstance(source[part], str) or not source[part].strip():
+            raise InvalidArgument(
+                f"{where} has the {part} {source[part]!r} of its source: words are needed"
+            )
+    if not _ADDRESS.fullmatch(source["address"]):
+        raise InvalidArgument(
+            f"{where} has the address {source['address']!r} of its source: "
+            "one like https://host.org/page.html#section is needed"
+        )
+    return source
 
 
 def thresholds(claim_id: str, *names: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from superpos.claims import rule
 from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
+from superpos.claims.wording import label, mark
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
@@ -40,6 +41,10 @@ class Verdict:
         How many trials.
     quick
         Whether the run was a quick one, whose verdicts are never published.
+    held
+        Where the verdict is ``new``: whether what we expected held.
+    command
+        What measures the claim again, as its source has it where that trains.
     """
 
     id: str
@@ -50,6 +55,8 @@ class Verdict:
     quick: bool
     rate: str = ""
     weaker_rate: str = ""
+    held: bool | None = None
+    command: str = ""
 
     def _ipython_display_(self) -> None:
         """Show nothing at the end of a cell: `record` has shown it."""
@@ -97,6 +104,7 @@ def record(
     measured: Mapping[str, str] | None = None,
     at_rest: Tensor | None = None,
     quick: bool = False,
+    command: str = "",
 ) -> Verdict:
     """Judge a claim, show the verdict, and leave it in the notebook's outputs.
 
@@ -116,6 +124,8 @@ def record(
         shape (`superpos.training.results.Rest`). One that was not is refused, but in a quick run.
     quick
         Whether this is a quick run: its verdict is shown as such and never published.
+    command
+        What measures the claim again: that of `superpos.studies.study.Study.command`.
 
     Raises
     ------
@@ -124,7 +134,10 @@ def record(
         that the registry does not have, or a model was not at rest.
     """
     claim = _registered(claim_id)
-    verdict = conclude(claim, shown, weaker=weaker, measured=measured, at_rest=at_rest, quick=quick)
+    verdict = conclude(
+        claim, shown, weaker=weaker, measured=measured, at_rest=at_rest, quick=quick,
+        command=command,
+    )  # fmt: skip
     display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
     return verdict
 
@@ -137,6 +150,7 @@ def conclude(
     measured: Mapping[str, str] | None = None,
     at_rest: Tensor | None = None,
     quick: bool = False,
+    command: str = "",
 ) -> Verdict:
     """Return the verdict on a claim, with its evidence in words, without showing it.
 
@@ -154,16 +168,24 @@ def conclude(
             raise InvalidArgument(
                 f"claim {claim.id!r} is about models at rest, and only {told['Models at rest']} are"
             )
+    verdict = judge(claim, shown, weaker)
     return Verdict(
         id=claim.id,
-        verdict=judge(claim, shown, weaker),
+        verdict=verdict,
         evidence=_evidence(claim, shown, weaker),
         measured=told,
         seeds=len(shown),
         quick=bool(quick),
         rate=_count(shown),
         weaker_rate="" if weaker is None else _count(weaker),
+        held=_held(claim, shown) if verdict == "new" else None,
+        command=command,
     )
+
+
+def _held(claim: Claim, shown: Tensor) -> bool:
+    """Whether what we expected of a claim that goes beyond the sources holds."""
+    return shown.double().mean().item() > claim.share
 
 
 def _count(outcomes: Tensor) -> str:
@@ -238,22 +260,30 @@ def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
 
     text = f"shown by {told(shown)} {claim.trials}"
     if claim.new:
-        held = shown.double().mean() > claim.share
-        return f"what we expected {'holds' if held else 'fails'}: {text}"
+        return f"what we expected {'holds' if _held(claim, shown) else 'fails'}: {text}"
     return text if weaker is None else f"{text}; the weaker reading by {told(weaker)}"
 
 
 def _card(claim: Claim, verdict: Verdict) -> str:
-    label = verdict.verdict + (" (quick run: does not count)" if verdict.quick else "")
-    rows = {"Claim": claim.statement, "What counts": claim.counts, "Evidence": verdict.evidence}
-    if verdict.verdict == "qualified" and claim.qualified:
-        rows["With this change"] = claim.qualified
-    rows |= verdict.measured
-    items = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items()
+    shown = label(verdict.verdict, verdict.held)
+    shown += " (quick run: does not count)" if verdict.quick else ""
+    section, place, address = map(
+        html.escape, (claim.source_section, claim.source_place, claim.source_address)
     )
+    rows = {
+        "Claim": html.escape(claim.statement),
+        "Source": f'{section}: <a href="{address}">{place}</a>',
+        "What counts": html.escape(f"{claim.counts} {mark(claim)}"),
+        "Evidence": html.escape(verdict.evidence),
+    }
+    if verdict.verdict == "qualified" and claim.qualified:
+        rows["With this change"] = html.escape(claim.qualified)
+    rows |= {name: html.escape(text) for name, text in verdict.measured.items()}
+    if verdict.command:
+        rows["Run it again"] = f"<code>{html.escape(verdict.command)}</code>"
+    items = "".join(f"<dt>{html.escape(name)}</dt><dd>{row}</dd>" for name, row in rows.items())
     return (
         f'<div class="superpos-card superpos-card-{verdict.verdict}" id="claim-{claim.id}">'
         f'<p><span class="superpos-verdict superpos-verdict-{verdict.verdict}">'
-        f"{html.escape(label)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
+        f"{html.escape(shown)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
     )

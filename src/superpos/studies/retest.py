@@ -17,6 +17,7 @@ from superpos.book.chapters import Chapter, load_chapter
 from superpos.book.parameters import Parameter, unknown
 from superpos.claims.registry import Claim, load_registry
 from superpos.claims.verdicts import Verdict, conclude
+from superpos.claims.wording import label
 from superpos.errors import InvalidArgument
 from superpos.studies.study import OURS, Study, Way
 
@@ -58,8 +59,9 @@ class Retest:
     def told(self) -> str:
         """Return it as a person reads it."""
         found = self.verdict
-        label = found.verdict + (" (quick: does not count)" if found.quick else "")
-        lines = [f"{found.id}: {label}", f"  {found.evidence}"]
+        shown = label(found.verdict, found.held)
+        shown += " (quick: does not count)" if found.quick else ""
+        lines = [f"{found.id}: {shown}", f"  {found.evidence}"]
         lines += [f"  {name}: {text}" for name, text in found.measured.items()]
         same = "the same" if found.verdict == self.expected else f"there {self.expected}"
         changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in self.changed.items())
@@ -139,6 +141,7 @@ def retest(
         measured=found.measured,
         at_rest=found.at_rest,
         quick=quick,
+        command=study.command(claim_id),
     )
     changed = {name: (book[name], chosen[name]) for name in book if chosen[name] != book[name]}
     if first_seed:

@@ -36,6 +36,7 @@ from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
 OURS = "ours"  # the procedure of the book
+PUBLISHED = "published"  # that of a claim's source
 _GIVEN = ("first_seed", "procedure", "outcome")  # by a run, whatever the chapter
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -173,6 +174,20 @@ class Study:
             return {}
         return {**self.procedures, **self._own_procedures[claim_id]}
 
+    def command(self, claim_id: str) -> str:
+        """Return the command that measures a claim again, as its source has it where that trains.
+
+        Examples
+        --------
+        >>> from superpos.studies.retest import load_study
+        >>> load_study("uniform_superposition").command("uniform-sticky")
+        'superpos retest uniform-sticky --procedure published'
+        >>> load_study("loss_anatomy").command("loss-L0")
+        'superpos retest loss-L0'
+        """
+        published = f" --procedure {PUBLISHED}" if PUBLISHED in self.ways(claim_id) else ""
+        return f"superpos retest {claim_id}{published}"
+
     def needs(self, claim_id: str) -> list[str]:
         """Return what a claim's test asks for, itself and through its experiments, but those."""
         return list(dict.fromkeys(self._needs(self.test_of(claim_id))))
@@ -307,6 +322,7 @@ class Run:
                 measured=found.measured,
                 at_rest=found.at_rest,
                 quick=self.settings.get("quick", False),
+                command=self.study.command(claim_id),
             )
 
     def show(self, drawing: Callable, name: str) -> None:
