@@ -88,7 +88,7 @@ def test_the_list_of_claims_gets_the_verdicts(tmp_path):
     assert html.index("line-rises") < html.index("line-ends")
 
 
-@pytest.mark.parametrize(("held", "label"), [(True, "new: held"), (False, "new: failed")])
+@pytest.mark.parametrize(("held", "label"), [("holds", "new: held"), ("fails", "new: failed")])
 def test_a_badge_of_something_new_says_whether_it_held(held, label):
     recorded = {"line-rises": {"verdict": "new", "held": held}}
     html = badges([("line-rises", "It rises.")], recorded)

@@ -56,7 +56,7 @@ def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims
 
 
 def test_a_quick_verdict_counts_for_nothing(claims):
-    quick = verdict(quick=True, verdict="new", held=True, command="superpos retest alpha-rises")
+    quick = verdict(quick=True, verdict="new", held="holds", command="superpos retest alpha-rises")
     row = collect(claims, {"alpha": notebook(quick)})[0]
     assert (row["verdict"], row["evidence"], row["seeds"]) == ("untested", None, None)
     assert row["held"] is None
@@ -114,7 +114,7 @@ def test_the_scoreboard_counts_and_cites(claims):
 def test_the_scoreboard_says_whether_what_we_expected_held(claims):
     found = [
         collect(claims, {"alpha": notebook(verdict(verdict="new", held=held)), "beta": notebook()})
-        for held in (True, False)
+        for held in ("holds", "fails")
     ]
     pages = [scoreboard.as_markdown(rows, {"alpha": "The first", "beta": "B"}) for rows in found]
     for page, label, other in zip(pages, ("held", "failed"), ("failed", "held"), strict=True):

@@ -89,14 +89,24 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         "statement": claim.statement,
         "chapter": claim.chapter,
         "verdict": verdict.get("verdict", "untested"),
-        "held": verdict.get("held"),  # of what we expected, where the verdict is `new`
+        "held": verdict.get("held"),  # where what we expected stands, if the verdict is `new`
+        "why": verdict.get("why"),
         "expected": claim.expected,
         "measured": verdict.get("measured"),
         "evidence": verdict.get("evidence"),
         "seeds": verdict.get("seeds"),
         **{
             name: entry[name]
-            for name in ("setting", "share", "counts", "qualified", "trials", "new", "complete")
+            for name in (
+                "setting",
+                "share",
+                "lower",
+                "counts",
+                "qualified",
+                "trials",
+                "new",
+                "complete",
+            )
         },
         "mark": mark(claim),
         "deviations": entry["deviations"],

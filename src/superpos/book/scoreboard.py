@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 MEANING = {
     "reproduced": "holds as stated",
-    "qualified": "holds with a stated change",
+    "qualified": "holds with a stated change, or sometimes",
     "contradicted": "does not hold here",
     "new: held": "goes beyond the sources, and what we expected held",
+    "new: sometimes": "goes beyond the sources, and what we expected holds sometimes",
     "new: failed": "goes beyond the sources, and what we expected failed",
-    "untested": "not measured yet",
+    "untested": "not decided yet",
 }
 
 
@@ -116,8 +117,9 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
         f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_link(row)}",
         "",
     ]
-    if row["verdict"] != "untested":
+    if row["evidence"]:
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
+        lines += [f"- Why: {one_line(row['why'])}"] if row["why"] else []
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
         lines += [""]
     lines += [":::{dropdown} What counts"]
@@ -134,7 +136,7 @@ def _link(row: Mapping[str, Any]) -> str:
     """Return a link to where the verdict was earned, which is raw HTML in the chapter's page."""
     if not row["page"]:
         return ""
-    anchor = "" if row["verdict"] == "untested" else f"#claim-{row['id']}"
+    anchor = f"#claim-{row['id']}" if row["evidence"] else ""
     return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
 
 

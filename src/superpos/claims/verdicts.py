@@ -15,7 +15,7 @@ from torch import Tensor
 
 from superpos.claims import rule
 from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
-from superpos.claims.wording import label, mark
+from superpos.claims.wording import label, mark, reason
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
@@ -37,12 +37,17 @@ class Verdict:
     rate, weaker_rate
         How many of the trials showed the claim, and its weaker reading if that was measured: as
         text for the prose.
+    weaker_holds
+        Whether the weaker reading is known to hold.
     seeds
         How many trials.
     quick
         Whether the run was a quick one, whose verdicts are never published.
     held
-        Where the verdict is ``new``: whether what we expected held.
+        Where the verdict is ``new``: where what we expected stands, in the words of
+        `superpos.claims.rule`.
+    why
+        What makes the claim qualified or untested, where its weaker reading does not say it.
     command
         What measures the claim again, as its source has it where that trains.
     """
@@ -55,7 +60,9 @@ class Verdict:
     quick: bool
     rate: str = ""
     weaker_rate: str = ""
-    held: bool | None = None
+    weaker_holds: bool = False
+    held: str | None = None
+    why: str = ""
     command: str = ""
 
     def _ipython_display_(self) -> None:
@@ -168,7 +175,7 @@ def conclude(
             raise InvalidArgument(
                 f"claim {claim.id!r} is about models at rest, and only {told['Models at rest']} are"
             )
-    verdict = judge(claim, shown, weaker)
+    verdict, own = judge(claim, shown, weaker), _standing(claim, shown)
     return Verdict(
         id=claim.id,
         verdict=verdict,
@@ -178,14 +185,11 @@ def conclude(
         quick=bool(quick),
         rate=_count(shown),
         weaker_rate="" if weaker is None else _count(weaker),
-        held=_held(claim, shown) if verdict == "new" else None,
+        weaker_holds=weaker is not None and _standing(claim, weaker) == {rule.HOLDS},
+        held=next(iter(own)) if verdict == "new" else None,
+        why=reason(claim, verdict, own),
         command=command,
     )
-
-
-def _held(claim: Claim, shown: Tensor) -> bool:
-    """Whether what we expected of a claim that goes beyond the sources holds."""
-    return shown.double().mean().item() > claim.share
 
 
 def _count(outcomes: Tensor) -> str:
@@ -260,7 +264,8 @@ def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
 
     text = f"shown by {told(shown)} {claim.trials}"
     if claim.new:
-        return f"what we expected {'holds' if _held(claim, shown) else 'fails'}: {text}"
+        stands = " or ".join(sorted(_standing(claim, shown)))
+        return f"what we expected {stands}: {text}"
     return text if weaker is None else f"{text}; the weaker reading by {told(weaker)}"
 
 
@@ -276,8 +281,10 @@ def _card(claim: Claim, verdict: Verdict) -> str:
         "What counts": html.escape(f"{claim.counts} {mark(claim)}"),
         "Evidence": html.escape(verdict.evidence),
     }
-    if verdict.verdict == "qualified" and claim.qualified:
-        rows["With this change"] = html.escape(claim.qualified)
+    if verdict.why:
+        rows["Why"] = html.escape(verdict.why)
+    if verdict.verdict == "qualified" and verdict.weaker_holds:
+        rows["With this change"] = html.escape(claim.qualified or "")
     rows |= {name: html.escape(text) for name, text in verdict.measured.items()}
     if verdict.command:
         rows["Run it again"] = f"<code>{html.escape(verdict.command)}</code>"

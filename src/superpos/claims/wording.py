@@ -1,11 +1,14 @@
-"""Claims in the words that cards, pages and the command line share: verdicts, marks."""
+"""Claims in the words that cards, pages and the command line share: verdicts, marks, reasons."""
 
 from __future__ import annotations
 
 from superpos.claims.registry import VERDICTS, Claim, in_words
+from superpos.claims.rule import FAILS, HOLDS, SOMETIMES, Standing
+
+_OF_NEW = {HOLDS: "new: held", SOMETIMES: "new: sometimes", FAILS: "new: failed"}
 
 
-def label(verdict: str, held: bool | None = None) -> str:
+def label(verdict: str, held: str | None = None) -> str:
     """Return a verdict as it is shown: one on what goes beyond the sources says what came out.
 
     Parameters
@@ -13,40 +16,75 @@ def label(verdict: str, held: bool | None = None) -> str:
     verdict
         One of `superpos.claims.registry.VERDICTS`.
     held
-        Whether what we expected held, where the verdict is ``new``.
+        Where what we expected stands, if the verdict is ``new``: one of `superpos.claims.rule`'s.
 
     Examples
     --------
-    >>> label("reproduced"), label("new", held=True), label("new", held=False)
+    >>> label("reproduced"), label("new", held="holds"), label("new", held="fails")
     ('reproduced', 'new: held', 'new: failed')
     """
-    if verdict != "new" or held is None:
-        return verdict
-    return "new: held" if held else "new: failed"
+    return _OF_NEW[held] if verdict == "new" and held else verdict
 
 
 LABELS = tuple(
     label(verdict, held)
     for verdict in VERDICTS
-    for held in ((True, False) if verdict == "new" else (None,))
+    for held in (_OF_NEW if verdict == "new" else (None,))
 )
 
 
 def mark(claim: Claim) -> str:
-    """Return in a sentence which share of the trials must show a claim.
+    """Return in a sentence how many of the trials must show a claim, and how many are too few.
 
     Examples
     --------
     >>> from superpos.claims.registry import load_registry
     >>> claims = load_registry()
-    >>> mark(claims["demo-90-pentagon"])
-    'Holds if more than half of the seeds show it, by the whole 95 % interval.'
-    >>> mark(claims["tegum-domain"])
-    'Holds if more than 90 % of all pairs of n and d show it.'
+    >>> print(mark(claims["demo-90-pentagon"]))
+    Holds if more than half of the seeds show it, fails if fewer than 30 % do, each by the whole
+    95 % interval; in between it holds sometimes.
+    >>> print(mark(claims["tegum-domain"]))
+    Holds if more than 90 % of all pairs of n and d show it, fails if fewer than 30 % do; in between
+    it holds sometimes.
     """
-    share = in_words(claim.share, "word")
-    if share == in_words(claim.share):  # there is no word for it
-        share = in_words(claim.share, "%")
-    if claim.complete:
-        return f"Holds if more than {share} of all {claim.trials} show it."
-    return f"Holds if more than {share} of the {claim.trials} show it, by the whole 95 % interval."
+    whole = "" if claim.complete else ", each by the whole 95 % interval"
+    return (
+        f"Holds if more than {_share(claim.share)} of {'all' if claim.complete else 'the'} "
+        f"{claim.trials} show it, fails if fewer than {_share(claim.lower)} do{whole}; in between "
+        "it holds sometimes."
+    )
+
+
+def _share(share: float) -> str:
+    told = in_words(share, "word")
+    return in_words(share, "%") if told == in_words(share) else told  # there may be no word for it
+
+
+def reason(claim: Claim, verdict: str, own: Standing) -> str:
+    """Return why a claim is qualified or untested, where its weaker reading does not say it.
+
+    Parameters
+    ----------
+    claim, verdict
+        The claim, and the verdict on it.
+    own
+        Where its rate stands.
+
+    Examples
+    --------
+    >>> from superpos.claims.registry import load_registry
+    >>> claims = load_registry()
+    >>> reason(claims["demo-90-pentagon"], "qualified", frozenset({"sometimes"}))
+    'It holds sometimes, at this rate.'
+    """
+    if verdict == "qualified" and own == {SOMETIMES}:
+        return "It holds sometimes, at this rate."
+    if verdict != "untested":
+        return ""
+    if own == {FAILS} and claim.training:
+        return (
+            "It fails by the book's own training. It is contradicted only if it also fails as "
+            "published, at rest, and in most reasonable specifications, which have not all been "
+            "measured."
+        )
+    return f"The interval reaches across a mark: more {claim.trials} are needed."
