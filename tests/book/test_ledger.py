@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -151,3 +152,20 @@ def test_the_scoreboard_tells_what_chapters_took_and_may_take(claims):
     page = scoreboard.as_markdown([], {}, [alpha])
     assert "| The first | 12 s | 30 s | 457 MiB |  |" in page
     assert "Time and memory" not in scoreboard.as_markdown([], {})
+
+
+def test_a_claim_that_was_amended_is_counted_once_and_its_old_outcome_stays(claims):
+    amendment = {"date": "2026-11-26", "known": True, "why": "It could not fail."}
+    old = replace(claims["alpha-rises"], amended_by="alpha-rises-2")
+    new = replace(old, id="alpha-rises-2", amends="alpha-rises", amended_by=None,
+                  amendment=amendment)  # fmt: skip
+    found = notebook(verdict(), verdict("alpha-rises-2", verdict="qualified", evidence="9 of 20"))
+    ledger = collect({"alpha-rises": old, "alpha-rises-2": new}, {"alpha": found})
+    assert [row["amended_by"] for row in ledger] == ["alpha-rises-2", None]
+    page = scoreboard.as_markdown(ledger, {"alpha": "Alpha"})
+    assert "1 claim of the sources" in page
+    assert "**0** holds as stated" in page
+    assert "Amended on 2026-11-26, knowing the outcome\nIt could not fail." in page
+    assert page.index("9 of 20") < page.index("The test before, alpha-rises: ")
+    assert page.count(":::{dropdown}") == 2
+    assert page.count("::::{div}") == page.count("\n::::\n") == 1

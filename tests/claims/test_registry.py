@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -280,3 +282,48 @@ def test_thresholds_of_two_claims_may_share_a_name_only_with_the_same_value(load
     both = FALLS | {"thresholds_of": ["flat", "steep"], "counts": "Those of flat and steep."}
     with pytest.raises(InvalidArgument, match="a threshold slope from two claims"):
         load(flat, steep, both)
+
+
+# Amendments
+
+AMENDMENT = {"date": date(2026, 11, 26), "known": True, "why": "It could not fail."}
+AGAIN = RISES | {"id": "rises-2", "amends": "rises", "amendment": AMENDMENT}
+
+
+def test_an_entry_takes_the_place_of_another_which_stays(load):
+    found = load(RISES, AGAIN)
+    assert found["rises"].amended_by == "rises-2"
+    assert found["rises-2"].amends == "rises"
+    assert found["rises-2"].amendment == AMENDMENT | {"date": "2026-11-26"}
+    assert replace(found["rises"], amended_by=None) == load(RISES)["rises"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amends": "falls"},  # is not there
+        {"amends": "rises-2"},  # is itself
+        {"chapter": "dots"},
+        {"amends": None},
+        {"amendment": None},
+        {"amendment": AMENDMENT | {"date": "soon"}},
+        {"amendment": AMENDMENT | {"known": "no"}},
+        {"amendment": {"date": date(2026, 11, 26), "known": True}},
+    ],
+)
+def test_an_amendment_that_is_none_is_refused_with_its_claim(load, change):
+    with pytest.raises(InvalidArgument, match="claim rises-2"):
+        load(RISES, AGAIN | change)
+
+
+def test_a_claim_is_amended_once(load):
+    third = AGAIN | {"id": "rises-3"}
+    with pytest.raises(InvalidArgument, match="claim rises-3 amends rises: "):
+        load(RISES, AGAIN, third)
+    assert load(RISES, AGAIN, third | {"amends": "rises-2"})["rises-2"].amended_by == "rises-3"
+
+
+def test_a_reason_for_no_weaker_reading_is_kept_and_excludes_one(load):
+    assert load(FALLS | {"no_weaker": "It is exact."})["falls"].no_weaker == "It is exact."
+    with pytest.raises(InvalidArgument, match="claim rises has a weaker reading, and says why"):
+        load(RISES | {"no_weaker": "It is exact."})

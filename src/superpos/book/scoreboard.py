@@ -43,6 +43,8 @@ def as_markdown(
     """
     place = {chapter: number for number, chapter in enumerate(titles)}
     ledger = sorted(ledger, key=lambda row: place.get(row["chapter"], len(place)))
+    before = {row["id"]: row for row in ledger if row["amended_by"]}
+    ledger = [row for row in ledger if not row["amended_by"]]
     counts = Counter(map(_label, ledger))
     lines = [
         "# Scoreboard",
@@ -63,7 +65,7 @@ def as_markdown(
     for title, rows in of_chapters.items():
         lines += [f"## {title}", ""]
         for row in rows:
-            lines += [*_claim(row), ""]
+            lines += [*_claim(row, before.get(row["amends"])), ""]
     if chapters:
         lines += [*_resources(chapters), ""]
     if ledger:
@@ -106,7 +108,7 @@ def _resources(chapters: Iterable[Status]) -> list[str]:
     return lines
 
 
-def _claim(row: Mapping[str, Any]) -> list[str]:
+def _claim(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str]:
     source = row["source"]
     place = f"[{one_line(source['place'])}](<{source['address']}>)"
     lines = [
@@ -129,7 +131,25 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
         lines += [f"Run it again: `{row['command']}`", ""]
     for deviation in row["deviations"]:
         lines += [f"- {deviation_text(deviation)}"]
-    return [*lines, ":::", "::::"]
+    lines += [":::"]
+    if before:
+        lines += _before(row, before)
+    return [*lines, "::::"]
+
+
+def _before(row: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Return a claim's test that proved wrong, with what it had found."""
+    known = "knowing" if row["amendment"]["known"] else "not knowing"
+    return [
+        f":::{{dropdown}} Amended on {row['amendment']['date']}, {known} the outcome",
+        f"{one_line(row['amendment']['why'])}",
+        "",
+        f"The test before, {before['id']}: {_badge(_label(before))} "
+        f"{one_line(before['evidence'] or 'not measured')}",
+        "",
+        f"{one_line(before['counts'])} {one_line(before['mark'])}",
+        ":::",
+    ]
 
 
 def _link(row: Mapping[str, Any]) -> str:

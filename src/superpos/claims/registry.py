@@ -6,7 +6,8 @@ import functools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -64,6 +65,10 @@ class Claim:
     lower: float = LOWER
     training: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    no_weaker: str | None = None
+    amends: str | None = None
+    amendment: Mapping[str, Any] = field(default_factory=dict)
+    amended_by: str | None = None
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -157,8 +162,50 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             lower=float(lower),
             training=entry.get("training") == "decides",
             thresholds=dict(thresholds),
+            no_weaker=_no_weaker(entry, where=f"{file}: claim {name}"),
+            amends=entry.get("amends"),
+            amendment=_amendment(entry, registry, where=f"{file}: claim {name}"),
         )
+        if older := registry[name].amends:
+            registry[older] = replace(registry[older], amended_by=name)
     return registry
+
+
+def _no_weaker(entry: Mapping[str, Any], *, where: str) -> str | None:
+    """Return why an entry has no weaker reading, where it says so."""
+    if "no_weaker" in entry and "qualified" in entry:
+        raise InvalidArgument(f"{where} has a weaker reading, and says why it has none")
+    return entry.get("no_weaker")
+
+
+def _amendment(
+    entry: Mapping[str, Any], registry: Mapping[str, Claim], *, where: str
+) -> dict[str, Any]:
+    """Return when and why an entry was put in another's place, and what was known then."""
+    older, told = entry.get("amends"), entry.get("amendment")
+    if (older is None) is not (told is None):
+        raise InvalidArgument(
+            f"{where} has one of amends and amendment: both or neither are needed"
+        )
+    if older is None or told is None:
+        return {}
+    known = registry.get(older)
+    if known is None or known.chapter != entry["chapter"] or known.amended_by:
+        raise InvalidArgument(
+            f"{where} amends {older}: that must be a claim of its chapter, further up, that no "
+            "other amends"
+        )
+    if (
+        set(told) != {"date", "known", "why"}
+        or not isinstance(told["date"], date)
+        or not isinstance(told["known"], bool)
+        or not isinstance(told["why"], str)
+    ):
+        raise InvalidArgument(
+            f"{where} has the amendment {told!r}: a date, whether the outcome was known (known: "
+            "true or false) and why are needed"
+        )
+    return {**told, "date": told["date"].isoformat()}
 
 
 def _source(source: Mapping[str, Any], *, where: str) -> Mapping[str, str]:

@@ -205,7 +205,11 @@ def _registered(claim_id: str) -> Claim:
 
 def show_claims(chapter: str) -> None:
     """Show the claims of a chapter, each linked to its verdict further down."""
-    entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
+    entries = [
+        claim
+        for claim in load_registry().values()
+        if claim.chapter == chapter and not claim.amended_by
+    ]
     if not entries:
         raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
     items = "".join(
@@ -281,6 +285,17 @@ def _card(claim: Claim, verdict: Verdict) -> str:
         "What counts": html.escape(f"{claim.counts} {mark(claim)}"),
         "Evidence": html.escape(verdict.evidence),
     }
+    if claim.amended_by:
+        rows["Amended"] = (
+            "This test proved wrong. The claim is judged by "
+            f'<a href="#claim-{claim.amended_by}">{claim.amended_by}</a>.'
+        )
+    if claim.amends:
+        rows["Amends"] = (
+            f'<a href="#claim-{claim.amends}">{claim.amends}</a>, on {claim.amendment["date"]}, '
+            f"{'knowing' if claim.amendment['known'] else 'not knowing'} its outcome: "
+            + html.escape(claim.amendment["why"])
+        )
     if verdict.why:
         rows["Why"] = html.escape(verdict.why)
     if verdict.verdict == "qualified" and verdict.weaker_holds:
