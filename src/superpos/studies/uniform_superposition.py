@@ -28,6 +28,8 @@ FRACTIONS = {
     "not represented": 0.0,
 }
 CHECKED = torch.tensor([3.0, 4.5, 6.0])  # 1/p at which sizes are compared
+DIGONS = torch.logspace(0.25, 0.625, 10)  # 1/p at which D* is near 1/2
+FRESH = 10_000  # from where seeds are counted for tests that were written knowing an outcome
 TRIED = torch.tensor([2.5, 4.0, 10.0, 100.0])  # 1/p at which procedures are compared
 
 
@@ -100,6 +102,14 @@ def replicates(n_features, n_hidden, n_sparsities, steps_replicates, seeds, proc
     inverse_p = torch.logspace(0, 2, n_sparsities)
     at = {"seeds": seeds, "procedure": procedure, "device": device}
     return models(n_features // 2, n_hidden // 2, steps_replicates, inverse_p, **at)
+
+
+@study.experiment
+def fresh(n_features, n_hidden, steps_replicates, seeds, procedure, device):
+    """Replicates from other seeds, where features may split into tegum factors."""
+    at = {"procedure": procedure, "device": device}
+    others = [FRESH + seed for seed in seeds]
+    return models(n_features // 2, n_hidden // 2, steps_replicates, DIGONS, seeds=others, **at)
 
 
 def sizes_of(n, m, steps, *, seeds, procedure, device):
@@ -365,6 +375,50 @@ def tegum_split(replicates, *, least_D, most_D, near, tenth, share, edge):
                 f"Orthogonal, with edges from {other:g}": told(mean(e == 0 for e in excess(other)))
                 for other in (0.05, 0.25)
             },
+        },
+    )
+
+
+def shared_dimensions(W: Tensor, *, threshold: float) -> int:
+    """Return how many more dimensions a feature graph's components have, added up, than together.
+
+    0 says that they are tegum factors of the space that they span, be it all of W's or not.
+
+    >>> angles = torch.tensor([0.0, 180.0, 89.0, 269.0]).deg2rad()
+    >>> W = torch.stack([angles.cos(), angles.sin(), torch.zeros(4)])
+    >>> shared_dimensions(W, threshold=0.15)
+    0
+    """
+    parts = geometry.components(W, threshold=threshold)
+    each = sum(geometry.span_dimension(W, part) for part in parts)
+    return each - geometry.span_dimension(W, [feature for part in parts for feature in part])
+
+
+@study.test("uniform-tegum-split-2")
+def tegum_factors(fresh, *, least_D, most_D, near, tenth, share, edge, half):
+    """Components are orthogonal, whether they fill the space or not; no D_i is a bipyramid's."""
+    D_star = geometry.dimensions_per_feature(fresh.W)
+    D = geometry.feature_dimensionality(fresh.W)
+    in_range = (D_star >= least_D) & (D_star <= most_D)
+
+    def count(value):
+        return (((D - value).abs() <= near) & in_range[..., None]).sum((1, 2))
+
+    orthogonal = torch.stack([
+        torch.tensor([shared_dimensions(W, threshold=edge) == 0 for W in models[inside]])
+        .double().mean()
+        for models, inside in zip(fresh.W, in_range, strict=True)
+    ])  # fmt: skip
+    digons = count(1 / 2)
+    split = (count(3 / 5) <= tenth * digons) & (count(3 / 7) <= tenth * digons)
+    return Outcome(
+        split & (orthogonal >= share),
+        split & (orthogonal >= half),
+        {
+            "D_i near 3/5, 3/7, 2/3, 2/5, 1/2": ", ".join(
+                str(int(count(value).sum())) for value in (3 / 5, 3 / 7, 2 / 3, 2 / 5, 1 / 2)
+            ),
+            "Models whose components are orthogonal": told(orthogonal),
         },
     )
 
