@@ -113,7 +113,7 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
         "::::{div} superpos-claim",
         f"{_badge(_label(row))} {one_line(row['statement'])}",
         "",
-        f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_link(row)}",
+        f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_links(row)}",
         "",
     ]
     if row["verdict"] != "untested":
@@ -130,12 +130,17 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
     return [*lines, ":::", "::::"]
 
 
-def _link(row: Mapping[str, Any]) -> str:
-    """Return a link to where the verdict was earned, which is raw HTML in the chapter's page."""
-    if not row["page"]:
-        return ""
-    anchor = "" if row["verdict"] == "untested" else f"#claim-{row['id']}"
-    return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
+def _links(row: Mapping[str, Any]) -> str:
+    """Return links to where the verdict was earned and to the claim's page, which Sphinx has not.
+
+    The card is raw HTML in the chapter's page, and the claim's page is not one of Sphinx's.
+    """
+    links = [f' · <a href="{posixpath.relpath(row["permalink"], "book")}">cite</a>']
+    if row["page"]:
+        anchor = "" if row["verdict"] == "untested" else f"#claim-{row['id']}"
+        address = posixpath.relpath(row["page"], "book") + anchor
+        links.insert(0, f' · <a href="{address}">experiment</a>')
+    return "".join(links)
 
 
 def _label(row: Mapping[str, Any]) -> str:
