@@ -79,7 +79,8 @@ def test_the_page_says_all_that_the_ledger_says(book, row):
         "Source": "Elhage and Olah 2022, Toy Models of Superposition; Introduction: "
         "the first figure & its text",
         "Setting": "n = 5",
-        "What counts": f"The last point lies above the first. {row['mark']}",
+        "What counts": "The last point lies above the first.",
+        "Mark": row["mark"],
         "Weaker reading": "Only <some> rise.",
         "Evidence": "shown by 9 of 20",
         "size < 1": "a & b",
@@ -109,7 +110,7 @@ def test_a_claim_without_a_verdict_has_a_page_that_says_so(book):
     row = collect(registry(book), {})[0]
     shown = page(book, row)
     assert "not measured yet" in shown.text
-    assert set(shown.rows) == {"Source", "Setting", "What counts"}
+    assert set(shown.rows) == {"Source", "Setting", "What counts", "Mark"}
     assert shown.led[2:] == [row["source"]["address"]]
     measured = page(book, row | {"page": "book/executed/alpha.html"})
     assert measured.led[-1] == "../book/executed/alpha.html"  # there is no card to lead to

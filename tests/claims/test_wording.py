@@ -14,9 +14,9 @@ CLAIM = load_registry(Path(__file__).parents[2] / "book" / "claims.yml")["loss-L
 @pytest.mark.parametrize(
     ("share", "complete", "told"),
     [
-        (0.5, False, "more than half of the cells show it, by the whole 95 % interval."),
-        (0.1, False, "more than a tenth of the cells show it, by the whole 95 % interval."),
-        (0.999, False, "more than 99.9 % of the cells show it, by the whole 95 % interval."),
+        (0.5, False, "more than half of the cells show it, the whole 95 % interval included."),
+        (0.1, False, "more than a tenth of the cells show it, the whole 95 % interval included."),
+        (0.999, False, "more than 99.9 % of the cells show it, the whole 95 % interval included."),
         (0.9, True, "more than 90 % of all cells show it."),
         (0.5, True, "more than half of all cells show it."),
     ],

@@ -107,7 +107,8 @@ def _told(row: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:
     told = {
         "Source": f"{_text(who)}; {_text(source['section'])}: {place}",
         "Setting": _text(row["setting"]),
-        "What counts": f"{_text(row['counts'])} {_text(row['mark'])}",
+        "What counts": _text(row["counts"]),
+        "Mark": _text(row["mark"]),
     }
     if row["qualified"]:
         told["Weaker reading"] = _text(row["qualified"])

@@ -116,12 +116,12 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
         f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_links(row)}",
         "",
     ]
+    lines += [f"- {one_line(row['mark'])}"]
     if row["verdict"] != "untested":
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
-        lines += [""]
-    lines += [":::{dropdown} What counts"]
-    lines += [f"{one_line(row['counts'])} {one_line(row['mark'])}", ""]
+    lines += ["", ":::{dropdown} What counts"]
+    lines += [one_line(row["counts"]), ""]
     lines += [f"Setting: {one_line(row['setting'])}", ""]
     if row["command"]:
         lines += [f"Run it again: `{row['command']}`", ""]

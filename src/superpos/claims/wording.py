@@ -40,7 +40,7 @@ def mark(claim: Claim) -> str:
     >>> from superpos.claims.registry import load_registry
     >>> claims = load_registry()
     >>> mark(claims["demo-90-pentagon"])
-    'Holds if more than half of the seeds show it, by the whole 95 % interval.'
+    'Holds if more than half of the seeds show it, the whole 95 % interval included.'
     >>> mark(claims["tegum-domain"])
     'Holds if more than 90 % of all pairs of n and d show it.'
     """
@@ -49,4 +49,5 @@ def mark(claim: Claim) -> str:
         share = in_words(claim.share, "%")
     if claim.complete:
         return f"Holds if more than {share} of all {claim.trials} show it."
-    return f"Holds if more than {share} of the {claim.trials} show it, by the whole 95 % interval."
+    trials = f"more than {share} of the {claim.trials}"
+    return f"Holds if {trials} show it, the whole 95 % interval included."
