@@ -60,7 +60,12 @@ def pages(root: Path, ledger, titles=None, styles=("_static/tiny.css",)):
 def row(book):
     """A claim with a verdict."""
     row = collect(registry(book), {})[0]
+    source = row["source"] | {
+        "section": "Lines <i>and</i> dots", "place": "the <b>first</b> figure",
+        "address": "https://lines.org/?a=1&amp=2#rise",
+    }  # fmt: skip
     return row | {
+        "source": source,
         "verdict": "qualified", "evidence": "shown by 9 of 20", "seeds": 20,
         "measured": {"size < 1": "a & b"}, "qualified": "Only <some> rise.",
         "page": "book/executed/alpha.html", "command": "superpos retest alpha-rises",
@@ -76,8 +81,8 @@ def page(book, row, **options) -> Page:
 def test_the_page_says_all_that_the_ledger_says(book, row):
     shown = page(book, row, titles={"alpha": "The <first>"})
     assert shown.rows == {
-        "Source": "Elhage and Olah 2022, Toy Models of Superposition; Introduction: "
-        "the first figure & its text",
+        "Source": "Elhage and Olah 2022, Toy Models of Superposition; Lines <i>and</i> dots: "
+        "the <b>first</b> figure",
         "Setting": "n = 5",
         "What counts": "The last point lies above the first.",
         "Mark": row["mark"],
@@ -101,7 +106,7 @@ def test_the_page_says_all_that_the_ledger_says(book, row):
         "../index.html",
         "../book/scoreboard.html#claim-alpha-rises",
         "../book/executed/alpha.html",
-        "https://lines.org/toy_model/index.html#rise",
+        "https://lines.org/?a=1&amp=2#rise",
         "../book/executed/alpha.html#claim-alpha-rises",
     ]
 
