@@ -88,8 +88,9 @@ verdict = {
 display(
     {
         "application/vnd.superpos.verdict+json": verdict,
-        "text/html": '<p class="superpos-verdict" id="claim-alpha-rises">reproduced: it rises</p>'
-        "<p><code>alpha-rises</code></p>",
+        "text/html": '<div class="superpos-card" id="claim-alpha-rises"><p>'
+        '<span class="superpos-verdict superpos-verdict-reproduced">reproduced: it rises</span> '
+        "<code>alpha-rises</code></p><dl><dt>Evidence</dt><dd>20 of 20</dd></dl></div>",
     },
     raw=True,
 )

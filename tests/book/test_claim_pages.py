@@ -207,6 +207,18 @@ def test_a_page_can_be_read_on_a_phone_and_in_the_dark(tmp_path, browser, width,
     context.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_card_can_be_read_in_the_dark(built_book, browser, theme):
+    """The theme gives what a cell shows as HTML a light ground in the dark: a card has its own."""
+    context = browser.new_context(color_scheme=theme, offline=True)
+    shown = context.new_page()
+    shown.goto((built_book / "_build/html/book/executed/alpha.html").as_uri())
+    shown.wait_for_selector(f"html[data-theme={theme}]")
+    for selector in (".superpos-card dt", ".superpos-card dd", ".superpos-card code"):
+        assert shown.evaluate(CONTRAST, selector) >= 4.5, selector
+    context.close()
+
+
 CONTRAST = """selector => {
   const rgb = text => text.match(/[\\d.]+/g).map(Number)
   const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
