@@ -88,7 +88,9 @@ verdict = {
 display(
     {
         "application/vnd.superpos.verdict+json": verdict,
-        "text/html": '<p class="superpos-verdict" id="claim-alpha-rises">reproduced: it rises</p>',
+        "text/html": '<div class="superpos-card" id="claim-alpha-rises"><p>'
+        '<span class="superpos-verdict superpos-verdict-reproduced">reproduced: it rises</span> '
+        "<code>alpha-rises</code></p><dl><dt>Evidence</dt><dd>20 of 20</dd></dl></div>",
     },
     raw=True,
 )
@@ -153,6 +155,15 @@ CLAIMS = """\
   deviations: []
 """
 
+CITATION = """\
+title: "lines: a book & more"
+version: 1.2.3
+date-released: "2031-05-06"
+authors:
+  - name: The authors of lines
+  - {family-names: Ruler, given-names: Ann}
+"""
+
 DEVIATIONS = """\
 steps: {setting: Number of steps, source: Silent., ours: Five., depends: "No, both agree."}
 """
@@ -183,12 +194,13 @@ def write_book(root: Path) -> Path:
     (root / "book" / "index.md").write_text(INDEX, "utf-8")
     (root / "book" / "claims.yml").write_text(CLAIMS, "utf-8")
     (root / "book" / "deviations.yml").write_text(DEVIATIONS, "utf-8")
-    (root / "book" / "_static" / "tiny.css").write_text(".superpos-claim { margin: 1em 0 }\n")
+    shutil.copy(CHECKOUT / "book" / "_static" / "superpos.css", root / "book" / "_static")
     (root / "book" / "references.bib").write_text(
         "@article{elhage2022toy, title={Toy Models of Superposition}, "
         "author={Elhage, Nelson and Olah, Chris}, journal={Transformer Circuits}, year={2022}}\n"
     )
     shutil.copy(CHECKOUT / "_config.yml", root)
+    (root / "CITATION.cff").write_text(CITATION, "utf-8")
     pages = "".join(f"      - file: book/executed/{name}\n" for name in CHAPTERS)
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n  - caption: Lines\n    numbered: 1\n"

@@ -103,7 +103,7 @@ def test_the_scoreboard_counts_and_cites(claims):
         "{cite}`elhage2022toy`, Introduction: [the first figure & its text]"
         "(<https://lines.org/toy_model/index.html#rise>)"
     ) in page
-    assert f"The last point lies above the first. {mark(claims['alpha-rises'])}" in page
+    assert f"- {mark(claims['alpha-rises'])}\n- Evidence: 20 of 20" in page
     assert "- Evidence: 20 of 20" in page
     assert "- slope: 0.5 ± 0.1" in page
     assert '<a href="executed/alpha.html#claim-alpha-rises">' in page

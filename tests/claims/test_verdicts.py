@@ -258,7 +258,8 @@ def test_the_card_says_what_was_claimed_where_what_counts_and_what_was_found(dis
     assert card.rows == {
         "Claim": "lines-meet: $D < 1$ & more.",
         "Source": "Geometry: the figure of <lines>",
-        "What counts": f"What counts for lines-meet is <1. {mark(load_registry()['lines-meet'])}",
+        "What counts": "What counts for lines-meet is <1.",
+        "Mark": mark(load_registry()["lines-meet"]),
         "Evidence": verdict.evidence,
         "size < 1": "a & b",
         "Run it again": command,

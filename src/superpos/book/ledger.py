@@ -15,6 +15,8 @@ from superpos.claims.wording import mark
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+PAGES = "claims"  # the folder of the site that has a page for each claim
+
 
 def registry(root: Path) -> dict[str, Claim]:
     """Return the claims under test, by id, in the registry's order."""
@@ -113,7 +115,13 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         "deviations": entry["deviations"],
         "command": command,
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
+        "permalink": permalink(claim.id),
     }
+
+
+def permalink(claim_id: str) -> str:
+    """Return where in the site the page of a claim is, whatever chapter has it."""
+    return f"{PAGES}/{claim_id}.html"
 
 
 def unexpected(ledger: Iterable[Mapping[str, Any]], stale: Mapping[str, str]) -> list[str]:

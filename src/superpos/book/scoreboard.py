@@ -116,16 +116,16 @@ def _claim(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str
         "::::{div} superpos-claim",
         f"{_badge(_label(row))} {one_line(row['statement'])}",
         "",
-        f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_link(row)}",
+        f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_links(row)}",
         "",
     ]
+    lines += [f"- {one_line(row['mark'])}"]
     if row["evidence"]:
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
         lines += [f"- Why: {one_line(row['why'])}"] if row["why"] else []
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
-        lines += [""]
-    lines += [":::{dropdown} What counts"]
-    lines += [f"{one_line(row['counts'])} {one_line(row['mark'])}", ""]
+    lines += ["", ":::{dropdown} What counts"]
+    lines += [one_line(row["counts"]), ""]
     lines += [f"Setting: {one_line(row['setting'])}", ""]
     if row["command"]:
         lines += [f"Run it again: `{row['command']}`", ""]
@@ -152,12 +152,17 @@ def _before(row: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _link(row: Mapping[str, Any]) -> str:
-    """Return a link to where the verdict was earned, which is raw HTML in the chapter's page."""
-    if not row["page"]:
-        return ""
-    anchor = f"#claim-{row['id']}" if row["evidence"] else ""
-    return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
+def _links(row: Mapping[str, Any]) -> str:
+    """Return links to where the verdict was earned and to the claim's page, which Sphinx has not.
+
+    The card is raw HTML in the chapter's page, and the claim's page is not one of Sphinx's.
+    """
+    links = [f' · <a href="{posixpath.relpath(row["permalink"], "book")}">cite</a>']
+    if row["page"]:
+        anchor = f"#claim-{row['id']}" if row["evidence"] else ""
+        address = posixpath.relpath(row["page"], "book") + anchor
+        links.insert(0, f' · <a href="{address}">experiment</a>')
+    return "".join(links)
 
 
 def _label(row: Mapping[str, Any]) -> str:

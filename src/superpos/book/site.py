@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superpos.book import provenance, scoreboard
+from superpos.book import citation, claim_pages, provenance, scoreboard
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
@@ -76,9 +76,14 @@ def publish(
     """
     site = site_folder(root, quick=quick)
     install = install_from(root)
-    staged = _staged_files(root, statuses, notebooks, ledger, quick=quick)
+    titles = {status.chapter.name: status.chapter.title for status in statuses}
+    staged = _staged_files(root, statuses, notebooks, ledger, titles, quick=quick)
+    styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
     beside = {
         "claims.json": _json(ledger),
+        **claim_pages.as_pages(
+            ledger, titles, citation.sources(root), citation.edition(root), styles
+        ),
         **{
             f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
             for name, notebook in notebooks.items()
@@ -113,6 +118,7 @@ def _staged_files(
     statuses: Sequence[Status],
     notebooks: Mapping[str, NotebookNode],
     ledger: Sequence[Mapping[str, Any]],
+    titles: Mapping[str, str],
     *,
     quick: bool,
 ) -> dict[str, bytes]:
@@ -143,7 +149,6 @@ def _staged_files(
             f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
-    titles = {status.chapter.name: status.chapter.title for status in statuses}
     files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
     return files
 

@@ -282,7 +282,8 @@ def _card(claim: Claim, verdict: Verdict) -> str:
     rows = {
         "Claim": html.escape(claim.statement),
         "Source": f'{section}: <a href="{address}">{place}</a>',
-        "What counts": html.escape(f"{claim.counts} {mark(claim)}"),
+        "What counts": html.escape(claim.counts),
+        "Mark": html.escape(mark(claim)),
         "Evidence": html.escape(verdict.evidence),
     }
     if claim.amended_by:
