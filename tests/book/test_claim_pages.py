@@ -138,6 +138,11 @@ def test_a_page_leads_to_the_one_that_amends_it_and_back(book, row):
     assert new.rows["Why"] == "Open."
 
 
+def test_a_page_says_why_there_is_no_weaker_reading(book, row):
+    shown = page(book, row | {"qualified": None, "no_weaker": "It is exact."})
+    assert shown.rows["Weaker reading"] == "None. It is exact."
+
+
 def test_amendments_and_responses_stand_on_the_page_where_there_are_any(book, row):
     bare = page(book, row | {"amendments": (), "responses": ()}).text
     assert "Amendments" not in bare

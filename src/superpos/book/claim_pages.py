@@ -112,6 +112,8 @@ def _told(row: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:
     }
     if row["qualified"]:
         told["Weaker reading"] = _text(row["qualified"])
+    elif row["no_weaker"]:
+        told["Weaker reading"] = f"None. {_text(row['no_weaker'])}"
     if row["evidence"]:
         told["Evidence"] = _text(row["evidence"])
     if row["why"]:
