@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from superpos.claims.registry import deviation_text, one_line
+from superpos.claims.registry import VERDICTS, deviation_text, one_line
 from superpos.claims.wording import LABELS, label
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ def as_markdown(
 def _counts(of_chapters: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
     """Return a table of how many claims of each chapter have each verdict."""
     lines = [
-        f"| Chapter | {' | '.join(LABELS)} |",
-        f"|---|{'--:|' * len(LABELS)}",
+        f"| Chapter | {' | '.join(VERDICTS)} |",
+        f"|---|{'--:|' * len(VERDICTS)}",
     ]
     for title, rows in of_chapters.items():
-        counts = Counter(map(_label, rows))
-        lines.append(f"| {title} | {' | '.join(str(counts[v] or '') for v in LABELS)} |")
+        counts = Counter(row["verdict"] for row in rows)
+        lines.append(f"| {title} | {' | '.join(str(counts[v] or '') for v in VERDICTS)} |")
     return lines
 
 
