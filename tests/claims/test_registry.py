@@ -294,6 +294,8 @@ def test_an_entry_takes_the_place_of_another_which_stays(load):
     found = load(RISES, AGAIN)
     assert found["rises"].amended_by == "rises-2"
     assert found["rises-2"].amends == "rises"
+    assert [found[name].known for name in found] == [False, True]
+    assert load(RISES | {"known": True})["rises"].known
     assert found["rises-2"].amendment == AMENDMENT | {"date": "2026-11-26"}
     assert replace(found["rises"], amended_by=None) == load(RISES)["rises"]
 

@@ -157,6 +157,21 @@ def test_without_triangles_only_the_weaker_reading_of_the_split_can_hold():
     assert found.weaker.all()
 
 
+def test_the_ladder_is_confirmed_by_exact_losses_and_a_wrong_order_is_not():
+    names = ["5-cell", "tetrahedron", "triangle", "digon", "pentagon", "square antiprism", "end"]
+    places = [1.01, 1.0779, 1.2496, 1.5522, 4.4469, 4.9099, 5.276]
+
+    def judge(places):
+        ladder = SimpleNamespace(takeovers=dict(zip(names, places, strict=True)), inverse_p=[100.0])
+        return judged("uniform-ladder", ladder).shown.tolist()
+
+    assert judge(places) == [True] * 5
+    # in the middle of a range up to 4 triangles are no longer the best
+    assert judge([*places[:3], 4.0, *places[4:]]) == [True, False, True, True, True]
+    del names[2], places[2]
+    assert judge(places) == [False, False, False, True, True]
+
+
 def test_factors_may_leave_a_dimension_empty_and_need_no_triangle():
     for m in (6, 7):
         W = model(polygon(5), *[DIGON] * 4, m=m, n=20).expand(5, m, 20)

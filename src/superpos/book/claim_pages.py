@@ -127,6 +127,8 @@ def _told(row: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:
     if row["page"]:
         card = f"#claim-{row['id']}" if row["evidence"] else ""
         told["Experiment"] = f'<a href="{_to(row["page"])}{card}">in its chapter</a>'
+    if row["known"]:
+        told["Registered"] = "knowing the outcome"
     if row["command"]:
         told["Run it again"] = f"<code>{_text(row['command'])}</code>"
     return told

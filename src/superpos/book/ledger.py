@@ -110,7 +110,10 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
                 "complete",
             )
         },
-        **{name: entry[name] for name in ("no_weaker", "amends", "amendment", "amended_by")},
+        **{
+            name: entry[name]
+            for name in ("no_weaker", "known", "amends", "amendment", "amended_by")
+        },
         "mark": mark(claim),
         "deviations": entry["deviations"],
         "command": command,

@@ -66,6 +66,7 @@ class Claim:
     training: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
     no_weaker: str | None = None
+    known: bool = False
     amends: str | None = None
     amendment: Mapping[str, Any] = field(default_factory=dict)
     amended_by: str | None = None
@@ -163,6 +164,7 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             training=entry.get("training") == "decides",
             thresholds=dict(thresholds),
             no_weaker=_no_weaker(entry, where=f"{file}: claim {name}"),
+            known=(entry.get("known") or (entry.get("amendment") or {}).get("known")) is True,
             amends=entry.get("amends"),
             amendment=_amendment(entry, registry, where=f"{file}: claim {name}"),
         )

@@ -293,10 +293,11 @@ def _card(claim: Claim, verdict: Verdict) -> str:
         )
     if claim.amends:
         rows["Amends"] = (
-            f'<a href="#claim-{claim.amends}">{claim.amends}</a>, on {claim.amendment["date"]}, '
-            f"{'knowing' if claim.amendment['known'] else 'not knowing'} its outcome: "
+            f'<a href="#claim-{claim.amends}">{claim.amends}</a>, on {claim.amendment["date"]}: '
             + html.escape(claim.amendment["why"])
         )
+    if claim.known:
+        rows["Registered"] = "knowing the outcome"
     if verdict.why:
         rows["Why"] = html.escape(verdict.why)
     if verdict.verdict == "qualified" and verdict.weaker_holds:

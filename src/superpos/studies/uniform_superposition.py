@@ -12,20 +12,22 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import IndependentFeatures, Procedure, geometry, sweep, train
+from superpos import IndependentFeatures, Procedure, geometry, optima, sweep, train
 from superpos.claims import rate
+from superpos.codes.polytopes import POLYTOPES
 from superpos.optima import ladder as rungs
 from superpos.stats import rank_correlation, span, told
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 
+NONE = "not represented"
 FRACTIONS = {
     "tetrahedron": 3 / 4,
     "triangle": 2 / 3,
     "digon": 1 / 2,
     "pentagon": 2 / 5,
     "square antiprism": 3 / 8,
-    "not represented": 0.0,
+    NONE: 0.0,
 }
 CHECKED = torch.tensor([3.0, 4.5, 6.0])  # 1/p at which sizes are compared
 DIGONS = torch.logspace(0.25, 0.625, 10)  # 1/p at which D* is near 1/2
@@ -194,6 +196,35 @@ def ladder():
     )
 
 
+def exactly_saved(name: str, p: float) -> float:
+    """What a polytope saves by each dimension by exact descent from its corners, in units of v."""
+    points = POLYTOPES[name].points
+    dimension, n = points.shape
+    best = optima.minimise(points, torch.full((n,), -0.1, dtype=points.dtype), p)
+    v = p / 3 - p * p / 4
+    return n * (1 - best.loss.item() / (n * v)) / dimension
+
+
+@study.test("uniform-ladder")
+def in_order(ladder):
+    """Each of the paper's polytopes is the best in its range, and the ranges follow each other."""
+    names, places = list(ladder.takeovers), [*ladder.takeovers.values(), ladder.inverse_p[-1]]
+    paper = [name for name in FRACTIONS if name != NONE]
+    begins = [ladder.takeovers.get(name, math.nan) for name in paper]
+    found, told_ends = [], []
+    for k, name in enumerate(paper):
+        if name not in names:
+            found.append(False)
+            continue
+        end = float(places[names.index(name) + 1])
+        p = 1 / math.sqrt(begins[k] * end)
+        saved = {other: exactly_saved(other, p) for other in paper}
+        best = max(saved, key=saved.get) == name
+        found.append(best and (k == 0 or begins[k] > begins[k - 1]))
+        told_ends.append(f"{name} {begins[k]:.6g} to {end:.6g}")
+    return Outcome(torch.tensor(found), measured={"The best for 1/p from": "; ".join(told_ends)})
+
+
 @study.test("uniform-Dstar-falls")
 def falls(replicates, *, correlation, fall):
     """D* falls along 1/p, in rank and by a factor."""
@@ -300,9 +331,6 @@ def fractions(replicates, *, near, inner, outer, times, others):
         peaks["digon"] & peaks[NONE] & (rest >= others),
         {f"Peak at {FRACTIONS[name]:.3g} ({name})": rate(peaks[name]) for name in peaks},
     )
-
-
-NONE = "not represented"
 
 
 @study.test("uniform-sum-is-m")
