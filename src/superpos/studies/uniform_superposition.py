@@ -219,7 +219,7 @@ def in_order(ladder):
         end = float(places[names.index(name) + 1])
         p = 1 / math.sqrt(begins[k] * end)
         saved = {other: exactly_saved(other, p) for other in paper}
-        best = max(saved, key=saved.get) == name
+        best = max(saved, key=lambda other: saved[other]) == name
         found.append(best and (k == 0 or begins[k] > begins[k - 1]))
         told_ends.append(f"{name} {begins[k]:.6g} to {end:.6g}")
     return Outcome(torch.tensor(found), measured={"The best for 1/p from": "; ".join(told_ends)})
