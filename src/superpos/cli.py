@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     retest.add_argument(
         "--seed-offset", type=int, default=0, metavar="K", help="the first seed; default: 0"
     )
+    retest.add_argument(
+        "--keep", action="store_true", help="keep it in book/measured/, as published or at rest"
+    )
     retest.add_argument("--json", action="store_true", help="print what was found as JSON")
     for command in (run, retest):
         command.add_argument(
@@ -177,6 +180,7 @@ def _retest(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
         first_seed=arguments.seed_offset,
         quick=arguments.quick,
+        keep=arguments.keep,
     )
     told = json.dumps(found.as_json(), indent=2, ensure_ascii=False)
     print(told if arguments.json else found.told())
@@ -233,6 +237,13 @@ def _status(arguments: argparse.Namespace) -> int:
         state = f"stale: {status.stale}" if status.stale else "fresh"
         print(f"{status.chapter.name:{width}}  {took}{limit}  {state}")
     print(stored.find(root).told())
+    if kept := len(list((root / "book" / "measured").glob("*.json"))):
+        from superpos.studies.kept import stale
+        from superpos.studies.retest import load_study
+
+        old = list(stale(load_study))
+        told = f", stale: {', '.join(old)}" if old else ""
+        print(f"kept measurements: {kept}{told}")
     return 0
 
 

@@ -72,6 +72,17 @@ def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
         assert told() == [f"versions changed: torch {before['versions']['torch']} -> 9.9"]
 
 
+def test_what_was_measured_once_and_is_kept_is_a_part_of_the_key(book, package):
+    before = parts(book, package)
+    folder = book / "book" / "measured"
+    folder.mkdir()
+    (folder / "alpha-rises-2.published.json").write_text("{}")  # another claim's
+    assert freshness.changes(before, parts(book, package)) == []
+    (folder / "alpha-rises.published.json").write_text("{}")
+    told = freshness.changes(before, parts(book, package))
+    assert told == ["its entries in the claims registry changed"]
+
+
 def test_the_chapter_is_compared_as_it_was_read(book, package):
     chapter = load_chapter(book, "alpha")
     other = replace(chapter, source=chapter.source + "\nMore.\n")

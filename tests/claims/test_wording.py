@@ -46,11 +46,11 @@ def test_only_what_is_new_says_whether_it_held(held):
 def test_what_is_undecided_says_what_is_missing():
     open_, fails = frozenset({SOMETIMES, FAILS}), frozenset({FAILS})
     trained = replace(CLAIM, training=True, trials="cells")
-    assert reason(trained, "untested", open_).endswith("more cells are needed.")
-    assert reason(trained, "untested", fails).startswith("It fails by the book's own training.")
-    assert reason(CLAIM, "untested", fails).endswith("more random models are needed.")
-    assert (
-        reason(trained, "qualified", frozenset({SOMETIMES})) == "It holds sometimes, at this rate."
-    )
+    assert reason(trained, "untested", [open_]).endswith("more cells are needed.")
+    assert reason(trained, "untested", [open_, fails]).endswith("more cells are needed.")
+    assert reason(trained, "untested", [fails, fails]).startswith("It fails where it was measured.")
+    assert reason(CLAIM, "untested", [fails]).endswith("more random models are needed.")
+    assert reason(trained, "qualified", [fails, {SOMETIMES}]) == "It holds sometimes, at this rate."
     for verdict in ("reproduced", "contradicted", "new", "qualified"):
-        assert reason(trained, verdict, fails) == ""
+        assert reason(trained, verdict, [fails]) == ""
+    assert reason(trained, "qualified", [{HOLDS}, fails]).endswith("not both.")

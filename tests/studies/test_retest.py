@@ -12,6 +12,7 @@ from superpos.book.chapters import load_chapter
 from superpos.claims.registry import load_registry
 from superpos.cli import main
 from superpos.errors import InvalidArgument
+from superpos.studies.kept import load
 from superpos.studies.retest import listed, load_study, retest
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,9 @@ def test_what_is_asked_for_is_not_cut():
         ("uniform-sum-is-m", {"procedure": "publish"}, "no procedure publish; did you mean publi"),
         ("uniform-sum-is-m", {"given": {"n_seeds_sizes": 3}}, "no parameter n_seeds_sizes; did"),
         ("uniform-sum-is-m", {"given": {"n_hidden": "many"}}, "n_hidden must be a whole number"),
+        ("uniform-sum-is-m", {"keep": True}, "is kept: published"),
+        ("loss-L0", {"keep": True}, "is kept: none"),
+        ("uniform-sum-is-m", {"keep": True, "quick": True}, "a quick run measures is not kept"),
         ("uniform-sum-is-m", {"seeds": 1}, r"n_seeds must be a whole number in \[2, 1000\]"),
     ],
 )
@@ -134,6 +138,19 @@ def test_the_command_prints_json_and_leaves_the_ledger_alone(capsys, monkeypatch
     assert found["changed"]["n_hidden"] == [30, 4]
     assert found["seconds"] > 0
     assert (sorted(executed.rglob("*")) if executed.exists() else []) == before
+
+
+def test_what_the_published_procedure_finds_is_kept_if_asked(tmp_path, monkeypatch):
+    folder = tmp_path / "measured"
+    monkeypatch.setattr("superpos.studies.kept.folder", lambda: folder)
+    found = tiny(procedure="published", keep=True, first_seed=3)
+    (path,) = folder.iterdir()
+    assert path.name == "uniform-sum-is-m.published.json"
+    kept = load(path)
+    assert (kept.of, kept.first_seed) == (found.verdict.seeds, 3)
+    assert f"{kept.shown} of {kept.of}" == found.verdict.rate
+    assert kept.settings == found.settings
+    assert kept.procedure == found.procedure
 
 
 @pytest.mark.parametrize(

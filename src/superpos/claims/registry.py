@@ -67,6 +67,7 @@ class Claim:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     no_weaker: str | None = None
     known: bool = False
+    not_at_rest: str | None = None
     amends: str | None = None
     amendment: Mapping[str, Any] = field(default_factory=dict)
     amended_by: str | None = None
@@ -165,6 +166,7 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             thresholds=dict(thresholds),
             no_weaker=_no_weaker(entry, where=f"{file}: claim {name}"),
             known=(entry.get("known") or (entry.get("amendment") or {}).get("known")) is True,
+            not_at_rest=entry.get("not_at_rest"),
             amends=entry.get("amends"),
             amendment=_amendment(entry, registry, where=f"{file}: claim {name}"),
         )
@@ -225,6 +227,14 @@ def _source(source: Mapping[str, Any], *, where: str) -> Mapping[str, str]:
             "one like https://host.org/page.html#section is needed"
         )
     return source
+
+
+def measured(claim_id: str) -> list[Path]:
+    """Return the files of what was measured of a claim once and is kept (`superpos.studies.kept`).
+
+    They lie in ``measured/`` beside the registry.
+    """
+    return sorted(registry_file().with_name("measured").glob(f"{claim_id}.*.json"))
 
 
 def thresholds(claim_id: str, *names: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ from superpos.claims.wording import label, mark, reason
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
+
+if TYPE_CHECKING:
+    from superpos.studies.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,12 @@ class Verdict:
         """Show nothing at the end of a cell: `record` has shown it."""
 
 
-def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
+def judge(
+    claim: Claim,
+    shown: Tensor,
+    weaker: Tensor | None = None,
+    beside: Mapping[str, Kept] | None = None,
+) -> str:
     """Return the verdict that the registry's rule (`superpos.claims.rule`) gives a measured rate.
 
     What goes beyond the sources is ``new`` once it is known where it stands, wherever that is.
@@ -83,6 +92,9 @@ def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
         For each trial whether it showed the claim: booleans ``(trials,)``.
     weaker
         The same for the registry's weaker reading: booleans ``(trials,)``.
+    beside
+        What was measured as published and at rest, by these names (`superpos.studies.kept`): it
+        decides in place of the other, where training does.
 
     Returns
     -------
@@ -90,11 +102,22 @@ def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
         ``untested`` where an interval reaches across a mark and that matters: more trials are
         needed.
     """
-    own = _standing(claim, shown)
     if claim.new:
-        return "new" if len(own) == 1 else "untested"
-    of_weaker = None if weaker is None else _standing(claim, weaker)
-    return rule.verdict([own], of_weaker, missing=claim.training)
+        return "new" if len(_standing(claim, shown)) == 1 else "untested"
+    measured = _decisive(shown, weaker, beside)
+    weaker = measured[0][1]
+    return rule.verdict(
+        [_standing(claim, found) for found, _ in measured],
+        None if weaker is None else _standing(claim, weaker),
+        missing=claim.training,
+    )
+
+
+def _decisive(
+    shown: Tensor, weaker: Tensor | None, beside: Mapping[str, Kept] | None
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Return the outcomes that decide: as published and at rest, or else the book's own."""
+    return [kept.outcomes() for kept in (beside or {}).values()] or [(shown, weaker)]
 
 
 def _standing(claim: Claim, outcomes: Tensor) -> rule.Standing:
@@ -112,6 +135,7 @@ def record(
     at_rest: Tensor | None = None,
     quick: bool = False,
     command: str = "",
+    beside: Mapping[str, Kept] | None = None,
 ) -> Verdict:
     """Judge a claim, show the verdict, and leave it in the notebook's outputs.
 
@@ -133,6 +157,8 @@ def record(
         Whether this is a quick run: its verdict is shown as such and never published.
     command
         What measures the claim again: that of `superpos.studies.study.Study.command`.
+    beside
+        What was measured as published and at rest: that of `superpos.studies.kept.fresh`.
 
     Raises
     ------
@@ -143,7 +169,7 @@ def record(
     claim = _registered(claim_id)
     verdict = conclude(
         claim, shown, weaker=weaker, measured=measured, at_rest=at_rest, quick=quick,
-        command=command,
+        command=command, beside=beside,
     )  # fmt: skip
     display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
     return verdict
@@ -158,6 +184,7 @@ def conclude(
     at_rest: Tensor | None = None,
     quick: bool = False,
     command: str = "",
+    beside: Mapping[str, Kept] | None = None,
 ) -> Verdict:
     """Return the verdict on a claim, with its evidence in words, without showing it.
 
@@ -175,7 +202,11 @@ def conclude(
             raise InvalidArgument(
                 f"claim {claim.id!r} is about models at rest, and only {told['Models at rest']} are"
             )
-    verdict, own = judge(claim, shown, weaker), _standing(claim, shown)
+    for kind, kept in (beside or {}).items():
+        told[_KEPT[kind]] = f"{_evidence(claim, *kept.outcomes())}. {kept.procedure}"
+    verdict = judge(claim, shown, weaker, beside)
+    decisive = _decisive(shown, weaker, beside)
+    of_weaker = decisive[0][1]
     return Verdict(
         id=claim.id,
         verdict=verdict,
@@ -185,11 +216,14 @@ def conclude(
         quick=bool(quick),
         rate=_count(shown),
         weaker_rate="" if weaker is None else _count(weaker),
-        weaker_holds=weaker is not None and _standing(claim, weaker) == {rule.HOLDS},
-        held=next(iter(own)) if verdict == "new" else None,
-        why=reason(claim, verdict, own),
+        weaker_holds=of_weaker is not None and _standing(claim, of_weaker) == {rule.HOLDS},
+        held=next(iter(_standing(claim, shown))) if verdict == "new" else None,
+        why=reason(claim, verdict, [_standing(claim, found) for found, _ in decisive]),
         command=command,
     )
+
+
+_KEPT = {"published": "As published", "rest": "At rest"}
 
 
 def _count(outcomes: Tensor) -> str:

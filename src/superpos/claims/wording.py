@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from superpos.claims.registry import VERDICTS, Claim, in_words
 from superpos.claims.rule import FAILS, HOLDS, SOMETIMES, Standing
 
@@ -60,31 +62,32 @@ def _share(share: float) -> str:
     return in_words(share, "%") if told == in_words(share) else told  # there may be no word for it
 
 
-def reason(claim: Claim, verdict: str, own: Standing) -> str:
+def reason(claim: Claim, verdict: str, measured: Sequence[Standing]) -> str:
     """Return why a claim is qualified or untested, where its weaker reading does not say it.
 
     Parameters
     ----------
     claim, verdict
         The claim, and the verdict on it.
-    own
-        Where its rate stands.
+    measured
+        Where it stands: by each of the measurements that decide.
 
     Examples
     --------
     >>> from superpos.claims.registry import load_registry
     >>> claims = load_registry()
-    >>> reason(claims["demo-90-pentagon"], "qualified", frozenset({"sometimes"}))
+    >>> reason(claims["demo-90-pentagon"], "qualified", [frozenset({"sometimes"})])
     'It holds sometimes, at this rate.'
     """
-    if verdict == "qualified" and own == {SOMETIMES}:
+    if verdict == "qualified" and {SOMETIMES} in measured:
         return "It holds sometimes, at this rate."
+    if verdict == "qualified" and {HOLDS} in measured:
+        return "It holds as published or at rest, not both."
     if verdict != "untested":
         return ""
-    if own == {FAILS} and claim.training:
+    if claim.training and all(stands == {FAILS} for stands in measured):
         return (
-            "It fails by the book's own training. It is contradicted only if it also fails as "
-            "published, at rest, and in most reasonable specifications, which have not all been "
-            "measured."
+            "It fails where it was measured. It is contradicted only if it fails as published, at "
+            "rest, and in most reasonable specifications, which have not all been measured."
         )
     return f"The interval reaches across a mark: more {claim.trials} are needed."

@@ -196,6 +196,17 @@ class Study:
         """Return the parameters of the chapter that a claim depends on."""
         return [_parameter(name) for name in self.needs(claim_id) if name not in _GIVEN]
 
+    def experiments_of(self, claim_id: str) -> list[Callable]:
+        """Return the experiments that a claim's test needs, itself and through others."""
+        found: dict[str, Callable] = {}
+        waiting = [self.test_of(claim_id)]
+        while waiting:
+            for name in _asked(waiting.pop()):
+                if name in self.experiments and name not in found:
+                    found[name] = self.experiments[name]
+                    waiting.append(found[name])
+        return list(found.values())
+
     def _needs(self, function: Callable) -> Iterator[str]:
         for name in _asked(function):
             if name in self.experiments:
@@ -312,7 +323,9 @@ class Run:
     def record(self, *claim_ids: str) -> None:
         """Measure claims and show their verdicts, which also puts them into the notebook."""
         from superpos.claims.verdicts import record
+        from superpos.studies import kept
 
+        quick = self.settings.get("quick", False)
         for claim_id in claim_ids:
             found = self.outcome(claim_id)
             record(
@@ -321,8 +334,9 @@ class Run:
                 weaker=found.weaker,
                 measured=found.measured,
                 at_rest=found.at_rest,
-                quick=self.settings.get("quick", False),
+                quick=quick,
                 command=self.study.command(claim_id),
+                beside={} if quick else kept.fresh(self.study, claim_id),
             )
 
     def show(self, drawing: Callable, name: str) -> None:
