@@ -93,6 +93,8 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
             name: entry[name]
             for name in ("setting", "share", "counts", "qualified", "trials", "new", "complete")
         },
+        **{name: list(entry[name]) for name in ("amendments", "responses")},
+        "moved": claim.moved,
         "deviations": entry["deviations"],
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from superpos.claims.amendments import Amendment, Response
 from superpos.claims.registry import VERDICTS, deviation_text, one_line
 
 if TYPE_CHECKING:
@@ -118,11 +119,24 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
         lines += [""]
+    if told := _said_since(row):
+        lines += [*told, ""]
     lines += [":::{dropdown} What counts"]
     lines += [one_line(row["counts"]), "", f"Setting: {one_line(row['setting'])}", ""]
     for deviation in row["deviations"]:
         lines += [f"- {deviation_text(deviation)}"]
     return [*lines, ":::", "::::"]
+
+
+def _said_since(row: Mapping[str, Any]) -> list[str]:
+    """Return what was changed of a claim after it was registered, and what people replied."""
+    amendments = [Amendment(**each).told() for each in row["amendments"]]
+    replies = [Response(**each) for each in row["responses"]]
+    return [f"- Amended {one_line(text)}" for text in amendments] + [
+        f"- Response of {one_line(each.who)}, {each.date}: “{one_line(each.text)}” "
+        f"([in full]({each.address}))"
+        for each in replies
+    ]
 
 
 def _link(row: Mapping[str, Any]) -> str:

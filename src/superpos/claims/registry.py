@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from superpos.claims.amendments import Amendment, Response, amendments, responses
 from superpos.errors import InvalidArgument
 from superpos.project import registry_file
 
@@ -54,6 +55,9 @@ class Claim:
     new: bool = False
     complete: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    amendments: tuple[Amendment, ...] = ()
+    responses: tuple[Response, ...] = ()
+    moved: str | None = None
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -69,7 +73,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
     ------
     InvalidArgument
         If an entry lacks a field, repeats an id, names an unknown verdict, deviation or threshold,
-        or has a threshold that its words do not tell.
+        has a threshold that its words do not tell, or an amendment or response that is incomplete.
     """
     path = registry_file() if path is None else Path(path)
     beside = path.with_name("deviations.yml")
@@ -134,6 +138,11 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             new=entry.get("new", False) is True,
             complete=entry.get("complete", False) is True,
             thresholds=dict(thresholds),
+            amendments=amendments(
+                entry.get("amendments", ()), VERDICTS, where=f"{file}: claim {name}"
+            ),
+            responses=responses(entry.get("responses", ()), where=f"{file}: claim {name}"),
+            moved=entry.get("moved"),
         )
     return registry
 
@@ -183,7 +192,22 @@ def _filled(
         raise InvalidArgument(
             f"{where} tells of {', '.join(sorted(unknown))}, which its thresholds lack"
         )
-    return _PLACE.sub(lambda place: in_words(thresholds[place[1]], place[2]), text), found
+    return filled(text, thresholds), found
+
+
+def filled(text: str, thresholds: Mapping[str, float]) -> str:
+    """Return a text of the registry with the thresholds that are known in their places.
+
+    Examples
+    --------
+    >>> filled("A correlation of {least} or less, {often:times}.", {"least": -0.95})
+    'A correlation of −0.95 or less, {often:times}.'
+    """
+
+    def told(place: re.Match[str]) -> str:
+        return in_words(thresholds[place[1]], place[2]) if place[1] in thresholds else place[0]
+
+    return _PLACE.sub(told, text)
 
 
 def in_words(value: float, form: str | None = None) -> str:

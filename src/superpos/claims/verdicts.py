@@ -251,6 +251,10 @@ def _card(claim: Claim, verdict: Verdict) -> str:
     if verdict.verdict == "qualified" and claim.qualified:
         rows["With this change"] = claim.qualified
     rows |= verdict.measured
+    if claim.amendments:
+        rows["Amended"] = " ".join(each.told() for each in claim.amendments)
+    if claim.responses:
+        rows["Responses"] = " ".join(each.told() for each in claim.responses)
     items = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items()
     )
