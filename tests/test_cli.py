@@ -102,7 +102,8 @@ def test_claims_of_a_built_book_are_as_expected(copied_book, capsys, edit):
     assert "alpha-rises: untested, expected reproduced (alpha is stale: source changed)" in told
 
 
-def test_the_audit_of_a_clone_is_a_table_or_json(book, capsys):
+def test_the_audit_of_a_clone_is_a_table_or_json(book, capsys, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(book.parent))
     assert main(["claims", "--audit"]) == 2
     assert "is not a git clone with commits" in capsys.readouterr().err
     git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]

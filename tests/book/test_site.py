@@ -14,7 +14,7 @@ from superpos.book import site
 from superpos.cli import main
 
 PAGES = ("book/index.html", "book/executed/alpha.html", "book/executed/beta.html")
-PAGES += ("book/scoreboard.html",)
+PAGES += ("book/scoreboard.html", "book/audit.html", "book/corrections.html")
 
 
 class Links(HTMLParser):

@@ -14,7 +14,8 @@ REGISTRY_FILE, STUDY_FILE = "book/claims.yml", "src/superpos/studies/coins.py"
 
 
 @pytest.fixture
-def book(tmp_path) -> Book:
+def book(tmp_path, monkeypatch) -> Book:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))  # wherever that lies
     return Book(tmp_path / "coins")
 
 
@@ -128,6 +129,16 @@ def test_line_breaks_source_places_and_what_is_expected_are_no_changes(book):
     moved = book.commit({REGISTRY_FILE: section})
     assert short(one(book).changes) == [(moved, REGISTRY, ("source.section",), "drafted")]
     assert not one(book).changes[0].decides
+
+
+def test_a_verdict_that_moves_is_told(book):
+    book.commit({REGISTRY_FILE: entry(), STUDY_FILE: study()})
+    book.commit({REGISTRY_FILE: entry(expected="reproduced")})
+    moved = book.commit({REGISTRY_FILE: entry(expected="qualified")})
+    (change,) = one(book).changes
+    assert (change.commit.id, change.decides) == (moved, False)
+    assert change.told == "registry: expected, reproduced → qualified"
+    assert unamended([one(book)]) == []
 
 
 def test_the_thresholds_of_another_claim_are_followed(book):
@@ -290,6 +301,12 @@ def test_a_folder_without_a_history_of_its_own_is_refused(book, tmp_path):
     book.commit({"book/index.md": "# Coins"})
     with pytest.raises(NoHistory, match="lies within the git clone"):
         audit(book.root / "book")
+
+
+def test_without_git_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoHistory, match="git is not installed"):
+        audit(tmp_path)
 
 
 def test_a_clone_gives_commits_parents_first_and_what_files_held(book):

@@ -12,6 +12,8 @@
 `pages`            an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
 `scoreboard`       the ledger as a page
+`audited`          what git knows of each claim, as a page
+`corrections`      what moved since the first edition, as a page
 `site`             staging, Sphinx, publishing
 =================  ===============================================================
 """

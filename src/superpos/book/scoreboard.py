@@ -45,11 +45,13 @@ def as_markdown(
     lines = [
         "# Scoreboard",
         "",
-        f"{_plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
+        f"{plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
         "book. The same list for programs: "
-        '<a href="../claims.json">claims.json</a>.',
+        '<a href="../claims.json">claims.json</a>. When each was registered, and what changed '
+        "since, is in the [audit](audit); amendments, and verdicts that moved, are among the "
+        "[corrections](corrections).",
         "",
-        *(f"- {_badge(verdict)} **{counts[verdict]}** {MEANING[verdict]}" for verdict in VERDICTS),
+        *(f"- {badge(verdict)} **{counts[verdict]}** {MEANING[verdict]}" for verdict in VERDICTS),
         "",
     ]
     of_chapters = {
@@ -110,7 +112,7 @@ def _claim(row: Mapping[str, Any]) -> list[str]:
     lines = [
         f"(claim-{row['id']})=",
         "::::{div} superpos-claim",
-        f"{_badge(row['verdict'])} {one_line(row['statement'])}",
+        f"{badge(row['verdict'])} {one_line(row['statement'])}",
         "",
         f"{cited}{_link(row)}",
         "",
@@ -147,9 +149,15 @@ def _link(row: Mapping[str, Any]) -> str:
     return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
 
 
-def _badge(verdict: str) -> str:
+def badge(verdict: str) -> str:
+    """Return a verdict as a badge in MyST."""
     return f"[{verdict}]{{.superpos-verdict .superpos-verdict-{verdict}}}"
 
 
-def _plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> plural(1, "claim"), plural(0, "claim")
+    ('1 claim', '0 claims')
+    """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from superpos.claims.clone import Commit, history
-from superpos.claims.past import Entry, Past
+from superpos.claims.past import NOT_YET, Entry, Past
 from superpos.claims.predicates import RULE, TEST, Predicate
 
 # The fields of an entry that decide its verdict.
@@ -79,10 +79,12 @@ class Change:
     def told(self) -> str:
         """What changed, in words."""
         if self.rewritten:
-            return "code: from a notebook into a study"
-        if self.of == REGISTRY:
-            return f"registry: {', '.join(self.parts)}"
-        return f"code: {', '.join('the test' if name == TEST else name for name in self.parts)}"
+            return "code: moved into a study"
+        if self.of == PREDICATE:
+            return f"code: {', '.join('the test' if name == TEST else name for name in self.parts)}"
+        verdicts = f"expected, {self.before.get('expected')} → {self.after.get('expected')}"
+        parts = (verdicts if name == "expected" else name for name in self.parts)
+        return f"registry: {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
@@ -281,7 +283,7 @@ def _first_verdict(past: Past, entries: Sequence[Entry | None], recorded: int | 
             k
             for k, entry in enumerate(entries)
             if entry is not None
-            and entry.expected != "untested"
+            and entry.fields["expected"] != NOT_YET
             and recorded is not None
             and past.is_behind(recorded, k)
         ),
@@ -326,6 +328,8 @@ def _fields_changed(
         olds, new = [each.fields.get(name) for each in parents], now.fields.get(name)
         old = olds[0]
         if new in olds or (old is None and name not in DECIDES):
+            continue
+        if name == "expected" and old == NOT_YET:  # the verdict is found, not changed
             continue
         if name == "thresholds":  # one with a new name is told by the texts as before
             old, new = _both(parents[0].fields[name], now.fields[name])

@@ -96,9 +96,12 @@ def history(root: Path) -> Iterator[Clone]:
     try:
         top = Path(_git(root, "rev-parse", "--show-toplevel").strip())
         _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
-    except (OSError, subprocess.CalledProcessError):
+    except OSError:
+        raise NoHistory("git is not installed, and the history cannot be read without") from None
+    except subprocess.CalledProcessError as problem:
+        said = problem.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
         raise NoHistory(
-            f"{root} is not a git clone with commits: its history is not here"
+            f"{root} is not a git clone with commits{f' ({said})' if said else ''}"
         ) from None
     if top.resolve() != root.resolve():
         raise NoHistory(f"{root} lies within the git clone {top}, whose history is another")

@@ -13,8 +13,9 @@ from superpos.claims.clone import Clone, Commit
 from superpos.claims.predicates import Predicate, predicates
 from superpos.claims.registry import filled
 
-_ASIDE = (  # what is no part of what is claimed, or of what would count
-    *("id", "chapter", "expected", "deviations", "thresholds_of"),
+NOT_YET = "untested"  # the verdict before there is one
+_ASIDE = (  # what is no part of what is claimed, of what would count, or of what was found
+    *("id", "chapter", "deviations", "thresholds_of"),
     *("amendments", "responses", "moved"),
 )
 _TEXTS = ("statement", "setting", "counts", "qualified")
@@ -28,16 +29,13 @@ class Entry:
     Attributes
     ----------
     fields
-        What is claimed and what would count, by name. Texts stand on one line, with the thresholds
-        in them as a reader sees them: a number that was given a name is the same number.
-    expected
-        The verdict.
+        What is claimed, what would count, and the verdict, by name. Texts stand on one line, with
+        the thresholds in them as a reader sees them: a number that was given a name is the same.
     amended
         The dates of its amendments.
     """
 
     fields: Mapping[str, Any]
-    expected: str = "untested"
     amended: tuple[str, ...] = ()
 
 
@@ -137,7 +135,6 @@ def _registered(content: bytes, path: str) -> Mapping[str, Entry]:
         thresholds[name] = known
         found[name] = Entry(
             fields=_fields(entry, known),
-            expected=entry.get("expected", "untested"),
             amended=tuple(str(each.get("date")) for each in entry.get("amendments", ())),
         )
     return found
@@ -151,4 +148,4 @@ def _fields(entry: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[s
     source = fields.pop("source", None)
     if isinstance(source, dict):
         fields |= {f"source.{name}": value for name, value in source.items()}
-    return fields | {"thresholds": dict(thresholds)}
+    return {"expected": NOT_YET, **fields, "thresholds": dict(thresholds)}
