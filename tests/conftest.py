@@ -205,7 +205,8 @@ def write_book(root: Path) -> Path:
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n  - caption: Lines\n    numbered: 1\n"
         f"    chapters:\n{pages}  - caption: Results\n    chapters:\n"
-        "      - file: book/scoreboard\n"
+        "      - file: book/scoreboard\n      - file: book/audit\n"
+        "      - file: book/corrections\n"
     )
     return root
 

@@ -105,9 +105,15 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "say which chapters are fresh, and why the others are not")
 
     claims = add("claims", _claims, "show each claim's verdict")
-    claims.add_argument("--json", action="store_true", help="print the ledger as JSON")
-    claims.add_argument(
+    claims.add_argument("--json", action="store_true", help="print it as JSON")
+    instead = claims.add_mutually_exclusive_group()
+    instead.add_argument(
         "--check", action="store_true", help="fail if a verdict is not the expected one"
+    )
+    instead.add_argument(
+        "--audit",
+        action="store_true",
+        help="show what git knows of each claim: its registration, and what changed since",
     )
 
     serve = add("serve", _serve, "serve the built site on this machine")
@@ -251,6 +257,9 @@ def _claims(arguments: argparse.Namespace) -> int:
     from superpos.book.ledger import unexpected
     from superpos.claims.wording import label
 
+    if arguments.audit:
+        return _audit(arguments)
+
     ledger, found, _ = _ledger(_root())
     if arguments.json:
         print(json.dumps(ledger, indent=2, ensure_ascii=False))
@@ -263,6 +272,17 @@ def _claims(arguments: argparse.Namespace) -> int:
         stale = {status.chapter.name: status.stale for status in found if status.stale}
         if wrong := unexpected(ledger, stale):
             return _fail("\n  ".join([f"{len(wrong)} of {len(ledger)} claims:", *wrong]))
+    return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from superpos.claims.audit import audit, told
+
+    found = audit(find_root())
+    if arguments.json:
+        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        print(told(found))
     return 0
 
 

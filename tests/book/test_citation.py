@@ -24,7 +24,7 @@ def test_the_edition_is_that_of_the_citation_file(book):
 
 
 def test_a_claim_is_cited_in_words(book, row):
-    told = edition(book).in_words(row | {"verdict": "new", "held": False})
+    told = edition(book).in_words(row | {"verdict": "new", "held": "fails"})
     assert told == (
         "The authors of lines, Ann Ruler (2031). Claim alpha-rises: The line rises, so that $n > "
         "1$. In: lines: a book & more, version 1.2.3. Verdict: new: failed."

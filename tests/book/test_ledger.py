@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from superpos.book import scoreboard
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import collect, registry, unexpected
+from superpos.claims.amendments import Amendment, Response
 from superpos.claims.wording import mark
 
 MIME = "application/vnd.superpos.verdict+json"
@@ -130,6 +131,27 @@ def test_the_scoreboard_names_the_command_where_there_is_one(claims):
     page = scoreboard.as_markdown(ledger, {"alpha": "The first", "beta": "The second"})
     assert page.count("Run it again") == 1
     assert f"Run it again: `{command}`" in page
+
+
+def test_what_was_amended_and_replied_stands_in_the_ledger_and_on_the_scoreboard(claims):
+    amended = Amendment(
+        "2026-11-21", "No interval: D* is known.", "All cases.", "after", "untested"
+    )
+    reply = Response("A. Author", "2027-01-02", "More seeds.", "https://a.example/1")
+    rises = replace(claims["alpha-rises"], amendments=(amended,), responses=(reply,), moved="Why.")
+    rows = collect({**claims, rises.id: rises}, {"alpha": notebook(verdict())})
+    assert rows[0]["amendments"] == [asdict(amended)]
+    assert rows[0]["responses"] == [asdict(reply)]
+    assert [row["moved"] for row in rows] == ["Why.", None]
+    assert rows[1]["amendments"] == rows[1]["responses"] == []
+    assert json.loads(json.dumps(rows))[0]["responses"][0]["who"] == "A. Author"
+    page = scoreboard.as_markdown(rows, {})
+    told = (
+        "- Amended 2026-11-21, after measuring: No interval: D\\* is known. All cases. By the test"
+    )
+    assert f"{told} as it was: untested." in page
+    assert "- Response of A. Author, 2027-01-02: “More seeds.” ([in full](https://a.ex" in page
+    assert page.count("- Amended") == 1
 
 
 def test_the_scoreboard_is_in_reading_order_and_counts_by_chapter(claims):

@@ -15,6 +15,7 @@ from superpos.cli import main
 
 PAGES = ("book/index.html", "book/executed/alpha.html", "book/executed/beta.html")
 PAGES += ("book/scoreboard.html", "claims/alpha-rises.html", "claims/beta-rests.html")
+PAGES += ("book/audit.html", "book/corrections.html")
 
 
 class Links(HTMLParser):

@@ -14,6 +14,8 @@
 `scoreboard`       the ledger as a page
 `claim_pages`      a page for each claim, at an address of its own
 `citation`         how a claim is cited, and how sources are
+`audited`          what git knows of each claim, as a page
+`corrections`      what moved since the first edition, as a page
 `site`             staging, Sphinx, publishing
 =================  ===============================================================
 """

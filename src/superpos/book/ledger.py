@@ -115,6 +115,8 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
             for name in ("no_weaker", "known", "amends", "amendment", "amended_by")
         },
         "mark": mark(claim),
+        **{name: list(entry[name]) for name in ("amendments", "responses")},
+        "moved": claim.moved,
         "deviations": entry["deviations"],
         "command": command,
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from superpos.claims.amendments import Amendment, Response
 from superpos.claims.registry import VERDICTS, deviation_text, one_line
 from superpos.claims.wording import LABELS, label
 
@@ -49,11 +50,13 @@ def as_markdown(
     lines = [
         "# Scoreboard",
         "",
-        f"{_plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
+        f"{plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
         "book. The same list for programs: "
-        '<a href="../claims.json">claims.json</a>.',
+        '<a href="../claims.json">claims.json</a>. When each was registered, and what changed '
+        "since, is in the [audit](audit); amendments, and verdicts that moved, are among the "
+        "[corrections](corrections).",
         "",
-        *(f"- {_badge(shown)} **{counts[shown]}** {MEANING[shown]}" for shown in LABELS),
+        *(f"- {badge(shown)} **{counts[shown]}** {MEANING[shown]}" for shown in LABELS),
         "",
     ]
     of_chapters = {
@@ -114,7 +117,7 @@ def _claim(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str
     lines = [
         f"(claim-{row['id']})=",
         "::::{div} superpos-claim",
-        f"{_badge(_label(row))} {one_line(row['statement'])}",
+        f"{badge(_label(row))} {one_line(row['statement'])}",
         "",
         f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_links(row)}",
         "",
@@ -124,6 +127,8 @@ def _claim(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
         lines += [f"- Why: {one_line(row['why'])}"] if row["why"] else []
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
+    if told := _said_since(row):
+        lines += told
     lines += ["", ":::{dropdown} What counts"]
     lines += [one_line(row["counts"]), ""]
     lines += [f"Setting: {one_line(row['setting'])}", ""]
@@ -144,7 +149,7 @@ def _before(row: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
         f":::{{dropdown}} Amended on {row['amendment']['date']}, {known} the outcome",
         f"{one_line(row['amendment']['why'])}",
         "",
-        f"The test before, {before['id']}: {_badge(_label(before))} "
+        f"The test before, {before['id']}: {badge(_label(before))} "
         f"{one_line(before['evidence'] or 'not measured')}",
         "",
         f"{one_line(before['counts'])} {one_line(before['mark'])}",
@@ -169,10 +174,26 @@ def _label(row: Mapping[str, Any]) -> str:
     return label(row["verdict"], row["held"])
 
 
-def _badge(shown: str) -> str:
+def badge(shown: str) -> str:
     """Return a label as `superpos.claims.wording.label` gives it, in its verdict's colour."""
     return f"[{shown}]{{.superpos-verdict .superpos-verdict-{shown.partition(':')[0]}}}"
 
 
-def _plural(number: int, noun: str) -> str:
+def _said_since(row: Mapping[str, Any]) -> list[str]:
+    """Return what was changed of a claim after it was registered, and what people replied."""
+    amendments = [Amendment(**each).told() for each in row["amendments"]]
+    replies = [Response(**each) for each in row["responses"]]
+    return [f"- Amended {one_line(text)}" for text in amendments] + [
+        f"- Response of {one_line(each.who)}, {each.date}: “{one_line(each.text)}” "
+        f"([in full]({each.address}))"
+        for each in replies
+    ]
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> plural(1, "claim"), plural(0, "claim")
+    ('1 claim', '0 claims')
+    """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -13,12 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superpos.book import citation, claim_pages, provenance, scoreboard
+from superpos.book import audited, citation, claim_pages, corrections, provenance, scoreboard
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
+from superpos.claims.amendments import rules
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -84,6 +85,7 @@ def publish(
         **claim_pages.as_pages(
             ledger, titles, citation.sources(root), citation.edition(root), styles
         ),
+        **_kept(root),
         **{
             f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
             for name, notebook in notebooks.items()
@@ -150,7 +152,17 @@ def _staged_files(
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
     files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
+    files["book/audit.md"] = audited.as_markdown(root, ledger, titles).encode()
+    files["book/corrections.md"] = corrections.as_markdown(
+        ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
+    ).encode()
     return files
+
+
+def _kept(root: Path) -> dict[str, bytes]:
+    """Return the ledger of the first edition, where there is one."""
+    path = root / "book" / corrections.FIRST_EDITION
+    return {path.name: path.read_bytes()} if path.exists() else {}
 
 
 def _served(notebook: NotebookNode, install: str) -> bytes:

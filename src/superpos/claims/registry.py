@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from superpos.claims.amendments import Amendment, Response, amendments, responses
 from superpos.errors import InvalidArgument
 from superpos.project import registry_file
 
@@ -71,6 +72,9 @@ class Claim:
     amends: str | None = None
     amendment: Mapping[str, Any] = field(default_factory=dict)
     amended_by: str | None = None
+    amendments: tuple[Amendment, ...] = ()
+    responses: tuple[Response, ...] = ()
+    moved: str | None = None
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -88,6 +92,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
         If an entry lacks a field, repeats an id, names an unknown verdict, deviation or threshold,
         has a threshold that its words do not tell, or a source without a place that one can find:
         in words, and at an address that begins with https.
+        has a threshold that its words do not tell, or an amendment or response that is incomplete.
     """
     path = registry_file() if path is None else Path(path)
     beside = path.with_name("deviations.yml")
@@ -169,6 +174,11 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             not_at_rest=entry.get("not_at_rest"),
             amends=entry.get("amends"),
             amendment=_amendment(entry, registry, where=f"{file}: claim {name}"),
+            amendments=amendments(
+                entry.get("amendments", ()), VERDICTS, where=f"{file}: claim {name}"
+            ),
+            responses=responses(entry.get("responses", ()), where=f"{file}: claim {name}"),
+            moved=entry.get("moved"),
         )
         if older := registry[name].amends:
             registry[older] = replace(registry[older], amended_by=name)
@@ -282,7 +292,22 @@ def _filled(
         raise InvalidArgument(
             f"{where} tells of {', '.join(sorted(unknown))}, which its thresholds lack"
         )
-    return _PLACE.sub(lambda place: in_words(thresholds[place[1]], place[2]), text), found
+    return filled(text, thresholds), found
+
+
+def filled(text: str, thresholds: Mapping[str, float]) -> str:
+    """Return a text of the registry with the thresholds that are known in their places.
+
+    Examples
+    --------
+    >>> filled("A correlation of {least} or less, {often:times}.", {"least": -0.95})
+    'A correlation of −0.95 or less, {often:times}.'
+    """
+
+    def told(place: re.Match[str]) -> str:
+        return in_words(thresholds[place[1]], place[2]) if place[1] in thresholds else place[0]
+
+    return _PLACE.sub(told, text)
 
 
 def in_words(value: float, form: str | None = None) -> str:

@@ -337,6 +337,10 @@ def _card(claim: Claim, verdict: Verdict) -> str:
     if verdict.verdict == "qualified" and verdict.weaker_holds:
         rows["With this change"] = html.escape(claim.qualified or "")
     rows |= {name: html.escape(text) for name, text in verdict.measured.items()}
+    if claim.amendments:
+        rows["Changed"] = html.escape(" ".join(each.told() for each in claim.amendments))
+    if claim.responses:
+        rows["Responses"] = html.escape(" ".join(each.told() for each in claim.responses))
     if verdict.command:
         rows["Run it again"] = f"<code>{html.escape(verdict.command)}</code>"
     items = "".join(f"<dt>{html.escape(name)}</dt><dd>{row}</dd>" for name, row in rows.items())
