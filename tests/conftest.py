@@ -168,6 +168,13 @@ DEVIATIONS = """\
 steps: {setting: Number of steps, source: Silent., ours: Five., depends: "No, both agree."}
 """
 
+FIRST_EDITION = """\
+{
+ "commit": "c0ffee", "date": "2026-11-21",
+ "claims": [{"id": "alpha-rises", "verdict": "contradicted", "statement": "The line rises."}]
+}
+"""
+
 MODULES = {  # the tiny book's package, for what depends on what
     "__init__.py": "",
     "errors.py": "class Wrong(ValueError): pass\n",
@@ -195,6 +202,7 @@ def write_book(root: Path) -> Path:
     (root / "book" / "claims.yml").write_text(CLAIMS, "utf-8")
     (root / "book" / "deviations.yml").write_text(DEVIATIONS, "utf-8")
     shutil.copy(CHECKOUT / "book" / "_static" / "superpos.css", root / "book" / "_static")
+    (root / "book" / "first_edition.json").write_text(FIRST_EDITION, "utf-8")
     (root / "book" / "references.bib").write_text(
         "@article{elhage2022toy, title={Toy Models of Superposition}, "
         "author={Elhage, Nelson and Olah, Chris}, journal={Transformer Circuits}, year={2022}}\n"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -101,13 +100,21 @@ def test_the_page_tells_amendments_and_changes_of_the_rule():
     assert f"- 2026-11-21, after measuring: Marks. No cliff. It moved {link}." in page
 
 
-def test_the_ledger_of_the_first_edition_is_served(book):
+def test_a_book_may_have_had_a_first_edition(book):
+    edition = first_edition(book)
+    assert (edition.date, list(edition.claims)) == ("2026-11-21", ["alpha-rises"])
+    (book / "book" / corrections.FIRST_EDITION).unlink()
     assert first_edition(book) is None
     assert site._kept(book) == {}
-    kept = {"commit": "c0ffee", "date": "2026-11-21", "claims": [{"id": "a", "verdict": "new"}]}
-    (book / "book" / "first_edition.json").write_text(json.dumps(kept))
-    assert first_edition(book) == Edition("c0ffee", "2026-11-21", {"a": kept["claims"][0]})
-    assert json.loads(site._kept(book)["first_edition.json"]) == kept
+
+
+def test_the_ledger_of_the_first_edition_is_served(built_book):
+    kept = (built_book / "book" / "first_edition.json").read_bytes()
+    html = built_book / "_build" / "html"
+    assert (html / "first_edition.json").read_bytes() == kept
+    page = (html / "book" / "corrections.html").read_text("utf-8")
+    assert 'href="../first_edition.json"' in page
+    assert page.index("superpos-verdict-contradicted") < page.index("superpos-verdict-reproduced")
 
 
 # The book's own

@@ -54,7 +54,8 @@ def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
     edit(book / "book" / "claims.yml", "the first.", "the first by 1.")
     assert told() == ["its entries in the claims registry changed"]
     edit(book / "book" / "claims.yml", "the first by 1.", "the first.")
-    edit(book / "book" / "claims.yml", "expected: reproduced", "expected: contradicted")
+    moved = "expected: contradicted\n  moved: Fewer points."
+    edit(book / "book" / "claims.yml", "expected: reproduced", moved)
     edit(book / "book" / "claims.yml", "Nothing moves", "Nothing at all moves")  # beta's
     assert told() == []
 

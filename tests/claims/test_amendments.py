@@ -120,7 +120,7 @@ def test_the_card_tells_amendments_and_responses_and_only_where_there_are_some(l
     assert "<dt>Changed</dt><dd>2026-11-21, after measuring: No interval. All cases." in told
     assert "By the test as it was: untested.</dd>" in told
     assert "<dt>Responses</dt><dd>A &amp; B, 2027-01-02" in told
-    assert "Amended" not in card(load())
+    assert "Changed" not in card(load())
     assert "Responses" not in card(load())
 
 

@@ -253,6 +253,23 @@ def test_what_tests_and_drafts_say_is_no_claim(book):
     assert summary(()).startswith("0 claims: none registered.")
 
 
+@pytest.mark.parametrize(
+    "draft",
+    [
+        entry(thresholds=""),
+        entry(thresholds="{enough: many}", counts="'{enough:%}'"),
+        entry(expected="new\n  amendments: [soon]"),
+        entry(expected="new\n  thresholds_of: 3"),
+        entry("[a, b]"),
+        "id: statement:",
+    ],
+)
+def test_a_draft_that_no_registry_would_take_is_passed_over(book, draft):
+    book.commit({REGISTRY_FILE: draft, STUDY_FILE: "\0record("})
+    registered = book.commit({REGISTRY_FILE: entry()})
+    assert one(book).registered.id == registered
+
+
 def test_the_rule_is_followed(book):
     rule = "def judge(claim, shown):\n    return shown.mean() > claim.share\n"
     first = book.commit({"src/superpos/claims.py": rule})

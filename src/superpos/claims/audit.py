@@ -23,7 +23,7 @@ from superpos.claims.predicates import RULE, TEST, Predicate
 
 # The fields of an entry that decide its verdict.
 DECIDES = (
-    *("statement", "setting", "share", "trials", "counts", "qualified", "thresholds"),
+    *("statement", "setting", "share", "lower", "counts", "qualified", "thresholds"),
     *("new", "complete"),
 )
 REGISTRY, PREDICATE = "registry", "predicate"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -125,18 +126,17 @@ def _registered(content: bytes, path: str) -> Mapping[str, Entry]:
     found: dict[str, Entry] = {}
     thresholds: dict[str, Mapping[str, float]] = {}
     for entry in listed if isinstance(listed, list) else ():
-        if not isinstance(entry, dict) or not {"id", "statement"} <= entry.keys():
-            continue
-        name = entry["id"]
-        others = [thresholds.get(other, {}) for other in entry.get("thresholds_of", ())]
-        known: dict[str, float] = {}
-        for each in (*others, entry.get("thresholds", {})):
-            known |= each
-        thresholds[name] = known
-        found[name] = Entry(
-            fields=_fields(entry, known),
-            amended=tuple(str(each.get("date")) for each in entry.get("amendments", ())),
-        )
+        if isinstance(entry, dict) and {"id", "statement"} <= entry.keys():
+            # A commit is there for good: a draft that no registry would take registers nothing.
+            with suppress(AttributeError, TypeError, ValueError):
+                name = entry["id"]
+                others = [thresholds.get(other, {}) for other in entry.get("thresholds_of", ())]
+                known: dict[str, float] = {}
+                for each in (*others, entry.get("thresholds", {})):
+                    known |= each
+                thresholds[name] = known
+                dates = (str(each.get("date")) for each in entry.get("amendments", ()))
+                found[name] = Entry(_fields(entry, known), tuple(dates))
     return found
 
 

@@ -87,7 +87,7 @@ def predicates(text: str, path: str) -> dict[str, Predicate]:
         if path.endswith(".md"):
             return _of_notebook(text, path)
         return _of_module(ast.parse(text), path)
-    except SyntaxError:  # a draft that cannot run decides nothing
+    except (SyntaxError, ValueError):  # a draft that cannot run decides nothing
         return {}
 
 
