@@ -63,7 +63,7 @@ def test_features_that_glide_do_not_jump():
 
 def rests(transit: int, *, drop: float, back: bool = False, seeds: int = 3) -> SimpleNamespace:
     """One feature rests at 0, takes some records to 1/2, and rests there; the loss falls by 1."""
-    D = torch.cat([torch.zeros(100), torch.linspace(0, 0.5, transit), torch.full((100,), 0.5)])
+    D = torch.cat([torch.zeros(70), torch.linspace(0, 0.5, transit), torch.full((70,), 0.5)])
     D = 0.5 - D if back else D
     on_the_way = (D > 0.1) & (D < 0.4)
     loss = 10 - torch.cumsum(torch.where(on_the_way, drop, 1.0) / len(D), 0)
@@ -73,9 +73,19 @@ def rests(transit: int, *, drop: float, back: bool = False, seeds: int = 3) -> S
 def test_a_feature_that_changes_its_level_in_less_time_than_it_rests_jumps():
     for found in (rests(60, drop=4), rests(5, drop=4), rests(60, drop=4, back=True)):
         assert judged("dyn-energy-jumps-2", found).shown.all()
-    slow = judged("dyn-energy-jumps-2", rests(300, drop=4))
+    slow = judged("dyn-energy-jumps-2", rests(150, drop=4))
     assert not slow.weaker.any()
     assert slow.measured["How long a jump takes"] == "there is none"
+
+
+def test_a_jump_after_the_published_number_of_steps_counts_in_longer_runs():
+    early = rests(10, drop=4)
+    late = SimpleNamespace(
+        D=torch.cat([torch.zeros(3, 200, 1), early.D], 1),
+        loss=torch.cat([11 - torch.linspace(0, 1, 200).expand(3, -1), early.loss], 1),
+    )
+    assert not judged("dyn-energy-jumps-2", late).weaker.any()
+    assert judged("dyn-energy-jumps-3", late).shown.all()
 
 
 def test_a_jump_without_a_sudden_drop_of_the_loss_is_the_weaker_reading():

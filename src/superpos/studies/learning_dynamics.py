@@ -12,6 +12,7 @@ from torch import Tensor
 
 from superpos import geometry, losses, sweep, train
 from superpos.claims import rate
+from superpos.claims.registry import thresholds
 from superpos.compute.sweeps import tensors
 from superpos.features import CorrelatedSets, IndependentFeatures
 from superpos.learning import dynamics
@@ -62,13 +63,13 @@ def from_the_notebook(how: Procedure, n: int, m: int, *, factor: float = 1.0) ->
     return replace(how, initial_scale=factor * scale)
 
 
-def uniform_models(inverse_probability, *, seeds, procedure, device="cpu"):
+def uniform_models(inverse_probability, *, seeds, procedure, spans=RECORDS, device="cpu"):
     """Record D_i of 100 features in 20 dimensions, and the loss on held-out inputs.
 
-    The procedure takes a multiple of 200 steps.
+    The procedure takes a multiple of ``spans`` steps.
     """
     p = 1 / inverse_probability
-    kept = range(0, procedure.steps + 1, procedure.steps // RECORDS)
+    kept = range(0, procedure.steps + 1, procedure.steps // spans)
 
     def experiment(seed):
         features = IndependentFeatures(100, p)
@@ -93,10 +94,12 @@ def uniform(inverse_probability, steps, seeds_energy, procedure, device):
 
 @study.experiment
 def uniform_others(inverse_probability, steps, seeds_energy, procedure, device):
-    """Other runs of the uniform model, from the notebook's initial values."""
-    how = from_the_notebook(procedure(100, 20, steps), 100, 20)
-    seeds = fresh(seeds_energy)[: max(2, len(seeds_energy) // 3)]
-    return uniform_models(inverse_probability, seeds=seeds, procedure=how, device=device)
+    """Other and longer runs of the uniform model, from the notebook's initial values."""
+    longer = thresholds("dyn-energy-jumps-3")["longer"]
+    how = from_the_notebook(procedure(100, 20, int(longer * steps)), 100, 20)
+    seeds = fresh(seeds_energy)[: max(2, len(seeds_energy) // 5)]
+    at = {"seeds": seeds, "procedure": how, "spans": int(longer * RECORDS), "device": device}
+    return uniform_models(inverse_probability, **at)
 
 
 @study.experiment
@@ -143,9 +146,9 @@ def triples(density, steps, seeds, procedure, device):
 def triples_others(density, steps, seeds, procedure, device):
     """Other runs from the notebook's initial values, and from a tenth of these."""
     found = []
-    for factor in (1.0, 0.1):
+    for factor, share in ((1.0, 5), (0.1, 20)):  # what hardly ever occurs takes more runs
         how = from_the_notebook(procedure(2 * SET, SET, steps), 2 * SET, SET, factor=factor)
-        some = fresh(seeds)[: len(seeds) // 4]
+        some = fresh(seeds)[: max(2, len(seeds) // share)]
         found.append(tensors(pairs_of_sets(density, seeds=some, procedure=how, device=device)))
     return found
 
@@ -251,11 +254,26 @@ def energy_jumps(uniform, steps, *, window, least, after, fewest, share, times):
 @study.test("dyn-energy-jumps-2")
 def jumps_between_levels(uniform_others, *, near, times):
     """A feature jumps from level to level, and the loss falls faster; weaker: a feature jumps."""
-    pairs = zip(uniform_others.D, uniform_others.loss, strict=True)
-    found = [dynamics.level_jumps(D, loss, levels=LEVELS, near=near) for D, loss in pairs]
+    D, loss = uniform_others.D[:, : RECORDS + 1], uniform_others.loss[:, : RECORDS + 1]
+    return level_jumps_of(D, loss, near=near, times=times)
+
+
+@study.test("dyn-energy-jumps-3")
+def later_jumps(uniform_others, *, near, times, longer):
+    """The same, for longer."""
+    end = int(longer * RECORDS) + 1
+    return level_jumps_of(
+        uniform_others.D[:, :end], uniform_others.loss[:, :end], near=near, times=times
+    )
+
+
+def level_jumps_of(D: Tensor, loss: Tensor, *, near: float, times: float) -> Outcome:
+    """Which runs have a jump between levels at which the loss drops; weaker: have one."""
+    runs = zip(D, loss, strict=True)
+    found = [dynamics.level_jumps(*run, levels=LEVELS, near=near) for run in runs]
     sudden = [[jump.falls_faster(times) for jump in run] for run in found]
     lengths = torch.tensor([jump.end - jump.start for run in found for jump in run]).double()
-    spans = uniform_others.D.shape[1] - 1
+    spans = D.shape[1] - 1
     return Outcome(
         torch.tensor([any(run) for run in sudden]),
         torch.tensor([bool(run) for run in found]),

@@ -708,16 +708,16 @@ def watched_by(how: Optimiser, steps: int, seeds: range) -> SimpleNamespace:
 
 
 @study.experiment
-def watched(steps, seeds_scan, procedure):
+def watched(steps, seeds_still, procedure):
     """Seven features by AdamW at its usual rate and from usual weights, from other seeds."""
-    return watched_by(procedure.usual, steps, fresh(seeds_scan))
+    return watched_by(procedure.usual, steps, fresh(seeds_still))
 
 
 @study.experiment
-def watched_without_decay(steps, seeds_scan, procedure):
+def watched_without_decay(steps, seeds_still, procedure):
     """The same seeds with Adam."""
     how = AdamW(procedure.usual.rate, 0.0)
-    return watched_by(how, steps, fresh(seeds_scan))
+    return watched_by(how, steps, fresh(seeds_still))
 
 
 @study.test("opt-symmetric-failure-2", **SIX)
