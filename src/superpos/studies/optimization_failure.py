@@ -23,6 +23,7 @@ from superpos.studies.study import FRESH, Outcome, Study, Way, fresh
 from superpos.training.procedures import published
 
 DECAY = 0.01  # AdamW's, by default
+STEPS = 25_000  # of AdamW in the source
 LOST = 0.01  # a loss above it says that a feature is missing
 SIZES = (20, 50, 100, 200)  # n, where the onset of superposition is looked for in m dimensions
 M = 5
@@ -149,7 +150,7 @@ def six_features(seeds: range, how: Optimiser):
 
     def experiment(seed):
         start = RELU_OUTPUT.initial(6, 2, seeds=seed)
-        end = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, 25_000)
+        end = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, STEPS)
         return {"W": end.W, "b": end.b}
 
     return sweep(experiment, {"seed": seeds}, cells_at_once=len(seeds))
@@ -695,29 +696,29 @@ def not_adamw(scan, scan_without_decay, *, failed):
     return Outcome(scan_without_decay.loss[..., -1][ended] > failed)
 
 
-def watched_by(how: Optimiser, steps: int, seeds: range) -> SimpleNamespace:
+def watched_by(how: Optimiser, seeds: range) -> SimpleNamespace:
     """Models of seven features, every 500 steps: ``W`` ``(steps, models, 2, 7)`` and ``b``.
 
     ``step`` says which, ``symmetric`` who is in the failure, ``(steps, models)``.
     """
     start = RELU_OUTPUT.initial(7, 2, seeds=seeds)
-    record = list(range(0, steps + 1, 500))
-    run = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, steps, record=record)
+    record = list(range(0, STEPS + 1, 500))
+    run = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, STEPS, record=record)
     symmetric = failed_as_registered(run.W_at, run.b_at)
     return SimpleNamespace(W=run.W_at, b=run.b_at, step=torch.tensor(record), symmetric=symmetric)
 
 
 @study.experiment
-def watched(steps, seeds_still, procedure):
+def watched(seeds_still, procedure):
     """Seven features by AdamW at its usual rate and from usual weights, from other seeds."""
-    return watched_by(procedure.usual, steps, fresh(seeds_still))
+    return watched_by(procedure.usual, fresh(seeds_still))
 
 
 @study.experiment
-def watched_without_decay(steps, seeds_still, procedure):
+def watched_without_decay(seeds_still, procedure):
     """The same seeds with Adam."""
     how = AdamW(procedure.usual.rate, 0.0)
-    return watched_by(how, steps, fresh(seeds_still))
+    return watched_by(how, fresh(seeds_still))
 
 
 @study.test("opt-symmetric-failure-2", **SIX)
