@@ -73,19 +73,9 @@ def rests(transit: int, *, drop: float, back: bool = False, seeds: int = 3) -> S
 def test_a_feature_that_changes_its_level_in_less_time_than_it_rests_jumps():
     for found in (rests(60, drop=4), rests(5, drop=4), rests(60, drop=4, back=True)):
         assert judged("dyn-energy-jumps-2", found).shown.all()
-    slow = judged("dyn-energy-jumps-2", rests(150, drop=4))
+    slow = judged("dyn-energy-jumps-2", rests(300, drop=4))
     assert not slow.weaker.any()
     assert slow.measured["How long a jump takes"] == "there is none"
-
-
-def test_a_jump_after_the_published_number_of_steps_counts_in_longer_runs():
-    early = rests(10, drop=4)
-    late = SimpleNamespace(
-        D=torch.cat([torch.zeros(3, 200, 1), early.D], 1),
-        loss=torch.cat([11 - torch.linspace(0, 1, 200).expand(3, -1), early.loss], 1),
-    )
-    assert not judged("dyn-energy-jumps-2", late).weaker.any()
-    assert judged("dyn-energy-jumps-3", late).shown.all()
 
 
 def test_a_jump_without_a_sudden_drop_of_the_loss_is_the_weaker_reading():

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from superpos import geometry, losses, sweep, train
 from superpos.claims import rate
-from superpos.claims.registry import thresholds
 from superpos.compute.sweeps import tensors
 from superpos.features import CorrelatedSets, IndependentFeatures
 from superpos.learning import dynamics
@@ -63,13 +62,13 @@ def from_the_notebook(how: Procedure, n: int, m: int, *, factor: float = 1.0) ->
     return replace(how, initial_scale=factor * scale)
 
 
-def uniform_models(inverse_probability, *, seeds, procedure, spans=RECORDS, device="cpu"):
+def uniform_models(inverse_probability, *, seeds, procedure, device="cpu"):
     """Record D_i of 100 features in 20 dimensions, and the loss on held-out inputs.
 
-    The procedure takes a multiple of ``spans`` steps.
+    The procedure takes a multiple of 200 steps.
     """
     p = 1 / inverse_probability
-    kept = range(0, procedure.steps + 1, procedure.steps // spans)
+    kept = range(0, procedure.steps + 1, procedure.steps // RECORDS)
 
     def experiment(seed):
         features = IndependentFeatures(100, p)
@@ -94,12 +93,10 @@ def uniform(inverse_probability, steps, seeds_energy, procedure, device):
 
 @study.experiment
 def uniform_others(inverse_probability, steps, seeds_energy, procedure, device):
-    """Other and longer runs of the uniform model, from the notebook's initial values."""
-    longer = thresholds("dyn-energy-jumps-3")["longer"]
-    how = from_the_notebook(procedure(100, 20, int(longer * steps)), 100, 20)
+    """Other runs of the uniform model, from the notebook's initial values."""
+    how = from_the_notebook(procedure(100, 20, steps), 100, 20)
     seeds = fresh(seeds_energy)[: max(2, len(seeds_energy) // 5)]
-    at = {"seeds": seeds, "procedure": how, "spans": int(longer * RECORDS), "device": device}
-    return uniform_models(inverse_probability, **at)
+    return uniform_models(inverse_probability, seeds=seeds, procedure=how, device=device)
 
 
 @study.experiment
@@ -254,26 +251,11 @@ def energy_jumps(uniform, steps, *, window, least, after, fewest, share, times):
 @study.test("dyn-energy-jumps-2")
 def jumps_between_levels(uniform_others, *, near, times):
     """A feature jumps from level to level, and the loss falls faster; weaker: a feature jumps."""
-    D, loss = uniform_others.D[:, : RECORDS + 1], uniform_others.loss[:, : RECORDS + 1]
-    return level_jumps_of(D, loss, near=near, times=times)
-
-
-@study.test("dyn-energy-jumps-3")
-def later_jumps(uniform_others, *, near, times, longer):
-    """The same, for longer."""
-    end = int(longer * RECORDS) + 1
-    return level_jumps_of(
-        uniform_others.D[:, :end], uniform_others.loss[:, :end], near=near, times=times
-    )
-
-
-def level_jumps_of(D: Tensor, loss: Tensor, *, near: float, times: float) -> Outcome:
-    """Which runs have a jump between levels at which the loss drops; weaker: have one."""
-    runs = zip(D, loss, strict=True)
-    found = [dynamics.level_jumps(*run, levels=LEVELS, near=near) for run in runs]
+    pairs = zip(uniform_others.D, uniform_others.loss, strict=True)
+    found = [dynamics.level_jumps(D, loss, levels=LEVELS, near=near) for D, loss in pairs]
     sudden = [[jump.falls_faster(times) for jump in run] for run in found]
     lengths = torch.tensor([jump.end - jump.start for run in found for jump in run]).double()
-    spans = D.shape[1] - 1
+    spans = uniform_others.D.shape[1] - 1
     return Outcome(
         torch.tensor([any(run) for run in sudden]),
         torch.tensor([bool(run) for run in found]),
