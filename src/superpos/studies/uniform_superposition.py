@@ -17,7 +17,7 @@ from superpos.claims import rate
 from superpos.codes.polytopes import POLYTOPES
 from superpos.optima import ladder as rungs
 from superpos.stats import rank_correlation, span, told
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 
 NONE = "not represented"
@@ -31,7 +31,6 @@ FRACTIONS = {
 }
 CHECKED = torch.tensor([3.0, 4.5, 6.0])  # 1/p at which sizes are compared
 DIGONS = torch.logspace(0.25, 0.625, 10)  # 1/p at which D* is near 1/2
-FRESH = 10_000  # from where seeds are counted for tests that were written knowing an outcome
 TRIED = torch.tensor([2.5, 4.0, 10.0, 100.0])  # 1/p at which procedures are compared
 
 
@@ -107,11 +106,10 @@ def replicates(n_features, n_hidden, n_sparsities, steps_replicates, seeds, proc
 
 
 @study.experiment
-def fresh(n_features, n_hidden, steps_replicates, seeds, procedure, device):
+def others(n_features, n_hidden, steps_replicates, seeds, procedure, device):
     """Replicates from other seeds, where features may split into tegum factors."""
-    at = {"procedure": procedure, "device": device}
-    others = [FRESH + seed for seed in seeds]
-    return models(n_features // 2, n_hidden // 2, steps_replicates, DIGONS, seeds=others, **at)
+    at = {"seeds": fresh(seeds), "procedure": procedure, "device": device}
+    return models(n_features // 2, n_hidden // 2, steps_replicates, DIGONS, **at)
 
 
 def sizes_of(n, m, steps, *, seeds, procedure, device):
@@ -423,10 +421,10 @@ def shared_dimensions(W: Tensor, *, threshold: float) -> int:
 
 
 @study.test("uniform-tegum-split-2")
-def tegum_factors(fresh, *, least_D, most_D, near, tenth, share, edge, half):
+def tegum_factors(others, *, least_D, most_D, near, tenth, share, edge, half):
     """Components are orthogonal, whether they fill the space or not; no D_i is a bipyramid's."""
-    D_star = geometry.dimensions_per_feature(fresh.W)
-    D = geometry.feature_dimensionality(fresh.W)
+    D_star = geometry.dimensions_per_feature(others.W)
+    D = geometry.feature_dimensionality(others.W)
     in_range = (D_star >= least_D) & (D_star <= most_D)
 
     def count(value):
@@ -435,7 +433,7 @@ def tegum_factors(fresh, *, least_D, most_D, near, tenth, share, edge, half):
     orthogonal = torch.stack([
         torch.tensor([shared_dimensions(W, threshold=edge) == 0 for W in models[inside]])
         .double().mean()
-        for models, inside in zip(fresh.W, in_range, strict=True)
+        for models, inside in zip(others.W, in_range, strict=True)
     ])  # fmt: skip
     digons = count(1 / 2)
     split = (count(3 / 5) <= tenth * digons) & (count(3 / 7) <= tenth * digons)
