@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -130,6 +135,27 @@ def test_a_file_tells_no_time_of_day_and_no_place(tmp_path):
     assert json.loads(text)["seconds"] == 3
     assert "/" not in json.loads(text)["made"]["machine"]
     assert str(tmp_path) not in text
+
+
+def test_the_digest_is_the_same_wherever_the_checkout_is_and_whatever_is_loaded(tmp_path_factory):
+    apart = tmp_path_factory.mktemp("apart")  # from the book of coins
+    root = Path(__file__).parents[2]
+    copied = shutil.copytree(root / "src" / "superpos", apart / "other" / "superpos")
+    for name in ("claims.yml", "deviations.yml"):
+        shutil.copy(root / "book" / name, copied / "claims" / name)
+    ask = (
+        "from superpos.studies import kept; from superpos.studies.retest import load_study; "
+        "print(kept.code(load_study('correlated_features'), 'corr-summand', 'published'))"
+    )
+    loaded = "import networkx, scipy.stats, scipy.optimize; "
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", before + ask], cwd=apart, check=True, text=True,
+            capture_output=True, env={**os.environ, "PYTHONPATH": str(folder)},
+        ).stdout
+        for folder, before in ((root / "src", ""), (root / "src", loaded), (copied.parent, ""))
+    ]  # fmt: skip
+    assert len({*found}) == 1
 
 
 # Judging

@@ -9,6 +9,7 @@ settings, by which code. One whose code, thresholds or package versions that dec
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from superpos.studies.study import Outcome, Study
 
 KINDS = ("published", "rest")
+_IMPORTED = re.compile(r"imported[\w.]*:(\w+)\.[\w.]*")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def code(study: Study, claim_id: str, kind: str) -> str:
     used = [study.test_of(claim_id), *study.experiments_of(claim_id)]
     way = study.ways(claim_id)[kind]
     thresholds = dict(registry.load_registry()[claim_id].thresholds)
-    return digest(described((used, way.procedure, way.settings, thresholds)))
+    told = described((used, way.procedure, way.settings, thresholds))
+    # what functions import when they are called is told by its package, loaded already or not
+    return digest(_IMPORTED.sub(r"imported:\1", told))
 
 
 def keep(kept: Kept) -> Path:
