@@ -67,6 +67,7 @@ def study(bias: float = 0.5, force: int = 10) -> Study:
 def made(kind: str = "published", shown: int = 3, of: int = 60, **changes) -> kept.Kept:
     found = Outcome(torch.arange(of) < shown, torch.arange(of) >= shown, {"width": "2"})
     arguments = {"first_seed": 7, "seconds": 3.4, **changes}
+    arguments["code"] = kept.code(study(), "heads-fall", kind)
     return kept.measured(study(), "heads-fall", kind, found, {"n_seeds": of}, **arguments)
 
 
@@ -119,7 +120,7 @@ def test_only_what_is_published_or_at_rest_is_kept(kind):
 def test_models_that_are_not_at_rest_are_not_kept():
     moving = Outcome(torch.ones(3).bool(), at_rest=torch.tensor([True, False]))
     with pytest.raises(InvalidArgument, match="not all are at rest: nothing is kept"):
-        kept.measured(study(), "heads-fall", "rest", moving, {}, first_seed=0, seconds=1)
+        kept.measured(study(), "heads-fall", "rest", moving, {}, first_seed=0, seconds=1, code="")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"claim": "heads-fall"}', "{}"])
@@ -195,3 +196,17 @@ def test_the_card_tells_what_is_kept():
     assert found.verdict == "reproduced"
     assert found.measured["As published"].startswith("shown by 58 of 60 (97%")
     assert found.measured["As published"].endswith("As the source does.")
+
+
+def test_a_run_knows_what_is_kept_before_it_computes_anything(monkeypatch):
+    kept.keep(made(shown=58))
+    shown = []
+    monkeypatch.setattr("superpos.claims.verdicts.display", lambda found, **_: shown.append(found))
+    coins = study()
+    for quick in (False, True):
+        run = coins.run({"n_seeds": 60, "quick": quick})
+        coins.experiments["throws"].made = "something"  # what computing may leave behind
+        run.record("heads-fall")
+        del coins.experiments["throws"].made
+    told = [found["text/html"] for found in shown]
+    assert ["As published" in text for text in told] == [True, False]

@@ -130,8 +130,9 @@ def measured(
     *,
     first_seed: int,
     seconds: float,
+    code: str,
 ) -> Kept:
-    """Return what was found as it is kept.
+    """Return what was found as it is kept; ``code`` is its digest from before it was measured.
 
     Raises
     ------
@@ -157,7 +158,7 @@ def measured(
         first_seed=first_seed,
         seconds=round(seconds),
         made={**versions("torch", "superpos"), "machine": machine()},
-        code=code(study, claim_id, kind),
+        code=code,
     )
 
 

@@ -133,6 +133,8 @@ def retest(
     way = _way(study, claim_id, procedure)
     if keep:
         kept.check(study, claim_id, procedure)
+    # before anything is computed: features keep what they have made of draws
+    code = kept.code(study, claim_id, procedure) if keep else ""
     parameters = {
         parameter.name: parameter
         for parameter in chapter.parameters
@@ -155,7 +157,14 @@ def retest(
     seconds = time.perf_counter() - started
     if keep:
         made = kept.measured(
-            study, claim_id, procedure, found, chosen, first_seed=first_seed, seconds=seconds
+            study,
+            claim_id,
+            procedure,
+            found,
+            chosen,
+            first_seed=first_seed,
+            seconds=seconds,
+            code=code,
         )
         kept.keep(made)
     changed = {name: (book[name], chosen[name]) for name in book if chosen[name] != book[name]}

@@ -254,6 +254,8 @@ class Run:
     ) -> None:
         self.study, self.settings = study, settings
         self._procedure, self._first_seed = procedure, first_seed
+        # before anything is computed: features keep what they have made of draws
+        self._kept = {} if settings.get("quick") else _kept(study)
         self._found: dict[str, Any] = {}
         self._outcomes: dict[str, Outcome] = {}
 
@@ -324,7 +326,6 @@ class Run:
     def record(self, *claim_ids: str) -> None:
         """Measure claims and show their verdicts, which also puts them into the notebook."""
         from superpos.claims.verdicts import record
-        from superpos.studies import kept
 
         quick = self.settings.get("quick", False)
         for claim_id in claim_ids:
@@ -337,7 +338,7 @@ class Run:
                 at_rest=found.at_rest,
                 quick=quick,
                 command=self.study.command(claim_id),
-                beside={} if quick else kept.fresh(self.study, claim_id),
+                beside=self._kept.get(claim_id),
             )
 
     def show(self, drawing: Callable, name: str) -> None:
@@ -376,6 +377,14 @@ class Run:
         parameter = _parameter(name)
         value = self.settings[parameter]
         return value if name == parameter else range(self._first_seed, self._first_seed + value)
+
+
+def _kept(study: Study) -> dict[str, Any]:
+    """Return what was measured once of a study's claims, by id and kind."""
+    from superpos.claims.registry import measured
+    from superpos.studies import kept
+
+    return {claim: kept.fresh(study, claim) for claim in study.tests if measured(claim)}
 
 
 def fresh(seeds: range) -> range:
