@@ -148,6 +148,55 @@ def test_shares_add_up_to_the_whole_loss_and_pairs_have_nothing_in_L_0_and_L_1()
     assert share[:, :2].abs().max() < 1e-12
 
 
+def by_tenths(first: float, ratio: float, steps: int) -> tuple[Tensor, Tensor]:
+    """Shares of L_0 and L_1, and of the rest, whose ratio falls so at each step: ``(1, steps)``."""
+    rest = first * ratio ** torch.arange(steps, dtype=torch.float64)
+    return 1 / (1 + rest)[None], (rest / (1 + rest))[None]
+
+
+@pytest.mark.parametrize(
+    ("first", "ratio", "holds"),
+    [
+        (0.5, 0.1, True),
+        (50.0, 0.1, True),  # far from the limit, and on its way
+        (0.5, 0.01, True),  # the zero input has a loss
+        (0.5, 0.12, False),  # too slow
+        (0.5, 1.0, False),
+        (1e7, 0.1, False),  # does not dominate yet
+    ],
+)
+def test_a_limit_is_a_rest_that_falls_with_p(first, ratio, holds):
+    few, more = by_tenths(first, ratio, 6)
+    found = study.judge("loss-sparse-limit-2", SimpleNamespace(few=few, more=more))
+    assert found.shown.tolist() == [holds]
+
+
+def test_a_limit_counts_from_a_thousandth_on():
+    few, more = by_tenths(0.5, 0.1, 6)
+    few[:, :2], more[:, :2] = 1, 0  # as p falls to 0.001 the rest grows
+    found = study.judge("loss-sparse-limit-2", SimpleNamespace(few=few, more=more))
+    assert found.shown.tolist() == [True]
+
+
+def test_the_best_models_that_fit_as_pairs_must_go_the_other_way():
+    few, more = (share[0] for share in by_tenths(0.2, 0.1, 3))
+    crowded, paired = SimpleNamespace(few=few, more=more), SimpleNamespace(few=more, more=few)
+    right = {n: paired if n <= 4 else crowded for n in FEATURES}
+    assert study.judge("loss-sparse-limit-best", right).shown.tolist() == [True] * 4
+    found = study.judge("loss-sparse-limit-best", dict.fromkeys(FEATURES, crowded))
+    assert found.shown.tolist() == [False, False, True, True]
+
+
+def test_the_shares_of_given_models_are_a_whole_and_of_seeds_of_their_own():
+    found = anatomy.given_models(range(3))
+    assert torch.allclose(found.few + found.more, torch.ones(3, 6, dtype=torch.float64))
+    model = anatomy.random_model(1 + anatomy.FRESH)
+    whole = losses.exact_loss(model.W, model.b, 0.1, model.I)
+    L_k, _ = losses.k_sparse(model.W, model.b, model.I, sizes=[0, 1])
+    few = (anatomy.by_k(0.1, model.n)[:2] * L_k).sum()
+    assert found.few[1, 0].item() == pytest.approx((few / whole).item(), rel=1e-9)
+
+
 # Points on a sphere
 
 

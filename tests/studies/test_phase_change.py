@@ -182,3 +182,40 @@ def test_the_weaker_reading_looks_at_one_feature_against_the_other_alone():
     assert found.weaker.all()
     nowhere = kinks(flat, crossing())  # no such boundary among the points
     assert not nowhere.weaker.any()
+
+
+@pytest.mark.parametrize(
+    ("loss", "slope", "holds"),
+    [
+        ((0.1, 0.1), (0.5, 0.2), True),
+        ((0.1, 0.1), (0.5, 0.5 - 1e-6), True),
+        ((0.1, 0.1), (0.5, 0.5 - 1e-9), False),  # no kink
+        ((0.1, 0.1 + 1e-8), (0.5, 0.2), False),  # a jump of the loss itself
+    ],
+)
+def test_a_first_order_change_of_the_candidates_is_a_crossing_with_a_kink(loss, slope, holds):
+    one = SimpleNamespace(
+        loss=torch.tensor([loss], dtype=torch.float64).T,
+        slope=torch.tensor([slope], dtype=torch.float64).T,
+    )
+    assert judged("phase-first-order-2", one).shown.tolist() == [holds]
+
+
+def test_the_boundary_of_the_candidates_is_where_their_formulas_are_equal():
+    found = change.candidate_boundary(12)
+    pair_or_first = found.p < 4 / 7 - 1e-9  # there a pair is the rival, whatever r is
+    r = torch.where(found.r > 1, 1 / found.r, found.r)
+    meet = 4 * r / (2 + 5 * r)
+    assert pair_or_first.any()
+    assert torch.allclose(found.p[pair_or_first], meet[pair_or_first], rtol=1e-9)
+    assert torch.allclose(found.r[~pair_or_first], torch.ones(1, dtype=torch.float64))
+
+
+def test_the_slopes_at_that_boundary_are_derivatives_of_the_formulas():
+    found = change.candidate_boundary(12)
+    point = (found.p < 0.5).nonzero()[0, 0]  # the first ones are along p, which falls
+    p, r = found.p[point], found.r[point]
+    moved = [phases.candidate_losses(p * factor, r) for factor in (0.999, 1.001)]
+    by_log_p = (moved[0] - moved[1]) / 0.002
+    for side in (0, 1):
+        assert (by_log_p - found.slope[side, point]).abs().min() < 1e-5

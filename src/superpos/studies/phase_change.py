@@ -15,6 +15,7 @@ from superpos import PUBLISHED, IndependentFeatures, Procedure, optima, stats, s
 from superpos.claims import rate
 from superpos.losses import exact_loss
 from superpos.optima import branches, phases
+from superpos.stats import span
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 
@@ -374,6 +375,52 @@ def entering(n_cells):
     abrupt = p[first_step >= 0.5].max()
     continuous = (abrupt + (p[0] - p[1]) / 2).item()
     return SimpleNamespace(p=p, r=r, extra=extra, first_step=first_step, continuous=continuous)
+
+
+@study.experiment
+def candidate_boundary(n_cells):
+    """Where the best candidate changes between neighbouring cells, along p and along r.
+
+    ``p`` and ``r`` ``(points,)``; ``loss`` and ``slope`` ``(2, points)``, of the candidate that is
+    the best before the change and of the one after it, the slope by log p or by log r.
+    """
+    grid = torch.stack(torch.meshgrid(*(values.log() for values in cells(n_cells)), indexing="ij"))
+    best = phases.candidate_losses(*grid.exp()).argmin(0)
+    ends = []
+    for axis in (0, 1):
+        here, there = ((slice(None),) * axis + (part,) for part in (slice(-1), slice(1, None)))
+        changes = best[here] != best[there]
+        ends.append([grid[:, *side][:, changes] for side in (here, there)])
+    start, end = (torch.cat(side, dim=-1) for side in zip(*ends, strict=True))
+
+    def losses(share):
+        return phases.candidate_losses(*(start + share * (end - start)).exp())
+
+    before = losses(torch.zeros_like(start[0])).argmin(0)
+    low, high = torch.zeros_like(start[0]), torch.ones_like(start[0])
+    for _ in range(60):
+        middle = (low + high) / 2
+        same = losses(middle).argmin(0) == before
+        low, high = torch.where(same, middle, low), torch.where(same, high, middle)
+    sides = torch.stack([before, losses(high).argmin(0)])
+    at = high.clone().requires_grad_()
+    loss = losses(at).gather(0, sides)
+    step = (end - start).norm(dim=0)
+    slope = [torch.autograd.grad(each.sum(), at, retain_graph=True)[0] / step for each in loss]
+    p, r = (start + high * (end - start)).exp()
+    return SimpleNamespace(p=p, r=r, loss=loss.detach(), slope=torch.stack(slope))
+
+
+@study.test("phase-first-order-2")
+def candidates_first_order(candidate_boundary, *, equal, least):
+    """The candidates' losses cross, and the derivative of the lowest one jumps."""
+    (before, after), slope = candidate_boundary.loss, candidate_boundary.slope
+    cross = (before - after).abs() <= equal * before
+    jump = (slope[1] - slope[0]).abs() / before
+    return Outcome(
+        cross & (jump >= least),
+        measured={"Jump of the derivative, over the loss": span(jump, ".1%")},
+    )
 
 
 def with_kink(found, kink: float) -> Tensor:
