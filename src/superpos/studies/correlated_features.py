@@ -339,22 +339,29 @@ def two_sets(steps_sets, seeds_sets, procedure, device):
     return trained(TWO_SETS, steps=steps_sets, seeds=seeds_sets, procedure=procedure, device=device)
 
 
-def parts_of_basis(W: Tensor, *, mean: float, largest: float) -> dict[str, Tensor]:
-    """What makes either set an almost orthogonal basis, by name: booleans ``(seeds, p)``."""
-    within = sets.within_sets(W, TWO_SETS.size)
-    return {
+def parts_of_basis(
+    W: Tensor, *, mean: float, largest: float, facing: float | None = None
+) -> dict[str, Tensor]:
+    """What makes two sets two almost orthogonal bases, by name: booleans ``(seeds, p)``.
+
+    And bases that face each other, where ``facing`` says how nearly.
+    """
+    size = TWO_SETS.size
+    within = sets.within_sets(W, size)
+    parts = {
         "all represented": geometry.represented(W).all(-1),
         f"mean cosine at most {mean:g}": (within.mean(-1) <= mean).all(-1),
         f"largest at most {largest:g}": (within.amax(-1) <= largest).all(-1),
     }
+    if facing is not None:
+        parts["facing the other set"] = (sets.nearest_outside(W, size) >= facing).all(-1)
+    return parts
 
 
 @study.test("corr-local-basis")
 def local_basis(two_sets, *, mean, largest, facing):
     """Two sets of ten are two almost orthogonal bases that face each other."""
-    parts = parts_of_basis(two_sets.W, mean=mean, largest=largest)
-    outside = sets.nearest_outside(two_sets.W, TWO_SETS.size)
-    parts |= {"facing the other set": (outside >= facing).all(-1)}
+    parts = parts_of_basis(two_sets.W, mean=mean, largest=largest, facing=facing)
     kept, even, bounded, face = parts.values()
     whole = kept & even & bounded & face
     # the mean of Ŵ·W_i, with Ŵ the direction of Σ_i W_i
