@@ -239,6 +239,27 @@ def test_points_that_cost_more_than_the_lowest_are_no_minimum():
     assert found.shown.tolist() == [False, True]
 
 
+def test_thomsons_problem_is_the_models_where_all_of_his_solutions_are_minima():
+    few = both(rotation(0, 2) @ PENTAGON, PENTAGON)
+    doubled = both(PENTAGON[:, [k // 2 for k in range(10)]], thomson.polygon(10))
+    found = study.judge("loss-thomson-2", {(2, 5): few, (2, 10): doubled})
+    assert found.shown.tolist() == [True, False]
+    assert found.weaker.tolist() == [True]
+    pushed = PENTAGON.clone()
+    pushed[:, 0] = PENTAGON[:, 1]
+    found = study.judge("loss-thomson-2", {(2, 5): both(PENTAGON, pushed)})
+    assert not found.shown.any()
+    assert not found.weaker.any()
+
+
+@pytest.mark.parametrize(
+    ("off", "rises", "holds"), [(1e-12, 1e-16, True), (1e-6, 0, False), (0, 1e-6, False)]
+)
+def test_a_generalised_thomson_problem_is_all_of_the_loss_and_a_repulsion(off, rises, holds):
+    models = SimpleNamespace(off=torch.tensor([off]), rises=torch.tensor([rises]))
+    assert study.judge("loss-thomson-generalised", models).shown.tolist() == [holds]
+
+
 def test_the_first_negative_weight_is_that_of_five_fold_symmetry():
     weights = anatomy.odd_weights()
     assert [k for k, weight in weights.items() if weight < 0] == [5, 9]

@@ -628,6 +628,49 @@ def thomson_problem(arrangements, *, above, gradient):
     )
 
 
+@study.test("loss-thomson-2")
+def thomsons_own_problem(arrangements, *, above, beyond):
+    """Thomson's solutions are minima; in the weaker reading those of few points."""
+    as_low = {
+        (m, n): thomson.energy(both["charges"]) - thomson.energy(both["ours"]) <= above
+        for (m, n), both in arrangements.items()
+    }
+    few = [held for (m, n), held in as_low.items() if n <= 2 * m + beyond]
+    return Outcome(torch.stack([*as_low.values()]), torch.stack(few))
+
+
+@study.experiment
+def unit_models(seeds_models):
+    """Random models without biases whose features have unit length or are left out.
+
+    ``off``, how far n L_1 is from one third of the number of those left out and the interference,
+    and ``rises``, the most by which two unit vectors cost more than two that are nearer to each
+    other; ``(models,)``, from fresh seeds.
+    """
+
+    def check(model):
+        left_out = torch.rand(model.n, generator=model.draw) < 0.3
+        W = torch.where(left_out, 0.0, model.W / model.W.norm(dim=0))
+        L_1, _ = losses.k_sparse(W, 0 * model.b, sizes=[1])
+        each, other = torch.triu_indices(model.n, model.n, offset=1)
+        cost = (W.T @ W)[each, other].relu().square()
+        both = ~left_out[each] & ~left_out[other]
+        distance = (W[:, each] - W[:, other]).norm(dim=0)[both]
+        rising = cost[both][distance.argsort()].diff()
+        return {
+            "off": (model.n * L_1[0] - (left_out.sum() + 2 * cost.sum()) / 3).abs(),
+            "rises": torch.cat([rising, torch.zeros(1)]).max(),
+        }
+
+    return over_models(check, [seed + FRESH for seed in seeds_models])
+
+
+@study.test("loss-thomson-generalised")
+def generalised_thomson(unit_models, *, close):
+    """All but a constant of n L_1 is a repulsion of points on a sphere."""
+    return Outcome((unit_models.off <= close) & (unit_models.rises <= close))
+
+
 # Free decoders
 
 
