@@ -260,6 +260,16 @@ def test_a_generalised_thomson_problem_is_all_of_the_loss_and_a_repulsion(off, r
     assert study.judge("loss-thomson-generalised", models).shown.tolist() == [holds]
 
 
+def test_features_that_are_left_out_cost_a_third_each_beside_the_interference():
+    found = anatomy.unit_models(range(4))
+    assert found.off.max() < 1e-12
+    assert found.rises.max() < 1e-12
+    one = torch.tensor(1.0, dtype=torch.float64)
+    W = torch.cat([PENTAGON[:, :2], torch.zeros(2, 3)], dim=1)  # two at 72°, three left out
+    L_1, _ = losses.k_sparse(W, torch.zeros(5, dtype=torch.float64), sizes=[1])
+    assert 5 * L_1.item() == pytest.approx((3 + 2 * (72 * one).deg2rad().cos().item() ** 2) / 3)
+
+
 def test_the_first_negative_weight_is_that_of_five_fold_symmetry():
     weights = anatomy.odd_weights()
     assert [k for k, weight in weights.items() if weight < 0] == [5, 9]
