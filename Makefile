@@ -21,7 +21,7 @@ test: .venv/ready ## check style, formatting and types, run the tests
 	@$(BIN)/python -m pytest -n 2
 
 test-gpu: .venv/ready ## run the tests that need a GPU (skipped where there is none)
-	@$(BIN)/python -m pytest -m gpu tests/devices -rs
+	@$(BIN)/python -m pytest -m gpu tests -rs
 
 retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)
 	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike
@@ -34,13 +34,15 @@ lab: .venv/ready-lab ## open the notebooks in JupyterLab
 serve: .venv/ready ## serve the built book on this machine
 	@$(BIN)/superpos serve
 
-bench: .venv/ready ## time training against the published procedure, and sweeps; write the README's table
-	@$(BIN)/python benchmarks/bench.py
+DEVICE ?= cpu
+
+bench: .venv/ready ## time training as published and as here, and sweeps, for the README's table (DEVICE=cuda)
+	@$(BIN)/python benchmarks/bench.py --device $(DEVICE)
 	@$(BIN)/python benchmarks/sweeps.py
 	@$(BIN)/python benchmarks/results.py
 
 bench-losses: .venv/ready ## compare the losses of both procedures, for the same table (half an hour)
-	@$(BIN)/python benchmarks/bench.py --losses
+	@$(BIN)/python benchmarks/bench.py --losses --device $(DEVICE)
 	@$(BIN)/python benchmarks/results.py
 
 clean: ## remove what the build made, but not the environment

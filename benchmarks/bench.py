@@ -7,6 +7,8 @@ three minutes.
 
 ``--losses`` runs both ways to their end, from two seeds each, and compares what they found: by the
 exact loss where there is one, else on the same held-out inputs. That takes half an hour.
+``--device cuda`` does either on a GPU, in a section of the results of its own.
+
 ``--growth`` measures how the time of a step grows with each size. Results go into a file that
 `results.py` makes the README's table of.
 """
@@ -43,6 +45,7 @@ class Experiment:
     importance: Callable[[int], Tensor]
     ours: Procedure
     restarts: int = 1
+    device: str = "cpu"
 
     @property
     def features(self) -> IndependentFeatures:
@@ -52,7 +55,7 @@ class Experiment:
     def trained(self, procedure: Procedure, seeds: list[int]):
         return train(
             self.features, self.m, importance=self.importance(self.n), seeds=seeds,
-            procedure=procedure, progress=False,
+            procedure=procedure, device=self.device, progress=False,
         )  # fmt: skip
 
     def found(self, number: int) -> dict[str, Tensor]:
@@ -65,11 +68,11 @@ class Experiment:
 EXPERIMENTS = [
     Experiment(
         "n = 5, m = 2, 10 models", 5, 2, 10, lambda n: 0.9 ** torch.arange(n),
-        Procedure.fast(5, 2, steps=300, learning_rate=0.05), restarts=8,
+        Procedure.fast(5, 2, steps=200, learning_rate=0.07), restarts=4,
     ),
     Experiment(
         "n = 100, m = 20, 20 models", 100, 20, 20, lambda n: torch.logspace(0, -2, n),
-        Procedure.fast(100, 20, steps=1000, learning_rate=0.03), restarts=4,
+        Procedure.fast(100, 20, steps=1500, learning_rate=0.03),
     ),
     Experiment(
         "n = 200, m = 20, 20 models", 200, 20, 20, torch.ones, Procedure.fast(200, 20, steps=3000)
@@ -91,7 +94,7 @@ def timing(experiment: Experiment, steps: int) -> dict:
         "published_seconds": plain * PUBLISHED.steps / steps,
         "published_by_train_seconds": experiment.trained(some, [0]).seconds * 50,
         "seconds": ours / ROUNDS,
-        "floor_seconds": floor(experiment),
+        **({"floor_seconds": floor(experiment)} if experiment.device == "cpu" else {}),
         "peak_mebibytes": round(peak),
         "restarts": experiment.restarts,
     }
@@ -99,17 +102,19 @@ def timing(experiment: Experiment, steps: int) -> dict:
 
 def plain_loop(experiment: Experiment, steps: int, seed: int) -> dict[str, Tensor]:
     """Return what the published procedure finds, run as published: AdamW under autograd."""
-    instances, m, n = experiment.instances, experiment.m, experiment.n
+    instances, m, n, device = experiment.instances, experiment.m, experiment.n, experiment.device
     torch.manual_seed(seed)
     deviation = (2 / (m * (n + instances))) ** 0.5  # Glorot's, for an array of three axes
-    W = torch.nn.Parameter(torch.randn(instances, m, n) * deviation)
-    b = torch.nn.Parameter(torch.zeros(instances, 1, n))
+    W = torch.nn.Parameter(torch.randn(instances, m, n, device=device) * deviation)
+    b = torch.nn.Parameter(torch.zeros(instances, 1, n, device=device))
     optimizer = torch.optim.AdamW([W, b], lr=PUBLISHED.learning_rate)
-    p = experiment.features.probability[:, None].float()
-    weight = experiment.importance(n)
+    p = experiment.features.probability[:, None].float().to(device)
+    weight = experiment.importance(n).to(device)
+    off = torch.zeros((), device=device)
     shape = (instances, PUBLISHED.batch_size, n)
     for _ in range(steps):
-        x = torch.where(torch.rand(shape) <= p, torch.rand(shape), torch.zeros(()))
+        active = torch.rand(shape, device=device) <= p
+        x = torch.where(active, torch.rand(shape, device=device), off)
         output = torch.relu(x @ W.mT @ W + b)
         loss = (weight * (x - output) ** 2).mean((1, 2)).sum()
         optimizer.zero_grad()
@@ -122,7 +127,8 @@ def comparison(experiment: Experiment) -> dict:
     """Return the loss of ours over theirs, both run to their end."""
     theirs = [plain_loop(experiment, PUBLISHED.steps, seed) for seed in range(LOSS_SEEDS)]
     ours = [experiment.found(number) for number in range(LOSS_SEEDS)]
-    W, b = (torch.stack([one[name] for one in [*theirs, *ours]]).double() for name in ("W", "b"))
+    models = [*theirs, *ours]
+    W, b = (torch.stack([one[name] for one in models]).double().cpu() for name in ("W", "b"))
     p, weight = experiment.features.probability, experiment.importance(experiment.n)
     if experiment.n <= EXACT_FEATURES:
         loss, error = losses.exact_loss(W, b, p, weight), torch.zeros(W.shape[:2])
@@ -169,6 +175,8 @@ def floor(experiment: Experiment) -> float:
 def passed(work: Callable[..., object], *arguments) -> float:
     begin = time.perf_counter()
     work(*arguments)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - begin
 
 
@@ -238,22 +246,31 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, default=2000, help="of the plain loop that are timed (default 2000)"
     )
+    parser.add_argument("--device", default="cpu", help="where to train (default cpu)")
     parser.add_argument("--growth", action="store_true", help="measure how a step's time grows")
     parser.add_argument("--only", help="experiments whose name contains this")
     parser.add_argument("--json", type=Path, default=results.RESULTS, help="write there")
     asked = parser.parse_args()
+    if asked.device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"--device is {asked.device}, and PyTorch finds no GPU here")
     found = {"machine": results.machine()}
-    train(IndependentFeatures(2, 0.5), 1, seeds=1, procedure=Procedure(steps=1))  # imports, once
+    train(
+        IndependentFeatures(2, 0.5), 1, seeds=1, procedure=Procedure(steps=1), device=asked.device
+    )  # once
     if asked.growth:
         name, found = "growth", found | growth()
         print("\n".join(f"{by}: {one}" for by, one in found.items()))
     else:
         name = "losses" if asked.losses else "training"
+        if asked.device != "cpu":
+            name += "_gpu"
+            found["machine"]["gpu"] = torch.cuda.get_device_name(asked.device)
         if not asked.losses:
             found["published"] = {"steps": PUBLISHED.steps, "timed": asked.steps}
         found["experiments"] = {}
         for one in EXPERIMENTS:
             if asked.only is None or asked.only in one.name:
+                one = replace(one, device=asked.device)
                 measured = comparison(one) if asked.losses else timing(one, asked.steps)
                 found["experiments"][one.name] = measured
                 print(f"{one.name}: {measured}", flush=True)

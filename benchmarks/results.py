@@ -65,9 +65,8 @@ def section(results: dict) -> str:
     """Return the README's table, and on what it was measured."""
     head = "| What | published, or plainly | here | times as fast | loss, here / published |"
     lines = [head, "|---|---|---|---|---|"]
-    lines += [
-        f"| {' | '.join(row)} |" for row in [*_training(results), *_sweeps(results["sweeps"])]
-    ]
+    rows = [*_training(results), *_training(results, "_gpu"), *_sweeps(results["sweeps"])]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     published = results["training"]["published"]
     on = results["training"]["machine"]
     told = (
@@ -83,13 +82,17 @@ def section(results: dict) -> str:
     return "\n".join([BEGIN, "", *lines, "", told, "", END])
 
 
-def _training(results: dict) -> Iterator[list[str]]:
-    compared = results.get("losses", {}).get("experiments", {})
-    for name, one in results["training"]["experiments"].items():
+def _training(results: dict, where: str = "") -> Iterator[list[str]]:
+    measured = results.get(f"training{where}")
+    if measured is None:
+        return
+    compared = results.get(f"losses{where}", {}).get("experiments", {})
+    on = f", both on one {measured['machine']['gpu']}" if where else ""
+    for name, one in measured["experiments"].items():
         loss = compared.get(name)
         best = f", best of {one['restarts']}" if one["restarts"] > 1 else ""
         yield [
-            name + best,
+            name + best + on,
             _seconds(one["published_seconds"]),
             _seconds(one["seconds"]),
             f"{one['published_seconds'] / one['seconds']:.0f}",

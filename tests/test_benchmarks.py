@@ -10,6 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parent.parent
 
@@ -88,6 +89,24 @@ def test_no_ratio_is_told_where_losses_were_not_compared(results, measured):
     assert results.section(measured).count("not compared") == len(
         measured["training"]["experiments"]
     )
+
+
+def test_times_on_a_gpu_have_rows_of_their_own(results, measured):
+    before = results.section(measured)
+    measured["training_gpu"] = copy.deepcopy(measured["training"])
+    measured["training_gpu"]["machine"]["gpu"] = "NVIDIA X"
+    added = set(results.section(measured).split("\n")) - set(before.split("\n"))
+    assert len(added) == len(measured["training"]["experiments"])
+    assert all("both on one NVIDIA X" in row and "not compared" in row for row in added)
+
+
+def test_a_gpu_that_is_not_there_is_refused():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    command = [sys.executable, str(ROOT / "benchmarks" / "bench.py"), "--device", "cuda"]
+    told = subprocess.run(command, capture_output=True, text=True)
+    assert told.returncode == 2
+    assert "finds no GPU here" in told.stderr
 
 
 def test_some_experiments_can_be_measured_again_alone(results, tmp_path):

@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     retest.add_argument(
         "--seed-offset", type=int, default=0, metavar="K", help="the first seed; default: 0"
     )
+    retest.add_argument(
+        "--keep", action="store_true", help="keep it in book/measured/, as published or at rest"
+    )
     retest.add_argument("--json", action="store_true", help="print what was found as JSON")
     for command in (run, retest):
         command.add_argument(
@@ -117,9 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "say which chapters are fresh, and why the others are not")
 
     claims = add("claims", _claims, "show each claim's verdict")
-    claims.add_argument("--json", action="store_true", help="print the ledger as JSON")
-    claims.add_argument(
+    claims.add_argument("--json", action="store_true", help="print it as JSON")
+    instead = claims.add_mutually_exclusive_group()
+    instead.add_argument(
         "--check", action="store_true", help="fail if a verdict is not the expected one"
+    )
+    instead.add_argument(
+        "--audit",
+        action="store_true",
+        help="show what git knows of each claim: its registration, and what changed since",
     )
 
     serve = add("serve", _serve, "serve the built site on this machine")
@@ -192,6 +201,7 @@ def _retest(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
         first_seed=arguments.seed_offset,
         quick=arguments.quick,
+        keep=arguments.keep,
     )
     told = json.dumps(found.as_json(), indent=2, ensure_ascii=False)
     print(told if arguments.json else found.told())
@@ -205,7 +215,8 @@ def _robustness(arguments: argparse.Namespace) -> int:
     import torch
 
     from superpos.compute.executors import check_scheduler
-    from superpos.studies import recheck, robustness
+    from superpos.studies import grids, recheck, robustness
+    from superpos.studies.retest import load_study
 
     root = _root()
     check_scheduler(arguments.scheduler)
@@ -218,7 +229,7 @@ def _robustness(arguments: argparse.Namespace) -> int:
         if wrong:
             return _fail("\n  ".join([f"{len(wrong)} counts are not as stored:", *wrong]))
         return 0
-    found = robustness.states(root, arguments.claim)
+    found = grids.states(root, load_study, arguments.claim)
     if arguments.list:
         print(robustness.listed(found))
         return 0
@@ -259,31 +270,30 @@ def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
     for status in found:
         if status.stale:  # a file changed while the chapters ran
             return _fail(f"{status.chapter.name} is stale again: {status.stale}; build anew")
-    extra, on_cards = _curves(root)
-    new = publish(
-        root, found, notebooks, ledger, quick=quick, say=_say, extra=extra, on_cards=on_cards
-    )
+    new = publish(root, found, notebooks, ledger, quick=quick, say=_say, extra=_curves(root))
     where = _short(site_folder(root, quick=quick) / "index.html")
     print(f"{'site built' if new else 'nothing changed'}: {where}")
     return 0
 
 
-def _curves(root: Path) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return the page of specification curves with its figures, and what they put on cards."""
+def _curves(root: Path) -> dict[str, bytes]:
+    """Return the page of specification curves with its figures, by path."""
     from superpos.book.ledger import registry
-    from superpos.book.robustness import as_files, on_cards
+    from superpos.book.robustness import as_files
     from superpos.claims.specifications import LEAST
     from superpos.figures.robustness import drawn
-    from superpos.studies import robustness
+    from superpos.studies import grids
+    from superpos.studies.retest import load_study
 
-    curves, pools = robustness.curves_of(root), robustness.pools(root)
-    return as_files(curves, pools, registry(root), drawn, least=LEAST), on_cards(curves)
+    curves, pools = grids.curves_of(root, load_study), grids.pools(root, load_study)
+    return as_files(curves, pools, registry(root), drawn, least=LEAST)
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from superpos.book import stored
     from superpos.book.building import statuses
-    from superpos.studies import robustness
+    from superpos.studies import grids
+    from superpos.studies.retest import load_study
 
     root = _root()
     found = statuses(root)
@@ -294,14 +304,25 @@ def _status(arguments: argparse.Namespace) -> int:
         limit = f" of {budget:g} s" if budget else ""
         state = f"stale: {status.stale}" if status.stale else "fresh"
         print(f"{status.chapter.name:{width}}  {took}{limit}  {state}")
-    for each in robustness.states(root):
+    for each in grids.states(root, load_study):
         print(f"robustness: {each.told()}")
     print(stored.find(root).told())
+    if kept := len(list((root / "book" / "measured").glob("*.json"))):
+        from superpos.studies.kept import stale
+        from superpos.studies.retest import load_study
+
+        old = list(stale(load_study))
+        told = f", stale: {', '.join(old)}" if old else ""
+        print(f"kept measurements: {kept}{told}")
     return 0
 
 
 def _claims(arguments: argparse.Namespace) -> int:
     from superpos.book.ledger import unexpected
+    from superpos.claims.wording import label
+
+    if arguments.audit:
+        return _audit(arguments)
 
     ledger, found, _ = _ledger(_root())
     if arguments.json:
@@ -309,7 +330,8 @@ def _claims(arguments: argparse.Namespace) -> int:
     else:
         width = max((len(row["id"]) for row in ledger), default=0)
         for row in ledger:
-            print(f"{row['id']:{width}}  {row['verdict']:12}  {row['statement']}")
+            shown = label(row["verdict"], row["held"])
+            print(f"{row['id']:{width}}  {shown:12}  {row['statement']}")
     if arguments.check:
         stale = {status.chapter.name: status.stale for status in found if status.stale}
         if wrong := unexpected(ledger, stale):
@@ -317,17 +339,27 @@ def _claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(arguments: argparse.Namespace) -> int:
+    from superpos.claims.audit import audit, told
+
+    found = audit(find_root())
+    if arguments.json:
+        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        print(told(found))
+    return 0
+
+
 def _ledger(root: Path, *, quick: bool = False):
     """Return the ledger, every chapter's status, and the fresh executed notebooks."""
     from superpos.book.building import read_executed, statuses
     from superpos.book.ledger import collect, registry
-    from superpos.studies.robustness import curves_of
 
     found = statuses(root, quick=quick)
     notebooks = {
         status.chapter.name: read_executed(status.executed) for status in found if not status.stale
     }
-    return collect(registry(root), notebooks, curves_of(root)), found, notebooks
+    return collect(registry(root), notebooks), found, notebooks
 
 
 def _serve(arguments: argparse.Namespace) -> int:

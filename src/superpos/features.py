@@ -203,7 +203,7 @@ class IndependentFeatures(_OneByOne):
         if out is None:
             out = u.new_empty(*u.shape[:-2], *self.shape, u.shape[-2] + 1, self.n)
         self._draws(u).values_given_any(u, out=out[..., :-1, :])
-        out[..., -1, :] = 0
+        out[..., -1, :].zero_()
         return out
 
 
@@ -299,8 +299,8 @@ class BooleanFeatures(_OneByOne):
         own = u[..., 1:]
         order = own.sort(dim=-1).values.expand(*above.shape, self.n)
         many = (own <= order.gather(-1, 2 + above[..., None])).to(u)
-        one = torch.eye(self.n).to(u)
-        i, j = torch.triu_indices(self.n, self.n, 1)
+        one = torch.eye(self.n, dtype=u.dtype, device=u.device)
+        i, j = torch.triu_indices(self.n, self.n, 1, device=u.device)
         few = torch.cat([one[i] + one[j], one, 0 * one[:1]])
         return torch.cat([many, few.expand(*many.shape[:-2], *few.shape)], dim=-2)
 
@@ -318,9 +318,9 @@ class BooleanFeatures(_OneByOne):
 
     def _log_chances(self) -> Tensor:
         """Return the logarithms of how probable each number of active features is, from 0 to n."""
-        p, k = self.probability[..., :1], torch.arange(self.n + 1.0, dtype=torch.float64)
-        k = k.to(p.device)
-        n = torch.tensor(float(self.n), dtype=torch.float64)
+        p = self.probability[..., :1]
+        k = torch.arange(self.n + 1.0, dtype=torch.float64, device=p.device)
+        n = k[-1]
         ways = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
         return ways + torch.xlogy(k, p) + torch.xlogy(n - k, 1 - p)
 
@@ -440,7 +440,7 @@ class AnticorrelatedSets(_Sets):
     def _members(self, of_sets: Tensor, of_members: Tensor) -> Tensor:
         # one uniform a set, for the member that has the set's value
         member = (_spread(of_members, len(self.shape)) * self.size).long().clamp_max(self.size - 1)
-        chosen = torch.nn.functional.one_hot(member, self.size)
+        chosen = member[..., None] == torch.arange(self.size, device=member.device)
         return (of_sets[..., None] * chosen).flatten(-2)
 
 

@@ -21,9 +21,9 @@ from superpos.claims.registry import load_registry
 from superpos.claims.specifications import LEAST
 from superpos.cli import main
 from superpos.errors import InvalidArgument
-from superpos.studies import cells, recheck, robustness
+from superpos.studies import cells, grids, recheck, robustness
 from superpos.studies.cells import FIRST_SEED
-from superpos.studies.retest import retest
+from superpos.studies.retest import load_study, retest
 from superpos.training.procedures import Procedure
 
 ROOT = Path(__file__).parents[2]
@@ -96,10 +96,12 @@ quick: bool = False  # a small run
 """
 
 CLAIMS = """
-- {id: heads-fall, chapter: coins, source: {key: superpos, section: x}, statement: Heads fall.,
+- {id: heads-fall, chapter: coins, source: {key: k, section: x, place: y, address: https://a.org},
+   statement: Heads fall.,
    setting: "at {least}", share: 0.5, thresholds: {least: 0.5, tries: 5}, counts: "Heads.",
    qualified: "The best of {tries}.", expected: untested}
-- {id: coins-rise, chapter: coins, source: {key: superpos, section: x}, statement: Coins rise.,
+- {id: coins-rise, chapter: coins, source: {key: k, section: x, place: y, address: https://a.org},
+   statement: Coins rise.,
    setting: "", share: 0.5, counts: "Tails.", expected: untested}
 """
 
@@ -172,8 +174,12 @@ def thrown(root: Path) -> list[str]:
 
 def compute(root: Path) -> list[str]:
     said = []
-    robustness.compute(robustness.states(root), root, say=said.append)
+    robustness.compute(grids.states(root, load_study), root, say=said.append)
     return said
+
+
+def curve(claim):
+    return grids.curves_of(Path.cwd(), load_study).get(claim)
 
 
 def test_every_combination_is_measured_once_for_all_claims_and_thresholds(coins):
@@ -183,7 +189,7 @@ def test_every_combination_is_measured_once_for_all_claims_and_thresholds(coins)
     assert said[-1].endswith("about 0 s left")
     assert thrown(coins)[0] == "0.2 0.1 10 3"
     assert "0.9 0.3 5 30" in thrown(coins)
-    heads, tails = (robustness.curve(claim, coins) for claim in ("heads-fall", "coins-rise"))
+    heads, tails = (curve(claim) for claim in ("heads-fall", "coins-rise"))
     assert (heads.of, tails.of) == (96, 24)
     assert heads.specifications[0].options == {
         "weight": "light", "force": "soft", "batch": "as it is", "patience": "short",
@@ -209,7 +215,7 @@ def test_a_specification_holds_where_the_rate_of_its_trials_is_above_the_share(c
 
 
 def specifications(claim):
-    return robustness.curve(claim).specifications
+    return curve(claim).specifications
 
 
 def test_a_cell_is_what_a_retest_with_its_settings_and_seeds_finds(coins):
@@ -252,13 +258,13 @@ def test_curves_are_missing_until_the_last_cell_is_there(coins):
     found = json.loads(path.read_text())
     del found["cells"][3]
     path.write_text(json.dumps(found))
-    assert robustness.curve("heads-fall") is None
-    (state,) = robustness.states(coins)
+    assert curve("heads-fall") is None
+    (state,) = grids.states(coins, load_study)
     assert "missing: 1 of 24 cells" in state.told()
     before = len(thrown(coins))
     compute(coins)
     assert len(thrown(coins)) == before + 1
-    assert robustness.curve("heads-fall").of == 96
+    assert curve("heads-fall").of == 96
 
 
 @pytest.mark.parametrize(
@@ -276,12 +282,12 @@ def test_curves_are_missing_until_the_last_cell_is_there(coins):
 def test_a_curve_whose_code_changed_is_stale_and_computed_again(coins, old, new, stale):
     compute(coins)
     edit_study(coins, old, new)
-    found = {claim: robustness.curve(claim) for claim in ("heads-fall", "coins-rise")}
+    found = {claim: curve(claim) for claim in ("heads-fall", "coins-rise")}
     assert {claim for claim, curve in found.items() if curve.stale} == stale
-    (state,) = robustness.states(coins)
+    (state,) = grids.states(coins, load_study)
     assert ("stale" in state.told()) is bool(stale)
     assert len(compute(coins)) == (24 if stale else 0)
-    assert not robustness.curve("heads-fall").stale
+    assert not curve("heads-fall").stale
 
 
 @pytest.mark.parametrize(
@@ -296,24 +302,30 @@ def test_a_curve_whose_code_changed_is_stale_and_computed_again(coins, old, new,
 def test_a_curve_whose_thresholds_share_or_grid_changed_is_stale(coins, edit, file, old, new):
     compute(coins)
     edit(coins / file, old, new)
-    assert robustness.curve("heads-fall").stale
+    assert curve("heads-fall").stale
 
 
-def test_another_python_is_named_as_the_reason(coins):
+def test_what_another_python_has_computed_counts_and_says_that_it_is_not_compared(coins):
     compute(coins)
     path = coins / "book" / "robustness" / "coins.json"
     found = json.loads(path.read_text())
-    found["made"][0]["python"], found["keys"]["heads-fall"] = "3.9", "another"
+    found["keys"]["heads-fall"] = "another"
     path.write_text(json.dumps(found))
-    assert "computed with Python 3.9" in robustness.curve("heads-fall").stale
+    assert curve("heads-fall").stale
+    found["made"][0]["python"] = "3.9"
+    path.write_text(json.dumps(found))
+    assert not curve("heads-fall").stale
+    (state,) = grids.states(coins, load_study)
+    assert "fresh, as far as code of Python 3.9 can be compared" in state.told()
 
 
 def test_a_key_is_the_same_in_another_process(coins):
-    (state,) = robustness.states(coins)
+    (state,) = grids.states(coins, load_study)
     code = (
         "import superpos.studies, sys; superpos.studies.__path__.append(sys.argv[1]);"
-        "from superpos.studies import robustness; from pathlib import Path;"
-        "import json; print(json.dumps(dict(robustness.states(Path.cwd())[0].keys)))"
+        "from superpos.studies import grids;"
+        "from superpos.studies.retest import load_study; from pathlib import Path;"
+        "import json; print(json.dumps(dict(grids.states(Path.cwd(), load_study)[0].keys)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(coins.parent / "studies")],
@@ -326,17 +338,18 @@ def test_a_key_of_the_book_is_the_same_in_another_checkout(tmp_path):
     copy = tmp_path / "superpos"
     shutil.copytree(Path(superpos.__file__).parent, copy, ignore=shutil.ignore_patterns("__pyc*"))
     code = (
-        "from pathlib import Path; import superpos; from superpos.studies import robustness;"
+        "from pathlib import Path; import superpos; from superpos.studies import grids;"
+        "from superpos.studies.retest import load_study;"
         "import scipy.stats, matplotlib.pyplot;"
         f"assert superpos.__file__.startswith({str(tmp_path)!r});"
-        "import json; (state,) = robustness.states(Path.cwd(), ['corr-local-basis']);"
+        "import json; (state,) = grids.states(Path.cwd(), load_study, ['corr-local-basis-2']);"
         "print(json.dumps(dict(state.keys)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONHASHSEED": "3"},
     )  # fmt: skip
-    (state,) = robustness.states(ROOT, ["corr-local-basis"])
+    (state,) = grids.states(ROOT, load_study, ["corr-local-basis-2"])
     assert json.loads(done.stdout) == state.keys
 
 
@@ -451,7 +464,7 @@ def test_nothing_is_drawn_where_no_curve_is_fresh_or_cells_take_long(coins, edit
 def test_what_the_study_has_no_place_for_is_refused(coins, edit, old, new, message):
     edit(coins / "book" / "specifications.yml", old, new)
     with pytest.raises(InvalidArgument, match=f"pool coins: .*{message}"):
-        robustness.pools(coins)
+        grids.pools(coins, load_study)
 
 
 def test_a_claim_without_a_grid_is_refused_by_name(coins, capsys):
@@ -493,17 +506,17 @@ def test_any_executor_that_an_address_stands_for_will_do(coins, monkeypatch):
             yield pool
 
     monkeypatch.setattr(cells, "connected", connected)
-    found = robustness.states(coins)
+    found = grids.states(coins, load_study)
     robustness.compute(found, coins, scheduler="tcp://host:8786", say=lambda line: None)
     assert asked == ["tcp://host:8786"]
-    assert robustness.curve("heads-fall").of == 96
+    assert curve("heads-fall").of == 96
 
 
 # The book's own
 
 
 def test_the_grids_of_the_book_have_enough_specifications_of_every_claim():
-    found = robustness.pools(ROOT)
+    found = grids.pools(ROOT, load_study)
     assert len(found) >= 6
     registry = load_registry(ROOT / "book" / "claims.yml")
     for pool in found.values():
@@ -513,7 +526,7 @@ def test_the_grids_of_the_book_have_enough_specifications_of_every_claim():
 
 
 def test_the_stored_curves_of_the_book_can_be_read():
-    for curve in robustness.curves_of(ROOT).values():
+    for curve in grids.curves_of(ROOT, load_study).values():
         assert curve.of >= LEAST
         assert curve.holds <= curve.of
 

@@ -13,6 +13,10 @@
 `ledger`           the verdicts in executed notebooks against the registry of claims
 `scoreboard`       the ledger as a page
 `robustness`       the specification curves as a page, and on the cards of claims
+`claim_pages`      a page for each claim, at an address of its own
+`citation`         how a claim is cited, and how sources are
+`audited`          what git knows of each claim, as a page
+`corrections`      what moved since the first edition, as a page
 `site`             staging, Sphinx, publishing
 =================  ===============================================================
 """

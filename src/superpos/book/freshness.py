@@ -17,8 +17,11 @@ from superpos.book.chapters import Chapter, read_notebook
 from superpos.book.execution import THREADS
 from superpos.book.provenance import device
 from superpos.book.reached import module_digests
-from superpos.claims.registry import Claim
+from superpos.claims.curves import path_of
+from superpos.claims.registry import Claim, load_registry, measured
+from superpos.claims.specifications import load_pools
 from superpos.compute.fingerprint import PACKAGE, digest, versions
+from superpos.project import registry_file
 
 ALWAYS = "from superpos.book import execution, filling"  # run every notebook, fill its text
 
@@ -47,8 +50,14 @@ def key_parts(
     entries = []
     for claim in claims:
         entry = asdict(claim)
-        del entry["expected"]  # what we expect changes no measurement
+        for name in ("expected", "moved"):  # what we expect changes no measurement
+            del entry[name]
         entries.append(entry)
+        entries += [digest(path.read_bytes()) for path in measured(claim.id)]
+    for pool in load_pools(registry_file().parent, load_registry()).values():
+        if pool.chapter == chapter.name:
+            stored = path_of(registry_file().parent, pool.name)
+            entries += [repr(pool), digest(stored.read_bytes() if stored.exists() else b"")]
     return {
         "source": digest(chapter.source),
         "parameters": dict(values),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
-from superpos.book.robustness import in_ledger
-from superpos.claims.curves import Curve
 from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, load_registry
+from superpos.claims.wording import mark
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+PAGES = "claims"  # the folder of the site that has a page for each claim
 
 
 def registry(root: Path) -> dict[str, Claim]:
@@ -33,9 +33,7 @@ def recorded(notebook: NotebookNode) -> Iterable[dict[str, Any]]:
 
 
 def collect(
-    claims: Mapping[str, Claim],
-    notebooks: Mapping[str, NotebookNode],
-    curves: Mapping[str, Curve] = MappingProxyType({}),
+    claims: Mapping[str, Claim], notebooks: Mapping[str, NotebookNode]
 ) -> list[dict[str, Any]]:
     """Return the ledger: every claim of the registry with its verdict.
 
@@ -45,8 +43,6 @@ def collect(
         The registry.
     notebooks
         The fresh executed notebooks, by chapter.
-    curves
-        The specification curves, by claim; those that are stale do not count.
 
     Raises
     ------
@@ -78,32 +74,60 @@ def collect(
             found[name] = verdict
     return [
         _row(claim, found.get(name, {}), claim.chapter in notebooks)
-        | {"curve": in_ledger(curves.get(name))}
         for name, claim in claims.items()
     ]
 
 
 def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str, Any]:
+    command = verdict.get("command")
     if verdict.get("quick"):  # too few seeds to say anything
         verdict = {}
     entry = asdict(claim)
     return {
         "id": claim.id,
-        "source": {"key": entry.pop("source_key"), "section": entry.pop("source_section")},
+        "source": {
+            part: entry.pop(f"source_{part}") for part in ("key", "section", "place", "address")
+        },
         "statement": claim.statement,
         "chapter": claim.chapter,
         "verdict": verdict.get("verdict", "untested"),
+        "held": verdict.get("held"),  # where what we expected stands, if the verdict is `new`
+        "why": verdict.get("why"),
         "expected": claim.expected,
         "measured": verdict.get("measured"),
         "evidence": verdict.get("evidence"),
         "seeds": verdict.get("seeds"),
+        "curve": verdict.get("curve"),
         **{
             name: entry[name]
-            for name in ("setting", "share", "counts", "qualified", "trials", "new", "complete")
+            for name in (
+                "setting",
+                "share",
+                "lower",
+                "counts",
+                "qualified",
+                "trials",
+                "new",
+                "complete",
+            )
         },
+        **{
+            name: entry[name]
+            for name in ("no_weaker", "known", "amends", "amendment", "amended_by")
+        },
+        "mark": mark(claim),
+        **{name: list(entry[name]) for name in ("amendments", "responses")},
+        "moved": claim.moved,
         "deviations": entry["deviations"],
+        "command": command,
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
+        "permalink": permalink(claim.id),
     }
+
+
+def permalink(claim_id: str) -> str:
+    """Return where in the site the page of a claim is, whatever chapter has it."""
+    return f"{PAGES}/{claim_id}.html"
 
 
 def unexpected(ledger: Iterable[Mapping[str, Any]], stale: Mapping[str, str]) -> list[str]:

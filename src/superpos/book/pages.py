@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
 from copy import deepcopy
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
-from superpos.claims.registry import CURVE
+from superpos.book.ledger import permalink
 from superpos.claims.registry import MIME_TYPE as VERDICT_MIME
 
 if TYPE_CHECKING:
@@ -18,23 +18,12 @@ IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
-def as_page(
-    notebook: NotebookNode, *, chapter: str, on_cards: Mapping[str, str] = MappingProxyType({})
-) -> NotebookNode:
+def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
     """Return a copy of an executed notebook as myst-nb is to read it.
 
     A figure's name, caption and alternative text move from its output to the
     metadata of a cell of its own, which is where myst-nb looks. An explorer
     leaves its still image. The verdicts leave their HTML.
-
-    Parameters
-    ----------
-    notebook
-        As executed.
-    chapter
-        Its name, for messages.
-    on_cards
-        Rows of HTML for the cards of claims, by id, which say what is known beside the notebook.
 
     Raises
     ------
@@ -57,19 +46,18 @@ def as_page(
             cell = deepcopy(cell)
             cell.metadata["tags"] = [*tags, *hiding]
         number += not injected
-        where = f"chapter {chapter}, code cell {number}"
-        page.cells += _split(cell, where=where, on_cards=on_cards)
+        page.cells += _split(cell, where=f"chapter {chapter}, code cell {number}")
     return page
 
 
-def _split(cell: NotebookNode, *, where: str, on_cards: Mapping[str, str]) -> list[NotebookNode]:
+def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
     """Return the cell as several, each with one figure or with outputs that are none.
 
     myst-nb wraps every output of a cell into the one figure that the cell's
     metadata describes.
     """
     groups: list[tuple[dict[str, Any], list[NotebookNode]]] = []
-    for output in _published(cell.outputs, where=where, on_cards=on_cards):
+    for output in _published(cell.outputs, where=where):
         figure = _figure_metadata(output, where=where)
         if figure or not groups or groups[-1][0]:
             groups.append((figure, []))
@@ -89,9 +77,7 @@ def _split(cell: NotebookNode, *, where: str, on_cards: Mapping[str, str]) -> li
     return pieces
 
 
-def _published(
-    outputs: list[NotebookNode], *, where: str, on_cards: Mapping[str, str]
-) -> list[NotebookNode]:
+def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]:
     """Return the outputs that a page shows, without what only a running notebook needs."""
     kept = []
     for output in map(deepcopy, outputs):
@@ -104,11 +90,18 @@ def _published(
             output.data = {mime: data[mime] for mime in (*moving, *images)}
         elif WIDGET_MIME in data:
             raise NotPublishable(f"{where}: a widget without a still image would be blank")
-        if verdict := data.pop(VERDICT_MIME, None):
-            row = on_cards.get(verdict["id"], "")
-            data["text/html"] = data.get("text/html", "").replace(CURVE, row)
+        verdict = data.pop(VERDICT_MIME, None)
+        if verdict and "text/html" in data:
+            data["text/html"] = _linked(data["text/html"], verdict["id"])
         kept.append(output)
     return kept
+
+
+def _linked(card: str, claim_id: str) -> str:
+    """Return a verdict's card whose claim leads to its page, which only the site has."""
+    name = f"<code>{claim_id}</code>"
+    address = posixpath.relpath(permalink(claim_id), EXECUTED)
+    return card.replace(name, f'<a href="{address}">{name}</a>', 1)
 
 
 def _figure_metadata(output: NotebookNode, *, where: str) -> dict[str, Any]:

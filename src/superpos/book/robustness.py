@@ -1,12 +1,10 @@
-"""The specification curves as a page, and as a line on the card of each claim."""
+"""The specification curves as a page."""
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from superpos.claims.curves import FOLDER, Curve
 from superpos.claims.registry import Claim, one_line
@@ -117,28 +115,3 @@ def _missing(curves: Mapping[str, Curve], pools: Mapping[str, Pool]) -> list[str
             elif curves[claim].stale:
                 found.append(f"- {claim}: does not count any more: {curves[claim].stale}")
     return ["## Registered and not shown", "", *found, ""] if found else []
-
-
-def on_cards(curves: Mapping[str, Curve]) -> dict[str, str]:
-    """Return what the card of each claim with a curve says of it, as rows of its HTML."""
-    return {
-        name: "<dt>Robustness</dt><dd>"
-        f'<a href="../robustness.html#curve-{name}">{html.escape(curve.in_words)} '
-        "specifications</a></dd>"
-        for name, curve in curves.items()
-        if not curve.stale
-    }
-
-
-def in_ledger(curve: Curve | None) -> dict[str, Any] | None:
-    """Return what the ledger says of a curve; None where there is none that counts.
-
-    Examples
-    --------
-    >>> from superpos.claims.curves import Specification
-    >>> in_ledger(Curve("a", "b", 0.5, (Specification({"p": "1"}, 9, 10, True),)))
-    {'holds': 1, 'of': 1, 'favourable': 'p 1: 9 of 10'}
-    """
-    if curve is None or curve.stale:
-        return None
-    return {"holds": curve.holds, "of": curve.of, "favourable": curve.favourable}

@@ -14,12 +14,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from superpos.book import provenance, scoreboard
+from superpos.book import audited, citation, claim_pages, corrections, provenance, scoreboard
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
+from superpos.claims.amendments import rules
 from superpos.claims.specifications import FILE as GRIDS
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def publish(
     quick: bool = False,
     say: Callable[[str], None] = print,
     extra: Mapping[str, bytes] = MappingProxyType({}),
-    on_cards: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Build the site and put it in place; return whether anything was to be done.
 
@@ -76,8 +76,6 @@ def publish(
         Told what is done.
     extra
         Further files that Sphinx is to read, by path.
-    on_cards
-        As for `superpos.book.pages.as_page`.
 
     Raises
     ------
@@ -86,10 +84,16 @@ def publish(
     """
     site = site_folder(root, quick=quick)
     install = install_from(root)
-    staged = _staged_files(root, statuses, notebooks, ledger, quick=quick, on_cards=on_cards)
+    titles = {status.chapter.name: status.chapter.title for status in statuses}
+    staged = _staged_files(root, statuses, notebooks, ledger, titles, quick=quick)
     staged |= extra
+    styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
     beside = {
         "claims.json": _json(ledger),
+        **claim_pages.as_pages(
+            ledger, titles, citation.sources(root), citation.edition(root), styles
+        ),
+        **_kept(root),
         **{
             f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
             for name, notebook in notebooks.items()
@@ -126,9 +130,9 @@ def _staged_files(
     statuses: Sequence[Status],
     notebooks: Mapping[str, NotebookNode],
     ledger: Sequence[Mapping[str, Any]],
+    titles: Mapping[str, str],
     *,
     quick: bool,
-    on_cards: Mapping[str, str],
 ) -> dict[str, bytes]:
     """Return what Sphinx is to read, by path: prose, pages made from notebooks, scoreboard."""
     import nbformat
@@ -149,7 +153,7 @@ def _staged_files(
             files[f"book/{path}"] = content
     for status in statuses:
         name = status.chapter.name
-        page = as_page(notebooks[name], chapter=name, on_cards=on_cards)
+        page = as_page(notebooks[name], chapter=name)
         up = "../../_sources"  # from the page to the files that `publish` puts beside it
         page.cells[-1].source = provenance.as_markdown(
             notebooks[name].metadata["superpos"],
@@ -157,9 +161,18 @@ def _staged_files(
             f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
-    titles = {status.chapter.name: status.chapter.title for status in statuses}
     files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
+    files["book/audit.md"] = audited.as_markdown(root, ledger, titles).encode()
+    files["book/corrections.md"] = corrections.as_markdown(
+        ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
+    ).encode()
     return files
+
+
+def _kept(root: Path) -> dict[str, bytes]:
+    """Return the ledger of the first edition, where there is one."""
+    path = root / "book" / corrections.FIRST_EDITION
+    return {path.name: path.read_bytes()} if path.exists() else {}
 
 
 def _served(notebook: NotebookNode, install: str) -> bytes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from superpos.claims import rule
 from superpos.errors import InvalidArgument
 
 FOLDER = "robustness"  # in the book's folder
@@ -132,6 +133,22 @@ class Curve:
     def in_words(self) -> str:
         """In how many of them the claim holds, as text."""
         return f"holds in {self.holds} of {self.of}"
+
+    @property
+    def stands(self) -> rule.Curve:
+        """Whether it holds in ``"most"`` of them, more than half, or in ``"few"``."""
+        return "most" if 2 * self.holds > self.of else "few"
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the ledger says of it.
+
+        Examples
+        --------
+        >>> Curve("a", "b", 0.5, (Specification({"p": "1"}, 9, 10, True),)).summary
+        {'holds': 1, 'of': 1, 'favourable': 'p 1: 9 of 10'}
+        """
+        return {"holds": self.holds, "of": self.of, "favourable": self.favourable}
 
     @property
     def sorted(self) -> tuple[Specification, ...]:

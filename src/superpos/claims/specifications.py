@@ -27,6 +27,7 @@ _REQUIRED = {"pool", "chapter", "claims", "why", "seconds", "settings", "factors
 _OPTIONAL = {"fraction", "thresholds"}
 _PROCEDURE, _TIMES = "procedure.", "times."  # how changes of the way to train begin
 _WAY = "way"
+OURS = "ours"  # the way to train that is the book's
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def hexagon_losses(hexagon_losses) -> Table:
     return Table(["exact loss"], rows)
 
 
-def local_basis(two_sets, density) -> Picture:
+def local_basis(two_sets) -> Picture:
     """Products of the best run of two sets of ten, at both densities."""
     size = study.TWO_SETS.size
     within = sets.within_sets(two_sets.W, size)
@@ -110,7 +110,7 @@ def local_basis(two_sets, density) -> Picture:
     kept = geometry.represented(two_sets.W).sum(-1).double()
     fig, axes = figure(1, 2, width=SQUARES, height=MIDDLE)
     lines = []
-    for k, (ax, p) in enumerate(zip(axes, (density, study.SPARSER), strict=True)):
+    for k, (ax, p) in enumerate(zip(axes, study.TWO_SETS.p, strict=True)):
         W, _ = study.best_run(two_sets, k)
         products(ax, sets.facing(W, size))
         set_lines(ax, 2 * size, size)

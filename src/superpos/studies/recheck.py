@@ -11,8 +11,10 @@ from typing import Any
 
 from superpos.book.provenance import commit
 from superpos.stats import chance_of_difference
-from superpos.studies.cells import Job, measured
-from superpos.studies.robustness import here, states
+from superpos.studies.cells import measured
+from superpos.studies.grids import Job, states
+from superpos.studies.retest import load_study
+from superpos.studies.robustness import here
 
 DRAWN, LONGEST = 3, 60.0  # cells that a check computes again, and seconds that each may take
 SAME = 1e-4  # the probability below which two counts are no samples of one rate
@@ -40,7 +42,7 @@ def check(
     """
     fresh = [
         (each, job)
-        for each in states(root)
+        for each in states(root, load_study)
         if each.pool.seconds <= LONGEST and not each.missing
         for job in each.jobs
     ]

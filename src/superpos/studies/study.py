@@ -30,12 +30,15 @@ from typing import Any
 
 from torch import Tensor
 
+from superpos.book.parameters import unknown
 from superpos.claims.registry import load_registry, thresholds
+from superpos.claims.specifications import OURS
 from superpos.compute.executors import scheduler
 from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
-OURS = "ours"  # the procedure of the book
+PUBLISHED = "published"  # that of a claim's source
+FRESH = 10_000  # further on than a chapter's own seeds
 _GIVEN = ("first_seed", "procedure", "outcome")  # by a run, whatever the chapter
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -173,6 +176,39 @@ class Study:
             return {}
         return {**self.procedures, **self._own_procedures[claim_id]}
 
+    def way(self, claim_id: str, name: str) -> Way | None:
+        """Return one of the ways to train a claim's models; None where nothing is trained.
+
+        Raises
+        ------
+        InvalidArgument
+            If the claim has no way of that name.
+        """
+        ways = self.ways(claim_id)
+        if name in ways:
+            return ways[name]
+        if not ways:
+            if name == OURS:
+                return None
+            raise InvalidArgument(
+                f"nothing is trained for the claim {claim_id}: there is no procedure to choose"
+            )
+        raise InvalidArgument(unknown("procedure", name, ways, owner=f"the claim {claim_id}"))
+
+    def command(self, claim_id: str) -> str:
+        """Return the command that measures a claim again, as its source has it where that trains.
+
+        Examples
+        --------
+        >>> from superpos.studies.retest import load_study
+        >>> load_study("uniform_superposition").command("uniform-sticky")
+        'superpos retest uniform-sticky --procedure published'
+        >>> load_study("loss_anatomy").command("loss-L0")
+        'superpos retest loss-L0'
+        """
+        published = f" --procedure {PUBLISHED}" if PUBLISHED in self.ways(claim_id) else ""
+        return f"superpos retest {claim_id}{published}"
+
     def needs(self, claim_id: str) -> list[str]:
         """Return what a claim's test asks for, itself and through its experiments, but those."""
         return list(dict.fromkeys(self._needs(self.test_of(claim_id))))
@@ -181,16 +217,16 @@ class Study:
         """Return the parameters of the chapter that a claim depends on."""
         return [_parameter(name) for name in self.needs(claim_id) if name not in _GIVEN]
 
-    def functions(self, claim_id: str) -> dict[str, Callable]:
-        """Return a claim's test and every experiment that it uses, by name."""
-        found = {}
+    def experiments_of(self, claim_id: str) -> list[Callable]:
+        """Return the experiments that a claim's test needs, itself and through others."""
+        found: dict[str, Callable] = {}
         waiting = [self.test_of(claim_id)]
         while waiting:
-            function = waiting.pop()
-            found[function.__name__] = function
-            asked = (name for name in _asked(function) if name in self.experiments)
-            waiting += [self.experiments[name] for name in asked if name not in found]
-        return dict(sorted(found.items()))
+            for name in _asked(waiting.pop()):
+                if name in self.experiments and name not in found:
+                    found[name] = self.experiments[name]
+                    waiting.append(found[name])
+        return list(found.values())
 
     def _needs(self, function: Callable) -> Iterator[str]:
         for name in _asked(function):
@@ -238,6 +274,8 @@ class Run:
     ) -> None:
         self.study, self.settings = study, settings
         self._procedure, self._first_seed = procedure, first_seed
+        # before anything is computed: features keep what they have made of draws
+        self._beside = {} if settings.get("quick") else _beside(study)
         self._found: dict[str, Any] = {}
         self._outcomes: dict[tuple, Outcome] = {}
 
@@ -317,6 +355,7 @@ class Run:
         """Measure claims and show their verdicts, which also puts them into the notebook."""
         from superpos.claims.verdicts import record
 
+        quick = self.settings.get("quick", False)
         for claim_id in claim_ids:
             found = self.outcome(claim_id)
             record(
@@ -325,7 +364,9 @@ class Run:
                 weaker=found.weaker,
                 measured=found.measured,
                 at_rest=found.at_rest,
-                quick=self.settings.get("quick", False),
+                quick=quick,
+                command=self.study.command(claim_id),
+                **self._beside.get(claim_id, {}),
             )
 
     def show(self, drawing: Callable, name: str) -> None:
@@ -364,6 +405,39 @@ class Run:
         parameter = _parameter(name)
         value = self.settings[parameter]
         return value if name == parameter else range(self._first_seed, self._first_seed + value)
+
+
+def _beside(study: Study) -> dict[str, dict[str, Any]]:
+    """Return what was measured once of a study's claims, as `superpos.claims.record` takes it."""
+    from superpos.claims.registry import measured
+    from superpos.project import registry_file
+    from superpos.studies import grids, kept
+
+    root = registry_file().parents[1]
+    curves = grids.curves_of(root, lambda _: study, study.chapter)
+    return {
+        claim: {
+            "beside": kept.fresh(study, claim) if measured(claim) else {},
+            "curve": curves[claim] if claim in curves and not curves[claim].stale else None,
+        }
+        for claim in study.tests
+    }
+
+
+def fresh(seeds: range) -> range:
+    """Return as many other seeds, for a test that was written when the outcome on these was known.
+
+    Parameters
+    ----------
+    seeds
+        A chapter's own, of which there are at most 10 000.
+
+    Examples
+    --------
+    >>> fresh(range(3))
+    range(10000, 10003)
+    """
+    return range(seeds.start + FRESH, seeds.stop + FRESH)
 
 
 def on_cores() -> str:

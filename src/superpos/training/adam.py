@@ -77,7 +77,7 @@ class Adam:
             for value in parameters.values()
         ]
 
-    def step(self, gradients: Mapping[str, Tensor], rate: float) -> None:
+    def step(self, gradients: Mapping[str, Tensor], rate: float | Tensor) -> None:
         """Take a step against the gradients, which are named as the parameters are."""
         names = list(self.parameters)
         adamw(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
@@ -16,6 +17,7 @@ from superpos.errors import Diverged
 from superpos.training.adam import Adam
 from superpos.training.objectives import Objective
 from superpos.training.procedures import Procedure
+from superpos.training.replay import Replay, can_record
 
 BLOCK = 20  # steps whose inputs are drawn together, with one record of the loss at the end
 _SECONDS_BETWEEN_CHECKPOINTS = 60
@@ -62,6 +64,9 @@ class Descent:
         self.adam = Adam(parameters, beta2=procedure.beta2, weight_decay=procedure.weight_decay)
         self.done = 0
         self.history: list[Tensor] = []
+        self._seen: Objective | None = None
+        self._replay: Replay | None = None  # a block that descends what was seen
+        self._untried = False  # to record one
         self.record = {step: place for place, step in enumerate(snapshots)}
         self.kept = {
             name: value.new_zeros(len(snapshots), *value.shape)
@@ -83,6 +88,7 @@ class Descent:
             if finished or time.monotonic() - last_save > _SECONDS_BETWEEN_CHECKPOINTS:
                 checkpoint.save(self.state())
                 last_save = time.monotonic()
+        self._replay = None  # its memory is of use to others
         yield self.done
 
     def block(self) -> None:
@@ -98,15 +104,34 @@ class Descent:
         draws = (steps, *self.draws)
         u = streams.uniforms(self.seeds, Purpose.INPUTS, number, draws, device=device)
         good = {name: value.clone() for name, value in self.parameters.items()}
-        for step in range(steps):
-            gradients = self.target.gradients(self.parameters, u[:, step])
-            self.adam.step(gradients, self.procedure.rate(self.done + step))
-            self.keep(self.done + step + 1)
-        loss = self.target.loss(self.parameters, u[:, -1])
+        rates = [self.procedure.rate(self.done + step) for step in range(steps)]
+        loss = (self._replayed(u) or self._walk)(u, rates)
+        self.keep(self.done + steps)
         if not torch.isfinite(loss).all():
             self.diverged(loss, steps, good)
         self.history.append(loss)
         self.done += steps
+
+    def _walk(self, u: Tensor, rates: Sequence[float] | Sequence[Tensor]) -> Tensor:
+        """Take a step for each rate, with its draws; return the loss of the last draws."""
+        for step, rate in enumerate(rates):
+            if step:
+                self.keep(self.done + step)
+            self.adam.step(self.target.gradients(self.parameters, u[:, step]), rate)
+        return self.target.loss(self.parameters, u[:, -1])
+
+    def _replayed(self, u: Tensor) -> Replay | None:
+        """Return what takes the steps of these draws from a recording, where there can be one."""
+        between = range(self.done + 1, self.done + self.size)
+        if not can_record(u.device) or u.shape[1] < self.size or self.record.keys() & between:
+            return None
+        if self._seen is not self.target:  # its first block makes what it needs once
+            self._seen, self._replay, self._untried = self.target, None, True
+        elif self._untried:
+            self._untried = False
+            with contextlib.suppress(RuntimeError):  # some step waits for the device
+                self._replay = Replay(self._walk, u)
+        return self._replay
 
     def keep(self, step: int) -> None:
         """Keep the parameters as they are after ``step`` steps, if asked to."""
