@@ -23,7 +23,7 @@ from superpos.features import AnticorrelatedSets, CorrelatedSets
 from superpos.stats import best_of_each, listed, told, told_rate
 from superpos.studies import sets
 from superpos.studies.study import Outcome, Study, Way, fresh, on_cores
-from superpos.studies.ways import elhage_notebook
+from superpos.studies.ways import at_rest, elhage_notebook
 from superpos.training.procedures import PUBLISHED, Procedure
 
 SPARSE, SPARSER = 0.1, 0.03  # p at which most is compared
@@ -56,6 +56,15 @@ study = Study(
             "features: for these the source does not say; the talk trains nothing)",
             10,
             dict.fromkeys(LENGTHS, 1500),
+        ),
+        "rest": at_rest(
+            {
+                "steps": 20_000,
+                "steps_sets": 60_000,
+                "steps_sums": 60_000,
+                "steps_parts": 120_000,
+                "steps_collapse": 15_000,
+            }
         ),
     },
 )

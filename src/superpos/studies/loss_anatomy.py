@@ -23,7 +23,7 @@ from superpos.models import RELU_OUTPUT, Model
 from superpos.optima import decoders
 from superpos.stats import best_of, listed, span
 from superpos.studies.study import Outcome, Study, Way, fresh, on_cores
-from superpos.studies.ways import elhage_notebook
+from superpos.studies.ways import at_rest, elhage_notebook
 from superpos.training.procedures import Procedure
 
 SPARSE = torch.tensor([0.3, 0.1, 0.03, 0.01, 0.003, 0.001], dtype=torch.float64)  # p → 0
@@ -57,6 +57,7 @@ study = Study(
             lambda n: 10 if n == 5 else 20,
             {"steps_free": 1500},
         ),
+        "rest": at_rest({"steps_free": 20_000}),
     },
 )
 

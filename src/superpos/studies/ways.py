@@ -1,4 +1,4 @@
-"""The way to train that most chapters have as published: the notebook of Elhage et al. 2022."""
+"""The ways to train that several chapters have: as published, and until models are at rest."""
 
 from __future__ import annotations
 
@@ -45,4 +45,33 @@ def elhage_notebook(
         procedure,
         settings=dict.fromkeys(steps, STEPS),
         quick={name: count for name, count in steps.items() if count is not None},
+    )
+
+
+def at_rest(steps: Mapping[str, int]) -> Way:
+    """Return the procedure after which further training changes small models no more.
+
+    `Procedure.converged`, which is tested up to ten features: beyond that it is merely longer than
+    the chapter's own.
+
+    Parameters
+    ----------
+    steps
+        The chapter's parameters that count steps, and how many of them.
+
+    Examples
+    --------
+    >>> at_rest({"steps": 20_000}).procedure(5, 2, 20_000) == Procedure.converged(5, 2)
+    True
+    """
+
+    def procedure(n: int, m: int, steps: int, **kind) -> Procedure:
+        return Procedure.converged(n, m, steps=steps)
+
+    return Way(
+        "Adam at a rate of at most 0.03 or 4/n, warmed up and lowered to 0 as a cosine, 128 inputs "
+        "a step, centred biases, ten times as many steps as the chapter",
+        procedure,
+        settings=dict(steps),
+        quick={name: count // 20 for name, count in steps.items()},
     )
