@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -485,6 +485,62 @@ def test_the_pieces_of_a_killed_dask_worker_go_elsewhere(cluster, tmp_path):
     found = sweep(deadly, PLANE, cells_at_once=1, store=False, executor=cluster)
     assert os.path.exists(once)
     assert int(found["sum"].sum()) == int(TOTAL)
+
+
+def _cascade_future(result):
+    """As Dask's executor has it: an outcome of three parts is unpacked, and raised."""
+    _, problem, trace = result
+    raise problem.with_traceback(trace)
+
+
+class Losing(ThreadPoolExecutor):
+    """An executor that loses its first pieces, one way or the other, as Dask's does at times."""
+
+    def __init__(self, lost: str, times: int):
+        super().__init__(1)
+        self.lost, self.times = lost, times
+
+    def submit(self, *task):
+        if not self.times:
+            return super().submit(*task)
+        self.times -= 1
+        future = Future()
+        if self.lost == "cancelled":
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        else:
+            try:
+                _cascade_future(())
+            except ValueError as problem:
+                future.set_exception(problem)
+        return future
+
+
+@pytest.mark.parametrize("lost", ["cancelled", "unpacked"])
+def test_a_piece_that_an_executor_has_lost_is_given_to_it_again(lost):
+    found = sweep(summed, PLANE, cells_at_once=3, store=False, executor=Losing(lost, 2))
+    assert int(found["sum"].sum()) == int(TOTAL)
+
+
+@pytest.mark.parametrize(
+    ("lost", "error"), [("cancelled", CancelledError), ("unpacked", ValueError)]
+)
+def test_an_executor_that_loses_everything_is_given_up(lost, error):
+    with pytest.raises(error):
+        sweep(summed, PLANE, store=False, executor=Losing(lost, 1000))
+
+
+def test_an_error_of_the_experiment_is_no_loss(tmp_path):
+    log = tmp_path / "log"
+
+    def wrong(a, b):
+        with log.open("a") as file:
+            file.write("called\n")
+        raise ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"), ThreadPoolExecutor(1) as pool:
+        sweep(wrong, {"a": [1], "b": [2]}, store=False, executor=pool)
+    assert log.read_text() == "called\n"
 
 
 def test_an_address_where_nobody_answers_is_told(monkeypatch):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,19 +275,39 @@ def _gather(
 ) -> None:
     """Give the pieces to an executor; take those that are done out of ``left``."""
     waiting: dict[Future, int] = {}
+    losses = dict.fromkeys(left, 0)
     try:
         for number in sorted(left):
             waiting[pool.submit(task, pieces[number].at)] = number
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
-                found = future.result()
                 number = waiting.pop(future)
+                try:
+                    found = future.result()
+                except (CancelledError, ValueError) as problem:
+                    losses[number] += 1
+                    if not _was_lost(problem) or losses[number] == _MOST_DEATHS:
+                        raise
+                    waiting[pool.submit(task, pieces[number].at)] = number
+                    continue
                 done(number, {k: (a, torch.from_numpy(v)) for k, (a, v) in found.items()})
                 left.discard(number)
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _was_lost(problem: BaseException) -> bool:
+    """Return whether an executor has lost a piece, with the worker that had it.
+
+    We cancel none that we wait for. Dask's executor knows no outcome of a task that was cancelled
+    while its worker died, and fails in the place where it unpacks one.
+    """
+    if isinstance(problem, CancelledError):
+        return True
+    *_, raised = traceback.walk_tb(problem.__traceback__)
+    return raised[0].f_code.co_name == "_cascade_future"
 
 
 @dataclass(frozen=True)
