@@ -466,4 +466,6 @@ def test_prose_carries_the_book(capsys):
     assert {name: max(each.cells) for name, each in shapes.items() if max(each.cells) > 40} == {}
     assert median(lines for each in shapes.values() for lines in each.cells) <= 10
     assert sum(each.code for each in shapes.values()) <= 8081 / 2  # half of the first edition's
-    assert sum(each.words for each in shapes.values()) <= 23_077  # the first edition's
+    # the first edition's, and a few sentences for each claim since
+    since = len(CLAIMS) - 113
+    assert sum(each.words for each in shapes.values()) <= 23_077 + 60 * since

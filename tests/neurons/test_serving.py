@@ -173,3 +173,24 @@ def test_the_effective_number_counts_equal_neurons_and_ignores_inhibition():
     number = neurons.effective_number(W)
     assert (number[number.isfinite()] >= 1 - 1e-6).all()
     assert torch.equal(number.isfinite(), W.relu().square().sum(-2) >= 0.5)
+
+
+def test_vetoes_hide_from_the_spread_that_features_lie_along_sets_of_neurons():
+    pairs = torch.full((5, 2), -1.0)
+    pairs[:2, 0] = pairs[3:, 1] = 0.7  # each on two neurons, and vetoed by three
+    everything = neurons.rotations_more_spread(pairs)
+    along_sets = neurons.rotations_more_spread(pairs, measure=neurons.off_sets)
+    assert everything < 0.1 < 0.9 < along_sets
+    assert neurons.off_sets(pairs) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_nearest_set_of_neurons_may_have_any_size():
+    three, uneven = torch.tensor([[1.0, 2, 3], [1, 2, 0], [1, 2, -5]]), torch.tensor([[2.0], [1.0]])
+    assert neurons.off_sets(three) == pytest.approx(0, abs=1e-6)
+    assert neurons.off_sets(uneven) == pytest.approx(0.1)  # of (1, 1): cos² = 9/10; of (1, 0): 4/5
+    assert neurons.off_sets(torch.full((3, 4), 0.1)).isnan()
+
+
+def test_without_preferred_directions_sets_are_as_near_as_after_a_rotation():
+    share = neurons.rotations_more_spread(some(0, 2000, 5, 8), measure=neurons.off_sets)
+    assert share.mean().item() == pytest.approx(0.5, abs=0.06)

@@ -19,7 +19,7 @@ from superpos.features import BooleanFeatures, SignedFeatures
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE, PAIRWISE_AND
 from superpos.stats import listed
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
 
@@ -180,6 +180,22 @@ def superposed(large, *, slope, dense, both, sparse):
     told = {name: rate(part) for name, part in parts.items()}
     told["Features served at the seven p"] = listed(counts, ".1f")
     return Outcome(passed == 4, passed == 3, told)
+
+
+@study.experiment
+def large_anew(seeds, steps, decay, procedure, device):
+    """Other models of a hundred features, ten at each density, from a decoder of its own."""
+    at = {"seeds": fresh(seeds)[:10], "procedure": procedure(100, 40, steps), "device": device}
+    free = replace(ABSOLUTE_VALUE, start=None)
+    return absolute_values(100, 40, decay, PROBABILITY, model=free, **at)
+
+
+@study.test("abs-superposed-2")
+def superposed_anew(large_anew, large, *, slope, dense, both, sparse):
+    """As abs-superposed, from a decoder of its own; weaker: from one that starts at |W₁|."""
+    marks = {"slope": slope, "dense": dense, "both": both, "sparse": sparse}
+    found = superposed(large_anew, **marks)
+    return replace(found, weaker=superposed(large, **marks).shown)
 
 
 def kinds_of_motif(W: Tensor, V: Tensor, **marks) -> Tensor:

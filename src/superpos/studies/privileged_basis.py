@@ -16,7 +16,7 @@ from superpos.claims import rate
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_HIDDEN, Model
 from superpos.stats import rank_correlation, span
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 from superpos.training import hidden
 from superpos.training.procedures import Procedure
@@ -224,6 +224,30 @@ def aligned(spreads, *, rotations):
             "Without a hidden ReLU": rate((spreads.linear >= rotations / 100).flatten()),
         },
     )
+
+
+@study.experiment
+def apart_from_sets(seeds, steps, procedure):
+    """In how many of 100 rotations features are further from sets of neurons.
+
+    ``relu`` and ``linear``, ``(seeds, densities)``: other models with a hidden ReLU and without.
+    """
+    descent = procedure(N, M, steps)
+    found = [
+        neurons.rotations_more_spread(
+            trained(fresh(seeds), model, descent)["W"], measure=neurons.off_sets
+        )
+        for model in (RELU_HIDDEN, LINEAR_HIDDEN)
+    ]
+    return SimpleNamespace(relu=found[0], linear=found[1])
+
+
+@study.test("basis-aligned-2")
+def aligned_with_sets(apart_from_sets, *, rotations):
+    """As basis-aligned, with sets of neurons; weaker: where inputs are not all active."""
+    found = aligned(apart_from_sets, rotations=rotations)
+    shown = apart_from_sets.relu >= rotations / 100
+    return replace(found, weaker=shown[:, 1:].flatten())
 
 
 @study.experiment

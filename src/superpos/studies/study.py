@@ -36,6 +36,7 @@ from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
 OURS = "ours"  # the procedure of the book
+FRESH = 10_000  # further on than a chapter's own seeds
 _GIVEN = ("first_seed", "procedure", "outcome")  # by a run, whatever the chapter
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -345,6 +346,22 @@ class Run:
         parameter = _parameter(name)
         value = self.settings[parameter]
         return value if name == parameter else range(self._first_seed, self._first_seed + value)
+
+
+def fresh(seeds: range) -> range:
+    """Return as many other seeds, for a test that was written when the outcome on these was known.
+
+    Parameters
+    ----------
+    seeds
+        A chapter's own, of which there are at most 10 000.
+
+    Examples
+    --------
+    >>> fresh(range(3))
+    range(10000, 10003)
+    """
+    return range(seeds.start + FRESH, seeds.stop + FRESH)
 
 
 def on_cores() -> str:
