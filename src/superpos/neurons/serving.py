@@ -255,27 +255,36 @@ def effective_number(W: Tensor) -> Tensor:
     return torch.where(square >= _REPRESENTED, number, torch.nan)
 
 
-def off_sets(W: Tensor) -> Tensor:
+def off_sets(W: Tensor, *, among: Tensor | None = None) -> Tensor:
     """Return how far represented features are from sets of neurons, on average: ``(...)``.
 
     sin² of the angle between a feature's positive weights w_k = ReLU(W_ki) and the nearest set of
-    neurons in equal parts; a single neuron is a set. 0 where all lie along sets; NaN where no
-    feature has Σ_k w_k² ≥ 0.5.
+    neurons in equal parts; a single neuron is a set. 0 where all lie along sets; NaN where there
+    are no features to look at.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    among
+        Which features, booleans ``(..., n)``, at any length, unless they have no positive weight;
+        by default those with Σ_k w_k² ≥ 0.5.
 
     Examples
     --------
     >>> off_sets(torch.tensor([[1.0, 1.0, 1.0], [-2.0, 1.0, 0.5]])) < 0.04
     tensor(True)
-    >>> off_sets(torch.eye(3))
-    tensor(0.)
+    >>> off_sets(torch.eye(3)), off_sets(0.1 * torch.eye(3))
+    (tensor(0.), tensor(nan))
     """
     W, _ = checks.weights(W)
     positive = W.relu()
     square = positive.square().sum(-2)
     sizes = torch.arange(1, W.shape[-2] + 1).to(W)[:, None]
     largest = positive.sort(dim=-2, descending=True).values.cumsum(-2)
-    along = (largest.square() / sizes).amax(-2) / square  # cos²
-    return torch.where(square >= _REPRESENTED, 1 - along, torch.nan).nanmean(-1)
+    along = (largest.square() / sizes).amax(-2) / square  # cos²; NaN without a positive weight
+    kept = square >= _REPRESENTED if among is None else among
+    return torch.where(kept, 1 - along, torch.nan).nanmean(-1)
 
 
 def spread(W: Tensor) -> Tensor:

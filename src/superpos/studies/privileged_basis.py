@@ -6,6 +6,7 @@ Elhage et al. 2022, "Superposition in a Privileged Basis", and the running notes
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import torch
@@ -248,6 +249,27 @@ def aligned_with_sets(apart_from_sets, *, rotations):
     found = aligned(apart_from_sets, rotations=rotations)
     shown = apart_from_sets.relu >= rotations / 100
     return replace(found, weaker=shown[:, 1:].flatten())
+
+
+@study.experiment
+def apart_from_sets_again(seeds, steps, procedure):
+    """As `apart_from_sets`, for still other models, of the same features in every rotation.
+
+    Those whose positive weights have a squared length of 0.5 or more in the model itself.
+    """
+    descent, found = procedure(N, M, steps), []
+    for model in (RELU_HIDDEN, LINEAR_HIDDEN):
+        W = trained(fresh(fresh(seeds)), model, descent)["W"]
+        held = W.relu().square().sum(-2) >= 0.5
+        nearness = partial(neurons.off_sets, among=held)
+        found.append(neurons.rotations_more_spread(W, measure=nearness))
+    return SimpleNamespace(relu=found[0], linear=found[1])
+
+
+@study.test("basis-aligned-3")
+def aligned_at_any_length(apart_from_sets_again, *, rotations):
+    """As basis-aligned-2, where rotations need not keep a feature's positive weights long."""
+    return aligned_with_sets(apart_from_sets_again, rotations=rotations)
 
 
 @study.experiment
