@@ -68,11 +68,11 @@ class Experiment:
 EXPERIMENTS = [
     Experiment(
         "n = 5, m = 2, 10 models", 5, 2, 10, lambda n: 0.9 ** torch.arange(n),
-        Procedure.fast(5, 2, steps=300, learning_rate=0.05), restarts=8,
+        Procedure.fast(5, 2, steps=200, learning_rate=0.07), restarts=4,
     ),
     Experiment(
         "n = 100, m = 20, 20 models", 100, 20, 20, lambda n: torch.logspace(0, -2, n),
-        Procedure.fast(100, 20, steps=1000, learning_rate=0.03), restarts=4,
+        Procedure.fast(100, 20, steps=1500, learning_rate=0.03),
     ),
     Experiment(
         "n = 200, m = 20, 20 models", 200, 20, 20, torch.ones, Procedure.fast(200, 20, steps=3000)

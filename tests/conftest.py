@@ -88,7 +88,9 @@ verdict = {
 display(
     {
         "application/vnd.superpos.verdict+json": verdict,
-        "text/html": '<p class="superpos-verdict" id="claim-alpha-rises">reproduced: it rises</p>',
+        "text/html": '<div class="superpos-card" id="claim-alpha-rises"><p>'
+        '<span class="superpos-verdict superpos-verdict-reproduced">reproduced: it rises</span> '
+        "<code>alpha-rises</code></p><dl><dt>Evidence</dt><dd>20 of 20</dd></dl></div>",
     },
     raw=True,
 )
@@ -131,7 +133,11 @@ display(
 CLAIMS = """\
 - id: alpha-rises
   chapter: alpha
-  source: {key: elhage2022toy, section: Introduction}
+  source:
+    key: elhage2022toy
+    section: Introduction
+    place: the first figure & its text
+    address: https://lines.org/toy_model/index.html#rise
   statement: The line rises, so that $n > 1$.
   setting: n = 5
   share: 0.5
@@ -140,7 +146,7 @@ CLAIMS = """\
   deviations: [steps]
 - id: beta-rests
   chapter: beta
-  source: {key: elhage2022toy, section: Geometry}
+  source: {key: elhage2022toy, section: Geometry, place: the end, address: "https://lines.org/"}
   statement: Nothing moves.
   setting: n = 4
   share: 0.5
@@ -149,8 +155,24 @@ CLAIMS = """\
   deviations: []
 """
 
+CITATION = """\
+title: "lines: a book & more"
+version: 1.2.3
+date-released: "2031-05-06"
+authors:
+  - name: The authors of lines
+  - {family-names: Ruler, given-names: Ann}
+"""
+
 DEVIATIONS = """\
 steps: {setting: Number of steps, source: Silent., ours: Five., depends: "No, both agree."}
+"""
+
+FIRST_EDITION = """\
+{
+ "commit": "c0ffee", "date": "2026-11-21",
+ "claims": [{"id": "alpha-rises", "verdict": "contradicted", "statement": "The line rises."}]
+}
 """
 
 MODULES = {  # the tiny book's package, for what depends on what
@@ -179,17 +201,20 @@ def write_book(root: Path) -> Path:
     (root / "book" / "index.md").write_text(INDEX, "utf-8")
     (root / "book" / "claims.yml").write_text(CLAIMS, "utf-8")
     (root / "book" / "deviations.yml").write_text(DEVIATIONS, "utf-8")
-    (root / "book" / "_static" / "tiny.css").write_text(".superpos-claim { margin: 1em 0 }\n")
+    shutil.copy(CHECKOUT / "book" / "_static" / "superpos.css", root / "book" / "_static")
+    (root / "book" / "first_edition.json").write_text(FIRST_EDITION, "utf-8")
     (root / "book" / "references.bib").write_text(
         "@article{elhage2022toy, title={Toy Models of Superposition}, "
         "author={Elhage, Nelson and Olah, Chris}, journal={Transformer Circuits}, year={2022}}\n"
     )
     shutil.copy(CHECKOUT / "_config.yml", root)
+    (root / "CITATION.cff").write_text(CITATION, "utf-8")
     pages = "".join(f"      - file: book/executed/{name}\n" for name in CHAPTERS)
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n  - caption: Lines\n    numbered: 1\n"
         f"    chapters:\n{pages}  - caption: Results\n    chapters:\n"
-        "      - file: book/scoreboard\n"
+        "      - file: book/scoreboard\n      - file: book/audit\n"
+        "      - file: book/corrections\n"
     )
     return root
 

@@ -102,6 +102,24 @@ def test_claims_of_a_built_book_are_as_expected(copied_book, capsys, edit):
     assert "alpha-rises: untested, expected reproduced (alpha is stale: source changed)" in told
 
 
+def test_the_audit_of_a_clone_is_a_table_or_json(book, capsys, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(book.parent))
+    assert main(["claims", "--audit"]) == 2
+    assert "is not a git clone with commits" in capsys.readouterr().err
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "book/claims.yml"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "Register the claims"], check=True)
+    assert main(["claims", "--audit"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[1].split()[0] == "alpha-rises"
+    assert told[-1].startswith("2 claims: 2 without code yet.")
+    assert main(["claims", "--audit", "--json"]) == 0
+    claims = json.loads(capsys.readouterr().out)["claims"]
+    assert [claim["registered"]["subject"] for claim in claims] == ["Register the claims"] * 2
+    assert "not allowed with argument" in refused(capsys, "claims", "--audit", "--check")
+
+
 def test_clean_all_says_what_it_removes(copied_book, capsys):
     assert main(["clean", "--all"]) == 0
     assert capsys.readouterr().out == "removed _build\nremoved book/executed\n"

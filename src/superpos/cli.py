@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     retest.add_argument(
         "--seed-offset", type=int, default=0, metavar="K", help="the first seed; default: 0"
     )
+    retest.add_argument(
+        "--keep", action="store_true", help="keep it in book/measured/, as published or at rest"
+    )
     retest.add_argument("--json", action="store_true", help="print what was found as JSON")
     for command in (run, retest):
         command.add_argument(
@@ -102,9 +105,15 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "say which chapters are fresh, and why the others are not")
 
     claims = add("claims", _claims, "show each claim's verdict")
-    claims.add_argument("--json", action="store_true", help="print the ledger as JSON")
-    claims.add_argument(
+    claims.add_argument("--json", action="store_true", help="print it as JSON")
+    instead = claims.add_mutually_exclusive_group()
+    instead.add_argument(
         "--check", action="store_true", help="fail if a verdict is not the expected one"
+    )
+    instead.add_argument(
+        "--audit",
+        action="store_true",
+        help="show what git knows of each claim: its registration, and what changed since",
     )
 
     serve = add("serve", _serve, "serve the built site on this machine")
@@ -177,6 +186,7 @@ def _retest(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
         first_seed=arguments.seed_offset,
         quick=arguments.quick,
+        keep=arguments.keep,
     )
     told = json.dumps(found.as_json(), indent=2, ensure_ascii=False)
     print(told if arguments.json else found.told())
@@ -233,11 +243,22 @@ def _status(arguments: argparse.Namespace) -> int:
         state = f"stale: {status.stale}" if status.stale else "fresh"
         print(f"{status.chapter.name:{width}}  {took}{limit}  {state}")
     print(stored.find(root).told())
+    if kept := len(list((root / "book" / "measured").glob("*.json"))):
+        from superpos.studies.kept import stale
+        from superpos.studies.retest import load_study
+
+        old = list(stale(load_study))
+        told = f", stale: {', '.join(old)}" if old else ""
+        print(f"kept measurements: {kept}{told}")
     return 0
 
 
 def _claims(arguments: argparse.Namespace) -> int:
     from superpos.book.ledger import unexpected
+    from superpos.claims.wording import label
+
+    if arguments.audit:
+        return _audit(arguments)
 
     ledger, found, _ = _ledger(_root())
     if arguments.json:
@@ -245,11 +266,23 @@ def _claims(arguments: argparse.Namespace) -> int:
     else:
         width = max((len(row["id"]) for row in ledger), default=0)
         for row in ledger:
-            print(f"{row['id']:{width}}  {row['verdict']:12}  {row['statement']}")
+            shown = label(row["verdict"], row["held"])
+            print(f"{row['id']:{width}}  {shown:12}  {row['statement']}")
     if arguments.check:
         stale = {status.chapter.name: status.stale for status in found if status.stale}
         if wrong := unexpected(ledger, stale):
             return _fail("\n  ".join([f"{len(wrong)} of {len(ledger)} claims:", *wrong]))
+    return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from superpos.claims.audit import audit, told
+
+    found = audit(find_root())
+    if arguments.json:
+        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        print(told(found))
     return 0
 
 

@@ -7,7 +7,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from superpos.book.chapters import Chapter
 from superpos.book.failures import BuildFailed
-from superpos.book.filling import fill
+from superpos.book.filling import badges, fill
 from superpos.book.parameters import Parameter
 from superpos.claims.registry import MIME_TYPE
 
@@ -86,3 +86,10 @@ def test_the_list_of_claims_gets_the_verdicts(tmp_path):
     assert "The line rises &amp; more." in html
     assert 'superpos-verdict-untested" href="#claim-line-ends">untested</a>' in html
     assert html.index("line-rises") < html.index("line-ends")
+
+
+@pytest.mark.parametrize(("held", "label"), [("holds", "new: held"), ("fails", "new: failed")])
+def test_a_badge_of_something_new_says_whether_it_held(held, label):
+    recorded = {"line-rises": {"verdict": "new", "held": held}}
+    html = badges([("line-rises", "It rises.")], recorded)
+    assert f'superpos-verdict-new" href="#claim-line-rises">{label}</a>' in html

@@ -54,7 +54,8 @@ def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
     edit(book / "book" / "claims.yml", "the first.", "the first by 1.")
     assert told() == ["its entries in the claims registry changed"]
     edit(book / "book" / "claims.yml", "the first by 1.", "the first.")
-    edit(book / "book" / "claims.yml", "expected: reproduced", "expected: contradicted")
+    moved = "expected: contradicted\n  moved: Fewer points."
+    edit(book / "book" / "claims.yml", "expected: reproduced", moved)
     edit(book / "book" / "claims.yml", "Nothing moves", "Nothing at all moves")  # beta's
     assert told() == []
 
@@ -70,6 +71,17 @@ def test_each_change_is_noticed_and_named(book, package, monkeypatch, edit):
     with monkeypatch.context() as patch:
         patch.setattr(freshness, "versions", lambda: {**before["versions"], "torch": "9.9"})
         assert told() == [f"versions changed: torch {before['versions']['torch']} -> 9.9"]
+
+
+def test_what_was_measured_once_and_is_kept_is_a_part_of_the_key(book, package):
+    before = parts(book, package)
+    folder = book / "book" / "measured"
+    folder.mkdir()
+    (folder / "alpha-rises-2.published.json").write_text("{}")  # another claim's
+    assert freshness.changes(before, parts(book, package)) == []
+    (folder / "alpha-rises.published.json").write_text("{}")
+    told = freshness.changes(before, parts(book, package))
+    assert told == ["its entries in the claims registry changed"]
 
 
 def test_the_chapter_is_compared_as_it_was_read(book, package):

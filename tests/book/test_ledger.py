@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from superpos.book import scoreboard
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import collect, registry, unexpected
+from superpos.claims.amendments import Amendment, Response
+from superpos.claims.wording import mark
 
 MIME = "application/vnd.superpos.verdict+json"
 
@@ -36,7 +39,14 @@ def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims
     assert [row["id"] for row in ledger] == ["alpha-rises", "beta-rests"]
     assert [row["verdict"] for row in ledger] == ["reproduced", "untested"]
     first = ledger[0]
-    assert first["source"] == {"key": "elhage2022toy", "section": "Introduction"}
+    assert first["source"] == {
+        "key": "elhage2022toy",
+        "section": "Introduction",
+        "place": "the first figure & its text",
+        "address": "https://lines.org/toy_model/index.html#rise",
+    }
+    assert first["mark"] == mark(claims["alpha-rises"])
+    assert (first["held"], first["command"]) == (None, None)
     assert first["chapter"] == "alpha"
     assert first["expected"] == "reproduced"
     assert (first["measured"], first["seeds"]) == ({"slope": "0.5 ± 0.1"}, 20)
@@ -48,8 +58,11 @@ def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims
 
 
 def test_a_quick_verdict_counts_for_nothing(claims):
-    row = collect(claims, {"alpha": notebook(verdict(quick=True))})[0]
+    quick = verdict(quick=True, verdict="new", held="holds", command="superpos retest alpha-rises")
+    row = collect(claims, {"alpha": notebook(quick)})[0]
     assert (row["verdict"], row["evidence"], row["seeds"]) == ("untested", None, None)
+    assert row["held"] is None
+    assert row["command"] == "superpos retest alpha-rises"  # however it was measured
 
 
 def test_a_stale_chapters_claims_are_untested(claims):
@@ -87,13 +100,58 @@ def test_the_scoreboard_counts_and_cites(claims):
     assert "[reproduced]{.superpos-verdict .superpos-verdict-reproduced} **1**" in page
     assert "[contradicted]{.superpos-verdict .superpos-verdict-contradicted} **0**" in page
     assert page.index("## The first") < page.index("The line rises") < page.index("## The second")
-    assert "{cite}`elhage2022toy`, Introduction" in page
+    assert (
+        "{cite}`elhage2022toy`, Introduction: [the first figure & its text]"
+        "(<https://lines.org/toy_model/index.html#rise>)"
+    ) in page
+    assert f"- {mark(claims['alpha-rises'])}\n- Evidence: 20 of 20" in page
     assert "- Evidence: 20 of 20" in page
     assert "- slope: 0.5 ± 0.1" in page
     assert '<a href="executed/alpha.html#claim-alpha-rises">' in page
     assert '<a href="executed/beta.html">' in page
     told = "- **Number of steps.** Source: Silent. Ours: Five. Does a verdict depend on it? "
     assert told in page
+
+
+def test_the_scoreboard_says_whether_what_we_expected_held(claims):
+    found = [
+        collect(claims, {"alpha": notebook(verdict(verdict="new", held=held)), "beta": notebook()})
+        for held in ("holds", "fails")
+    ]
+    pages = [scoreboard.as_markdown(rows, {"alpha": "The first", "beta": "B"}) for rows in found]
+    for page, label, other in zip(pages, ("held", "failed"), ("failed", "held"), strict=True):
+        assert f"[new: {label}]{{.superpos-verdict .superpos-verdict-new}} **1**" in page
+        assert f"[new: {other}]{{.superpos-verdict .superpos-verdict-new}} **0**" in page
+        assert f"[new: {label}]{{.superpos-verdict .superpos-verdict-new}} The line rises" in page
+
+
+def test_the_scoreboard_names_the_command_where_there_is_one(claims):
+    command = "superpos retest alpha-rises --procedure published"
+    ledger = collect(claims, {"alpha": notebook(verdict(command=command)), "beta": notebook()})
+    page = scoreboard.as_markdown(ledger, {"alpha": "The first", "beta": "The second"})
+    assert page.count("Run it again") == 1
+    assert f"Run it again: `{command}`" in page
+
+
+def test_what_was_amended_and_replied_stands_in_the_ledger_and_on_the_scoreboard(claims):
+    amended = Amendment(
+        "2026-11-21", "No interval: D* is known.", "All cases.", "after", "untested"
+    )
+    reply = Response("A. Author", "2027-01-02", "More seeds.", "https://a.example/1")
+    rises = replace(claims["alpha-rises"], amendments=(amended,), responses=(reply,), moved="Why.")
+    rows = collect({**claims, rises.id: rises}, {"alpha": notebook(verdict())})
+    assert rows[0]["amendments"] == [asdict(amended)]
+    assert rows[0]["responses"] == [asdict(reply)]
+    assert [row["moved"] for row in rows] == ["Why.", None]
+    assert rows[1]["amendments"] == rows[1]["responses"] == []
+    assert json.loads(json.dumps(rows))[0]["responses"][0]["who"] == "A. Author"
+    page = scoreboard.as_markdown(rows, {})
+    told = (
+        "- Amended 2026-11-21, after measuring: No interval: D\\* is known. All cases. By the test"
+    )
+    assert f"{told} as it was: untested." in page
+    assert "- Response of A. Author, 2027-01-02: “More seeds.” ([in full](https://a.ex" in page
+    assert page.count("- Amended") == 1
 
 
 def test_the_scoreboard_is_in_reading_order_and_counts_by_chapter(claims):
@@ -116,3 +174,20 @@ def test_the_scoreboard_tells_what_chapters_took_and_may_take(claims):
     page = scoreboard.as_markdown([], {}, [alpha])
     assert "| The first | 12 s | 30 s | 457 MiB |  |" in page
     assert "Time and memory" not in scoreboard.as_markdown([], {})
+
+
+def test_a_claim_that_was_amended_is_counted_once_and_its_old_outcome_stays(claims):
+    amendment = {"date": "2026-11-26", "known": True, "why": "It could not fail."}
+    old = replace(claims["alpha-rises"], amended_by="alpha-rises-2")
+    new = replace(old, id="alpha-rises-2", amends="alpha-rises", amended_by=None,
+                  amendment=amendment)  # fmt: skip
+    found = notebook(verdict(), verdict("alpha-rises-2", verdict="qualified", evidence="9 of 20"))
+    ledger = collect({"alpha-rises": old, "alpha-rises-2": new}, {"alpha": found})
+    assert [row["amended_by"] for row in ledger] == ["alpha-rises-2", None]
+    page = scoreboard.as_markdown(ledger, {"alpha": "Alpha"})
+    assert "1 claim of the sources" in page
+    assert "**0** holds as stated" in page
+    assert "Amended on 2026-11-26, knowing the outcome\nIt could not fail." in page
+    assert page.index("9 of 20") < page.index("The test before, alpha-rises: ")
+    assert page.count(":::{dropdown}") == 2
+    assert page.count("::::{div}") == page.count("\n::::\n") == 1

@@ -14,7 +14,8 @@ from superpos.book import site
 from superpos.cli import main
 
 PAGES = ("book/index.html", "book/executed/alpha.html", "book/executed/beta.html")
-PAGES += ("book/scoreboard.html",)
+PAGES += ("book/scoreboard.html", "claims/alpha-rises.html", "claims/beta-rests.html")
+PAGES += ("book/audit.html", "book/corrections.html")
 
 
 class Links(HTMLParser):
@@ -224,8 +225,22 @@ def test_a_reader_without_a_network_sees_the_whole_page(built_book, browser, wid
     claim = page.locator(".superpos-claim").first
     assert claim.locator(".superpos-verdict-reproduced").inner_text() == "reproduced"
     assert "20 of 20" in claim.inner_text()
+    claim.get_by_role("link", name="cite").click()
+    assert page.url.endswith("claims/alpha-rises.html")
+    page.go_back()
     claim.get_by_role("link", name="experiment").click()
     assert page.url.endswith("book/executed/alpha.html#claim-alpha-rises")
+
+    page.get_by_role("link", name="alpha-rises").click()
+    assert page.url.endswith("claims/alpha-rises.html")
+
+    open_page("claims/alpha-rises.html")
+    assert page.locator(".superpos-verdict-reproduced").inner_text() == "reproduced"
+    assert page.get_by_role("link", name="the first figure").is_visible()
+    page.get_by_text("What the source leaves open").click()
+    assert page.get_by_text("Number of steps.").is_visible()
+    page.get_by_role("link", name="Scoreboard").click()
+    assert page.url.endswith("book/scoreboard.html#claim-alpha-rises")
 
     open_page("book/index.html")
     assert wrong == []

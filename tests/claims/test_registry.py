@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,12 @@ ROOT = Path(__file__).parents[2]
 RISES = {
     "id": "rises",
     "chapter": "lines",
-    "source": {"key": "elhage2022toy", "section": "Introduction"},
+    "source": {
+        "key": "elhage2022toy",
+        "section": "Introduction",
+        "place": "the first figure",
+        "address": "https://lines.org/toy_model/index.html#rise",
+    },
     "statement": "The line rises.",
     "setting": "n = 5",
     "share": 0.8,
@@ -50,7 +57,8 @@ def test_claims_come_by_id_in_the_registrys_order_with_all_that_is_written_there
     claim = registry["rises"]
     for name in ("id", "chapter", "statement", "setting", "share", "counts", "qualified"):
         assert getattr(claim, name) == RISES[name]
-    assert (claim.source_key, claim.source_section) == ("elhage2022toy", "Introduction")
+    source = {part: getattr(claim, f"source_{part}") for part in RISES["source"]}
+    assert source == RISES["source"]
     assert claim.expected == "reproduced"
     assert claim.deviations == (DEVIATIONS["steps"], DEVIATIONS["colour"])
 
@@ -99,11 +107,47 @@ def test_all_missing_fields_are_named_at_once(load):
         load({name: RISES[name] for name in RISES if name not in ("id", "share", "counts")})
 
 
-@pytest.mark.parametrize("field", ["key", "section"])
+@pytest.mark.parametrize("field", ["key", "section", "place", "address"])
 def test_a_source_that_is_half_there_is_named_with_its_claim(load, field):
     source = {name: value for name, value in RISES["source"].items() if name != field}
-    with pytest.raises(InvalidArgument, match=f"claim rises lacks .*{field}"):
+    with pytest.raises(InvalidArgument, match=f"claim rises lacks its source's {field}$"):
         load(RISES | {"source": source})
+
+
+@pytest.mark.parametrize("field", ["key", "section", "place", "address"])
+@pytest.mark.parametrize("value", ["", " \n", None, 7, ["a figure"]])
+def test_a_source_says_in_words_where_a_claim_is_made(load, field, value):
+    with pytest.raises(InvalidArgument, match=f"claim rises has the {field} .* words are needed"):
+        load(RISES | {"source": RISES["source"] | {field: value}})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "lines.org/page.html",
+        "http://lines.org/page.html",
+        "ftp://lines.org/page.html",
+        "https:/lines.org",
+        "https://lines",
+        "https://",
+        "https://lines.org/a page.html",
+        'https://lines.org/"onclick',
+        "https://lines.org/<b>",
+        "see https://lines.org",
+        "#rise",
+    ],
+)
+def test_an_address_that_no_reader_can_follow_is_refused_with_its_claim(load, address):
+    with pytest.raises(InvalidArgument, match=r"claim rises has the address .* https://"):
+        load(RISES | {"source": RISES["source"] | {"address": address}})
+
+
+@pytest.mark.parametrize(
+    "address", ["https://lines.org", "https://a.b-c.org/x_y/(z)?q=1&r=%20#s-1:~:text=t"]
+)
+def test_an_address_may_have_all_that_addresses_have(load, address):
+    source = RISES["source"] | {"address": address}
+    assert load(RISES | {"source": source})["rises"].source_address == address
 
 
 @pytest.mark.parametrize(
@@ -206,6 +250,16 @@ def test_every_deviation_of_the_book_says_all_and_is_used():
     assert len({deviation["setting"] for deviation in deviations.values()}) == len(deviations)
 
 
+def test_a_claim_of_another_source_leads_to_that_source():
+    """Sources on the same host are told apart by their pages."""
+    pages: dict[str, set[str]] = {}
+    for claim in load_registry(ROOT / "book" / "claims.yml").values():
+        if claim.source_key != "superpos":
+            pages.setdefault(claim.source_key, set()).add(claim.source_address.partition("#")[0])
+    several = {key: found for key, found in pages.items() if len(found) > 1}
+    assert several == {}
+
+
 def test_every_claim_of_the_book_can_be_decided():
     for claim in load_registry(ROOT / "book" / "claims.yml").values():
         assert 0 < claim.share < 1, claim.id  # at 0 or 1 one of the verdicts is out of reach
@@ -228,3 +282,50 @@ def test_thresholds_of_two_claims_may_share_a_name_only_with_the_same_value(load
     both = FALLS | {"thresholds_of": ["flat", "steep"], "counts": "Those of flat and steep."}
     with pytest.raises(InvalidArgument, match="a threshold slope from two claims"):
         load(flat, steep, both)
+
+
+# Amendments
+
+AMENDMENT = {"date": date(2026, 11, 26), "known": True, "why": "It could not fail."}
+AGAIN = RISES | {"id": "rises-2", "amends": "rises", "amendment": AMENDMENT}
+
+
+def test_an_entry_takes_the_place_of_another_which_stays(load):
+    found = load(RISES, AGAIN)
+    assert found["rises"].amended_by == "rises-2"
+    assert found["rises-2"].amends == "rises"
+    assert [found[name].known for name in found] == [False, True]
+    assert load(RISES | {"known": True})["rises"].known
+    assert found["rises-2"].amendment == AMENDMENT | {"date": "2026-11-26"}
+    assert replace(found["rises"], amended_by=None) == load(RISES)["rises"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amends": "falls"},  # is not there
+        {"amends": "rises-2"},  # is itself
+        {"chapter": "dots"},
+        {"amends": None},
+        {"amendment": None},
+        {"amendment": AMENDMENT | {"date": "soon"}},
+        {"amendment": AMENDMENT | {"known": "no"}},
+        {"amendment": {"date": date(2026, 11, 26), "known": True}},
+    ],
+)
+def test_an_amendment_that_is_none_is_refused_with_its_claim(load, change):
+    with pytest.raises(InvalidArgument, match="claim rises-2"):
+        load(RISES, AGAIN | change)
+
+
+def test_a_claim_is_amended_once(load):
+    third = AGAIN | {"id": "rises-3"}
+    with pytest.raises(InvalidArgument, match="claim rises-3 amends rises: "):
+        load(RISES, AGAIN, third)
+    assert load(RISES, AGAIN, third | {"amends": "rises-2"})["rises-2"].amended_by == "rises-3"
+
+
+def test_a_reason_for_no_weaker_reading_is_kept_and_excludes_one(load):
+    assert load(FALLS | {"no_weaker": "It is exact."})["falls"].no_weaker == "It is exact."
+    with pytest.raises(InvalidArgument, match="claim rises has a weaker reading, and says why"):
+        load(RISES | {"no_weaker": "It is exact."})

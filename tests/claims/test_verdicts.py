@@ -18,6 +18,7 @@ from torch import Tensor
 from superpos.book import ledger
 from superpos.claims import verdicts as claims
 from superpos.claims.registry import MIME_TYPE, Claim, load_registry
+from superpos.claims.wording import mark
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
 
@@ -28,7 +29,8 @@ def outcomes(shown: int, trials: int = 20) -> Tensor:
 
 def claim(share: float) -> Claim:
     return Claim(
-        id="rises", chapter="lines", source_key="k", source_section="s", statement="It rises.",
+        id="rises", chapter="lines", source_key="k", source_section="s", source_place="p",
+        source_address="https://lines.org", statement="It rises.",
         setting="n = 5", share=share, counts="It does.", qualified="It does not fall.",
         expected="untested", deviations=(),
     )  # fmt: skip
@@ -141,9 +143,13 @@ def test_more_seeds_that_show_a_claim_never_make_it_worse():
 
 # Recording
 
+SOURCE = {
+    "key": "elhage2022toy", "section": "Geometry", "place": "the figure of <lines>",
+    "address": "https://lines.org/toy?a=1&b=2#geometry",
+}  # fmt: skip
 CLAIMS = [
     {
-        "id": name, "chapter": chapter, "source": {"key": "elhage2022toy", "section": "Geometry"},
+        "id": name, "chapter": chapter, "source": SOURCE,
         "statement": f"{name}: $D < 1$ & more.", "setting": "n = 5", "share": 0.5,
         "counts": f"What counts for {name} is <1.", "expected": "reproduced",
         "deviations": deviations,
@@ -181,28 +187,34 @@ def displayed(monkeypatch):
 
 
 class Card(HTMLParser):
-    """The rows of a verdict's card, its label, and the ids in it."""
+    """The rows of a verdict's card, its label, the ids in it, and where it leads."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.texts: list[tuple[str, str]] = []
-        self.ids, self.open = [], []
+        self.texts: list[tuple[str, list[str]]] = []
+        self.ids, self.led, self.open = [], [], []
         self.feed(html)
         self.close()
         assert self.open == []
-        names, values = ([text for tag, text in self.texts if tag == kind] for kind in ("dt", "dd"))
+        names, values = (
+            ["".join(text) for tag, text in self.texts if tag == kind] for kind in ("dt", "dd")
+        )
         self.rows = dict(zip(names, values, strict=True))
-        (self.label,) = [text for tag, text in self.texts if tag == "span"]
+        (self.label,) = ["".join(text) for tag, text in self.texts if tag == "span"]
 
     def handle_starttag(self, tag, attrs):
         self.open.append(tag)
         self.ids += [value for name, value in attrs if name == "id"]
+        self.led += [value for name, value in attrs if name == "href"]
+        if tag in ("dt", "dd", "span"):
+            self.texts.append((tag, []))
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.texts.append((self.open[-1], data))
+        if {"dt", "dd", "span"} & set(self.open):
+            self.texts[-1][1].append(data)
 
 
 def test_a_verdict_is_left_in_the_outputs_with_its_evidence(displayed):
@@ -218,6 +230,10 @@ def test_a_verdict_is_left_in_the_outputs_with_its_evidence(displayed):
         "quick": False,
         "rate": "19 of 20",
         "weaker_rate": "",
+        "weaker_holds": False,
+        "held": None,
+        "why": "",
+        "command": "",
     }
     assert vars(verdict) == bundle[MIME_TYPE]
 
@@ -232,18 +248,46 @@ def test_a_weaker_reading_is_part_of_the_evidence(displayed):
     assert verdict.seeds == 20
 
 
-def test_the_card_says_what_was_claimed_what_counts_and_what_was_found(displayed):
+def test_the_card_says_what_was_claimed_where_what_counts_and_what_was_found(displayed):
     measured = {"size < 1": "a & b"}
-    verdict = claims.record("lines-meet", outcomes(1), measured=measured)
+    command = "superpos retest lines-meet --procedure <b>"
+    verdict = claims.record("lines-meet", outcomes(1), measured=measured, command=command)
     card = Card(displayed[0]["text/html"])
     assert card.label == "contradicted"
     assert card.ids == ["claim-lines-meet"]  # the scoreboard's link leads there
     assert card.rows == {
         "Claim": "lines-meet: $D < 1$ & more.",
+        "Source": "Geometry: the figure of <lines>",
         "What counts": "What counts for lines-meet is <1.",
+        "Mark": mark(load_registry()["lines-meet"]),
         "Evidence": verdict.evidence,
         "size < 1": "a & b",
+        "Run it again": command,
     }
+    assert card.led == [SOURCE["address"]]
+
+
+def test_a_card_without_a_command_names_none(displayed):
+    claims.record("lines-meet", outcomes(1))
+    assert "Run it again" not in Card(displayed[0]["text/html"]).rows
+
+
+@pytest.mark.parametrize(
+    ("shown", "held", "label"),
+    [(20, "holds", "new: held"), (0, "fails", "new: failed"), (10, None, "untested")],
+)
+def test_new_says_whether_what_we_expected_held(displayed, book, shown, held, label):
+    ours = [entry | {"new": True} for entry in CLAIMS if "qualified" not in entry]
+    (book / "book" / "claims.yml").write_text(yaml.safe_dump(ours))
+    verdict = claims.record("lines-meet", outcomes(shown))
+    assert verdict.held == held
+    assert Card(displayed[0]["text/html"]).label == label
+    assert displayed[0][MIME_TYPE]["held"] == held
+
+
+def test_of_what_the_sources_claim_it_is_not_said_whether_it_was_expected(displayed):
+    for shown in (0, 10, 20):
+        assert claims.record("lines-meet", outcomes(shown)).held is None
 
 
 def test_only_a_qualified_card_says_with_what_change(displayed):

@@ -361,6 +361,8 @@ CASES = [
     called(dynamics.jumps, torch.linspace(1, 0, 60)[:, None].round(), torch.linspace(2, 0, 60),
            window=0.1, no_tensor=True),
     called(dynamics.plateaus, torch.linspace(2, 0, 60).round(), no_tensor=True),
+    called(dynamics.level_jumps, torch.linspace(1, 0, 60)[:, None].round(), torch.ones(60),
+           levels=(0.0, 1.0), near=0.1, no_tensor=True),
     called(dynamics.dimensions_of_sets, W, size=2),
     called(dynamics.route, torch.tensor([[1, 1], [2, 1]]), no_tensor=True),
     case(memorization.SparseExamples, lambda at, _: (

@@ -95,6 +95,39 @@ def test_too_few_records_for_the_window_are_refused():
         dynamics.jumps(torch.zeros(11, 1), torch.zeros(11))
 
 
+# Jumps between levels
+
+LEVELS = {"levels": (0.0, 0.5), "near": 0.1}
+
+
+def test_a_jump_between_levels_is_shorter_than_both_rests():
+    D = torch.tensor([0.0] * 30 + [0.25] * 10 + [0.5] * 15)
+    (jump,) = dynamics.level_jumps(D[:, None], 5 - D, **LEVELS)
+    assert (jump.feature, jump.start, jump.end) == (0, 29, 40)
+    assert jump.fall == pytest.approx(0.5 / 11)
+    assert jump.resting_fall == 0
+    assert dynamics.level_jumps(D[:50, None], 5 - D[:50], **LEVELS) == []  # the second is too short
+
+
+def test_a_feature_that_comes_back_to_its_level_has_not_jumped():
+    D = torch.tensor([0.0] * 30 + [0.25] * 10 + [0.0] * 30)
+    assert dynamics.level_jumps(D[:, None], 5 - D, **LEVELS) == []
+
+
+def test_a_loss_that_rises_is_no_fall_however_slowly_it_rises_at_a_jump():
+    D = torch.tensor([0.0] * 30 + [0.5] * 30)
+    (jump,) = dynamics.level_jumps(D[:, None], torch.arange(60.0), **LEVELS)
+    assert not jump.falls_faster(2)
+
+
+def test_levels_that_overlap_or_records_that_do_not_fit_are_refused():
+    D = torch.zeros(30, 1)
+    with pytest.raises(InvalidArgument, match="further apart"):
+        dynamics.level_jumps(D, D[:, 0], levels=(0.0, 0.2), near=0.1)
+    with pytest.raises(InvalidArgument, match="are needed"):
+        dynamics.level_jumps(D, D, **LEVELS)
+
+
 # Plateaus
 
 

@@ -74,6 +74,27 @@ def test_a_square_with_the_wrong_partners_is_an_optimum_that_costs_p_squared_ove
     assert loss == pytest.approx(0.1**2 / 6, rel=0.01)
 
 
+def again(right: int, of: int, best: int) -> SimpleNamespace:
+    """So many runs with antipodal partners, the first ones; one of them all has the lowest loss."""
+    W = torch.stack([LINES if k < right else CROSS for k in range(of)])[:, None]
+    return SimpleNamespace(W=W, loss=torch.arange(of)[:, None].sub(best).abs().double())
+
+
+def test_a_preference_for_antipodes_is_counted_by_runs_and_by_the_best_of_ten():
+    curve = SimpleNamespace(anticurve=runs(CROSS, LINES))
+    found = judged("corr-anti-antipodal-2", again(4, 10, best=0), curve)
+    assert found.shown.tolist() == [True] * 4 + [False] * 6
+    assert found.weaker.tolist() == [True]
+    assert found.measured["Antipodal partners, over p from 0.03 to 1"] == "0%, 100%"
+    found = judged("corr-anti-antipodal-2", again(4, 20, best=7), curve)
+    assert found.weaker.tolist() == [False, False]
+    short = again(10, 10, best=0)
+    short.W = 0.7 * short.W
+    found = judged("corr-anti-antipodal-2", short, curve)
+    assert not found.shown.any()
+    assert not found.weaker.any()
+
+
 # Three pairs in a plane
 
 HEXAGON = at(0, 60, 120, 180, 240, 300)
@@ -139,6 +160,24 @@ def test_bases_that_do_not_face_each_other_or_miss_a_feature_are_none():
         assert not found.weaker.any()
 
 
+def test_a_local_basis_need_not_face_the_other_one():
+    turned = torch.cat([torch.eye(10), waves()], dim=1)
+    found = judged("corr-local-basis-2", runs(turned, turned))
+    assert found.shown.all()
+    assert found.weaker.all()
+
+
+def test_a_local_basis_has_all_features_and_no_small_angle():
+    leaning, missing = BASES.clone(), BASES.clone()
+    leaning[:, 0] = leaning[:, 0] + 0.5 * leaning[:, 1]  # a cosine of 0.45
+    missing[:, 3] *= 0.5
+    crowded = BASES + 0.2 * BASES.roll(1, -1)  # many cosines of 0.2, none larger
+    for W in (leaning, missing, torch.cat([crowded[:, :10] + 0.05, BASES[:, 10:]], dim=1)):
+        found = judged("corr-local-basis-2", runs(W, BASES))
+        assert not found.shown.any()
+        assert found.weaker.all()
+
+
 # Collapse
 
 
@@ -195,6 +234,30 @@ def test_a_pair_stored_as_nothing_but_its_sum_needs_the_lower_threshold():
     assert found.measured["As printed, if ‖W_i‖² ≥ 0.25 counts as represented"].startswith(
         f"{len(found.shown)} of {len(found.shown)}"
     )
+
+
+def test_a_collapsed_pair_may_have_the_length_of_a_principal_component():
+    for length in (0.5**0.5 - 1e-6, 0.51):  # ‖W_i‖² is a little below 1/2, and above 1/4
+        found = judged("corr-pca-collapse-2", over_densities(printed, length=length))
+        assert found.shown.all()
+        assert found.weaker.all()
+    short = judged("corr-pca-collapse-2", over_densities(printed, length=0.49))
+    assert short.shown.double().mean() < 0.7
+    assert not short.weaker.any()
+
+
+def test_each_density_answers_for_itself():
+    def back(p: float) -> int:
+        return 2 if 0.35 < p < 0.38 else printed(p)
+
+    found = judged("corr-pca-collapse-2", over_densities(back))
+    assert (~found.shown).sum() == 1
+    assert (~found.weaker).sum() == 1
+    later = judged("corr-pca-collapse-2", over_densities(lambda p: printed(p / 1.5)))
+    assert not later.shown.all()
+    assert later.weaker.all()
+    never = judged("corr-pca-collapse-2", over_densities(lambda p: min(2, printed(p))))
+    assert not never.weaker.any()
 
 
 def test_a_collapsed_pair_needs_both_features_in_one_direction():

@@ -61,6 +61,36 @@ def test_features_that_glide_do_not_jump():
     assert told == "610, the median of 12"  # 0.15 at half a D a training
 
 
+def rests(transit: int, *, drop: float, back: bool = False, seeds: int = 3) -> SimpleNamespace:
+    """One feature rests at 0, takes some records to 1/2, and rests there; the loss falls by 1."""
+    D = torch.cat([torch.zeros(70), torch.linspace(0, 0.5, transit), torch.full((70,), 0.5)])
+    D = 0.5 - D if back else D
+    on_the_way = (D > 0.1) & (D < 0.4)
+    loss = 10 - torch.cumsum(torch.where(on_the_way, drop, 1.0) / len(D), 0)
+    return SimpleNamespace(D=D[:, None].expand(seeds, -1, 1), loss=loss.expand(seeds, -1))
+
+
+def test_a_feature_that_changes_its_level_in_less_time_than_it_rests_jumps():
+    for found in (rests(60, drop=4), rests(5, drop=4), rests(60, drop=4, back=True)):
+        assert judged("dyn-energy-jumps-2", found).shown.all()
+    slow = judged("dyn-energy-jumps-2", rests(300, drop=4))
+    assert not slow.weaker.any()
+    assert slow.measured["How long a jump takes"] == "there is none"
+
+
+def test_a_jump_without_a_sudden_drop_of_the_loss_is_the_weaker_reading():
+    for drop in (1.0, -4.0):
+        found = judged("dyn-energy-jumps-2", rests(60, drop=drop))
+        assert not found.shown.any()
+        assert found.weaker.all()
+
+
+def test_the_notebooks_initial_values_are_those_of_an_array_of_ten():
+    how = learning.from_the_notebook(learning.ours(6, 3, 100), 6, 3, factor=0.5)
+    assert how.initial_scale == pytest.approx(0.5 * (9 / 16) ** 0.5)
+    assert how.batch_size == 64
+
+
 # The octahedron
 
 AXES = torch.eye(3)
@@ -152,3 +182,12 @@ def test_the_rest_in_which_a_run_ends_is_told_but_not_counted():
     found = judged("dyn-plateaus", runs)
     assert not found.weaker.any()
     assert found.measured["Two plateaus, one of them the last"].startswith("3 of 3")
+
+
+def test_plateaus_in_some_cases_are_counted_from_the_notebooks_initial_values():
+    rests, falls = resting(0.6, 0.3), resting(0.6)
+    assert judged("dyn-plateaus-2", [rests, falls]).shown.all()
+    assert not judged("dyn-plateaus-2", [rests, falls]).weaker.any()
+    found = judged("dyn-plateaus-2", [resting(0.6, 0.3, first=OCTAHEDRON), rests])
+    assert not found.shown.any()
+    assert found.weaker.all()

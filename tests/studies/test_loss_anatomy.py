@@ -148,6 +148,55 @@ def test_shares_add_up_to_the_whole_loss_and_pairs_have_nothing_in_L_0_and_L_1()
     assert share[:, :2].abs().max() < 1e-12
 
 
+def by_tenths(first: float, ratio: float, steps: int) -> tuple[Tensor, Tensor]:
+    """Shares of L_0 and L_1, and of the rest, whose ratio falls so at each step: ``(1, steps)``."""
+    rest = first * ratio ** torch.arange(steps, dtype=torch.float64)
+    return 1 / (1 + rest)[None], (rest / (1 + rest))[None]
+
+
+@pytest.mark.parametrize(
+    ("first", "ratio", "holds"),
+    [
+        (0.5, 0.1, True),
+        (50.0, 0.1, True),  # far from the limit, and on its way
+        (0.5, 0.01, True),  # the zero input has a loss
+        (0.5, 0.12, False),  # too slow
+        (0.5, 1.0, False),
+        (1e7, 0.1, False),  # does not dominate yet
+    ],
+)
+def test_a_limit_is_a_rest_that_falls_with_p(first, ratio, holds):
+    few, more = by_tenths(first, ratio, 6)
+    found = study.judge("loss-sparse-limit-2", SimpleNamespace(few=few, more=more))
+    assert found.shown.tolist() == [holds]
+
+
+def test_a_limit_counts_from_a_thousandth_on():
+    few, more = by_tenths(0.5, 0.1, 6)
+    few[:, :2], more[:, :2] = 1, 0  # as p falls to 0.001 the rest grows
+    found = study.judge("loss-sparse-limit-2", SimpleNamespace(few=few, more=more))
+    assert found.shown.tolist() == [True]
+
+
+def test_the_best_models_that_fit_as_pairs_must_go_the_other_way():
+    few, more = (share[0] for share in by_tenths(0.2, 0.1, 3))
+    crowded, paired = SimpleNamespace(few=few, more=more), SimpleNamespace(few=more, more=few)
+    right = {n: paired if n <= 4 else crowded for n in FEATURES}
+    assert study.judge("loss-sparse-limit-best", right).shown.tolist() == [True] * 4
+    found = study.judge("loss-sparse-limit-best", dict.fromkeys(FEATURES, crowded))
+    assert found.shown.tolist() == [False, False, True, True]
+
+
+def test_the_shares_of_given_models_are_a_whole_and_of_seeds_of_their_own():
+    found = anatomy.given_models(range(3))
+    assert torch.allclose(found.few + found.more, torch.ones(3, 6, dtype=torch.float64))
+    model = anatomy.random_model(10_001)
+    whole = losses.exact_loss(model.W, model.b, 0.1, model.I)
+    L_k, _ = losses.k_sparse(model.W, model.b, model.I, sizes=[0, 1])
+    few = (anatomy.by_k(0.1, model.n)[:2] * L_k).sum()
+    assert found.few[1, 0].item() == pytest.approx((few / whole).item(), rel=1e-9)
+
+
 # Points on a sphere
 
 
@@ -188,6 +237,37 @@ def test_points_that_cost_more_than_the_lowest_are_no_minimum():
     same = both(icosahedron(), icosahedron())
     found = study.judge("loss-thomson", {(3, 5): both(bipyramid, pushed), (3, 12): same})
     assert found.shown.tolist() == [False, True]
+
+
+def test_thomsons_problem_is_the_models_where_all_of_his_solutions_are_minima():
+    few = both(rotation(0, 2) @ PENTAGON, PENTAGON)
+    doubled = both(PENTAGON[:, [k // 2 for k in range(10)]], thomson.polygon(10))
+    found = study.judge("loss-thomson-2", {(2, 5): few, (2, 10): doubled})
+    assert found.shown.tolist() == [True, False]
+    assert found.weaker.tolist() == [True]
+    pushed = PENTAGON.clone()
+    pushed[:, 0] = PENTAGON[:, 1]
+    found = study.judge("loss-thomson-2", {(2, 5): both(PENTAGON, pushed)})
+    assert not found.shown.any()
+    assert not found.weaker.any()
+
+
+@pytest.mark.parametrize(
+    ("off", "rises", "holds"), [(1e-12, 1e-16, True), (1e-6, 0, False), (0, 1e-6, False)]
+)
+def test_a_generalised_thomson_problem_is_all_of_the_loss_and_a_repulsion(off, rises, holds):
+    models = SimpleNamespace(off=torch.tensor([off]), rises=torch.tensor([rises]))
+    assert study.judge("loss-thomson-generalised", models).shown.tolist() == [holds]
+
+
+def test_features_that_are_left_out_cost_a_third_each_beside_the_interference():
+    found = anatomy.unit_models(range(4))
+    assert found.off.max() < 1e-12
+    assert found.rises.max() < 1e-12
+    one = torch.tensor(1.0, dtype=torch.float64)
+    W = torch.cat([PENTAGON[:, :2], torch.zeros(2, 3)], dim=1)  # two at 72°, three left out
+    L_1, _ = losses.k_sparse(W, torch.zeros(5, dtype=torch.float64), sizes=[1])
+    assert 5 * L_1.item() == pytest.approx((3 + 2 * (72 * one).deg2rad().cos().item() ** 2) / 3)
 
 
 def test_the_first_negative_weight_is_that_of_five_fold_symmetry():

@@ -81,6 +81,41 @@ def test_a_heptagon_of_eight_examples_is_no_octagon():
     assert not found.weaker.any()
 
 
+def test_a_heptagon_of_eight_leaves_what_fewer_examples_show():
+    def judge(**change: float | bool):
+        models, hidden = few(**change)
+        models.rate = [0.01, 0.01, 0.02]
+        return judged("mem-examples-2", models, hidden)
+
+    assert judge().shown.all()
+    assert judge().measured["Rate by T"] == "0.01, 0.01, 0.02"
+    heptagon = judge(short_eighth=True)
+    assert not heptagon.shown.any()
+    assert heptagon.weaker.all()
+    assert not judge(long=2.0).weaker.any()
+
+
+def test_the_rate_is_that_of_the_lowest_training_loss_on_seeds_that_do_not_count(monkeypatch):
+    asked = []
+
+    def models(n, counts, sparsity, *, seeds, procedure):
+        asked.append((counts[0], list(seeds), procedure))
+        best = {3: 0.005, 5: 0.02, 8: 0.04}[counts[0]]
+        train = torch.full((1, len(seeds)), abs(procedure - best))
+        return SimpleNamespace(W=torch.zeros(1, len(seeds), 2, n), train=train)
+
+    monkeypatch.setattr(chapter, "models", models)
+    monkeypatch.setattr(chapter, "tensors", lambda found: found)
+    rate_of = lambda steps, *, rate, batch, decay: rate  # noqa: E731
+    found = chapter.few_others(10, 0.9, 5, 0.0, range(4), rate_of)
+    assert found.rate == [0.005, 0.02, 0.04]
+    counted = [seeds for T, seeds, rate in asked if len(seeds) == 2]
+    assert counted == [[10_000, 10_001]] * 3
+    assert {seed for _, seeds, _ in asked if len(seeds) > 2 for seed in seeds} == {
+        *range(9996, 10_000)
+    }
+
+
 def test_hidden_vectors_are_those_of_the_examples_that_a_seed_has_seen():
     W = torch.randn(2, 2, 2, 200, generator=torch.Generator().manual_seed(0))
     models = SimpleNamespace(T=torch.tensor([3, 4]), seed=torch.tensor([5, 6]), W=W)
@@ -116,6 +151,15 @@ def test_too_few_too_many_or_uneven_ones_are_no_polygon_of_features(long):
 def test_a_polygon_does_not_count_where_a_crowd_on_one_line_has_the_plane():
     line = torch.tensor([[0.4], [0.0]]).repeat(1, 2000)
     assert not judged("mem-features", many(polygon(4, turned=torch.pi / 4), line)).shown.any()
+
+
+def test_the_polygons_own_features_must_have_half_of_the_plane():
+    for k in (3, 5, 8):
+        assert judged("mem-features-2", many(polygon(k), 0.2 * polygon(40))).shown.all()
+    crowd = judged("mem-features-2", many(polygon(5), 0.2 * polygon(400)))
+    assert not crowd.shown.any()
+    assert crowd.weaker.all()
+    assert not judged("mem-features-2", many(polygon(9), 0.2 * polygon(40))).weaker.any()
 
 
 # Double descent

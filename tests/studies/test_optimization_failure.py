@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -70,6 +71,34 @@ def test_with_sharper_bounds_they_could():
     assert not chapter.zones(six, learnt=1e-8, reach=1e-4).shown.any()
 
 
+def hexagon(lengths: list[float] | None = None, *, off: float = 0.0) -> SimpleNamespace:
+    W, b = ring(lengths or [1.5] * 6)
+    return several(W, b + off)
+
+
+def test_learnt_features_on_a_circle_may_be_a_little_off():
+    assert judged("opt-circle-2", hexagon(off=0.005)).shown.all()
+    for other in (hexagon([1.5, 1.7] * 3), hexagon(off=0.02)):  # uneven; too much at their own
+        assert not judged("opt-circle-2", other).shown.any()
+    assert judged("opt-circle-2", hexagon([1.5, 1.7] * 3)).weaker.all()
+    assert not judged("opt-circle-2", hexagon(off=0.02)).weaker.any()
+    turned = hexagon()
+    turned.W = turned.W.clone()
+    turned.W[..., 0] = 1.5 * torch.tensor([math.cos(0.1), math.sin(0.1)])
+    assert not judged("opt-circle-2", turned).shown.any()
+
+
+def test_a_learnt_feature_must_be_alone_in_its_zone():
+    assert judged("opt-zones-2", hexagon(off=0.005)).shown.all()
+    crowded = hexagon([1.39] * 6)  # neighbours reach in by 0.034
+    found = judged("opt-zones-2", crowded)
+    assert not found.shown.any()
+    assert found.weaker.all()
+    W, b = onehot.failure(6)  # the missing one is in no zone of its own
+    lost = SimpleNamespace(W=W[None], b=b[None])
+    assert not chapter.zones_of_learnt(lost, learnt=1.0, reach=0.01).weaker.any()
+
+
 UNEVEN = [2.5, 2.55, 2.6, 2.65, 2.7, 2.75, 2.8]
 
 
@@ -90,6 +119,25 @@ def test_uneven_rings_without_loss_are_many_solutions():
 def test_even_ones_two_circles_and_lossy_ones_are_not(lengths):
     both = {6: several(*ring(UNEVEN[:6])), 7: several(*ring(lengths))}
     assert not judged("opt-many", both).shown.any()
+
+
+def test_solutions_of_other_lengths_count_for_both_numbers_of_features_or_for_one():
+    uneven, even = (several(*ring(lengths)) for lengths in (UNEVEN[:6], [2.5] * 6))
+    lossy = several(*ring([1.3, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36]))
+    seven = several(*ring(UNEVEN))
+    assert judged("opt-many-2", {6: uneven, 7: seven}).shown.all()
+    for both in ({6: even, 7: seven}, {6: uneven, 7: lossy}):
+        found = judged("opt-many-2", both)
+        assert not found.shown.any()
+        assert found.weaker.all()
+    assert not judged("opt-many-2", {6: even, 7: lossy}).weaker.any()
+
+
+def test_longer_polygons_start_right_at_their_own_examples_from_draws_of_their_own():
+    found = chapter.from_longer(range(3), 0)
+    assert {n: tuple(end.W.shape) for n, end in found.items()} == {6: (3, 2, 6), 7: (3, 2, 7)}
+    other = chapter.from_longer(range(3), 5)
+    assert not torch.equal(found[6].W, other[6].W)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +212,20 @@ def test_one_active_feature_is_beyond_the_densities_that_are_tried():
     assert ((torch.tensor(chapter.SIZES) + 1) * chapter.DENSITIES[-1]).floor().min() > 1
     for p in chapter.DENSITIES.tolist():
         assert not judged("opt-mode-one", counts(dict.fromkeys(chapter.SIZES, p))).shown.any()
+
+
+def at_modes(one: int, two: int, **other: tuple[int, int]) -> dict[int, Tensor]:
+    """Models that represent so many features where one is active, and where two are."""
+    counts = {n: other.get(f"n{n}", (one, two)) for n in chapter.SIZES}
+    return {n: torch.tensor(each).expand(3, 2) for n, each in counts.items()}
+
+
+def test_superposition_at_one_active_feature_and_none_at_two_shows_the_claim():
+    assert judged("opt-mode-one-2", at_modes(7, 6)).shown.all()
+    too_soon = judged("opt-mode-one-2", at_modes(9, 5, n50=(9, 7)))
+    assert not too_soon.shown.any()
+    assert too_soon.weaker.all()
+    assert not judged("opt-mode-one-2", at_modes(9, 5, n50=(6, 5))).weaker.any()
 
 
 def test_six_of_five_dimensions_are_not_enough():
@@ -288,6 +350,76 @@ def test_adam_must_fail_where_adamw_does():
     assert not judged("opt-not-adamw", fails, learns).shown.any()
 
 
+def watched(*states: tuple[Tensor, Tensor]) -> SimpleNamespace:
+    """Three models that go through these states, as many steps apart as 25 000 allows."""
+    W, b = (torch.stack(part) for part in zip(*states, strict=True))
+    W, b = W[:, None].expand(-1, 3, -1, -1), b[:, None].expand(-1, 3, -1)
+    step = torch.linspace(0, 25_000, len(states))
+    return SimpleNamespace(W=W, b=b, step=step, symmetric=chapter.failed_as_registered(W, b))
+
+
+def started() -> tuple[Tensor, Tensor]:
+    return 0.1 * ring(UNEVEN)[0], torch.zeros(7, dtype=torch.float64)
+
+
+def test_failed_models_must_have_been_in_the_failure_at_some_point():
+    fails = [started(), pressed(), ring(UNEVEN)], [started(), pressed(), pressed()]
+    for states in fails:
+        assert judged("opt-symmetric-failure-2", watched(*states)).shown.all()
+    lopsided = pressed()
+    lopsided[0][:, 0] *= 1.2
+    found = judged("opt-symmetric-failure-2", watched(started(), lopsided, ring(UNEVEN)))
+    assert not found.shown.any()
+    assert found.weaker.all()
+    straight = judged("opt-symmetric-failure-2", watched(started(), started(), ring(UNEVEN)))
+    assert not straight.weaker.any()
+    assert straight.measured["Failed"].startswith("3 of 3, of which 0 miss")
+
+
+def test_even_models_without_loss_have_not_failed():
+    with pytest.raises(InvalidArgument, match="no model has failed"):
+        judged("opt-symmetric-failure-2", watched(started(), pressed(), onehot.regular(7)))
+
+
+def test_a_model_in_the_failure_must_stay_there_to_the_end():
+    # steps 0, 3571, 7143, 10 714, …, 25 000
+    for_good = judged("opt-stuck-2", watched(started(), *[pressed()] * 7))
+    assert for_good.shown.all()
+    for_some_time = judged("opt-stuck-2", watched(started(), *[pressed()] * 6, ring(UNEVEN)))
+    assert not for_some_time.shown.any()
+    assert for_some_time.weaker.all()
+    assert for_some_time.measured["Of these in it at the end"].startswith("0%")
+    gone = judged("opt-stuck-2", watched(started(), pressed(), *[ring(UNEVEN)] * 6))
+    assert not gone.weaker.any()
+
+
+def test_where_no_model_is_in_the_failure_there_is_nothing_to_count():
+    with pytest.raises(InvalidArgument, match="no model is in the failure at step 3500"):
+        judged("opt-stuck-2", watched(*[started()] * 8))
+
+
+def test_adam_must_get_where_adamw_is():
+    there = watched(started(), *[pressed()] * 7)
+    later = watched(*[started()] * 3, *[pressed()] * 5)
+    assert judged("opt-not-adamw-2", there, there).shown.all()
+    found = judged("opt-not-adamw-2", there, later)
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("opt-not-adamw-2", there, watched(*[started()] * 8)).weaker.any()
+
+
+def test_uneven_models_must_not_be_of_two_lengths():
+    solutions = {7: several(*ring(UNEVEN))}
+    two = ring([2.5, 2.5, 2.5, 2.7, 2.7, 2.7, 2.7])
+    assert judged("opt-two-circles", watched(started(), ring(UNEVEN)), solutions).shown.all()
+    found = judged("opt-two-circles", watched(started(), two), solutions)
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("opt-two-circles", watched(started(), two), {7: several(*two)}).weaker.any()
+    with pytest.raises(InvalidArgument, match="no model is uneven and without loss"):
+        judged("opt-two-circles", watched(started(), pressed()), solutions)
+
+
 def run_of(*states: tuple[Tensor, Tensor]) -> SimpleNamespace:
     """Three models that go through these states, every 2500 steps."""
     W, b = (torch.stack(part) for part in zip(*states, strict=True))
@@ -388,11 +520,25 @@ def test_features_that_have_only_grown_are_the_weaker_reading():
 # The map
 
 
-def chaos(total: Tensor):
+def chaos(total: Callable[[Tensor], Tensor], claim_id: str = "opt-chaos"):
     rate = torch.linspace(0.5, 3, 51, dtype=torch.float64)
     found = total(rate).expand(4, -1)
     empty = torch.zeros_like(found)
-    return judged("opt-chaos", SimpleNamespace(rate=rate, total=found, loss=empty, sharpness=empty))
+    found = SimpleNamespace(rate=rate, total=found, loss=empty, sharpness=empty)
+    return judged(claim_id, found)
+
+
+def test_a_map_must_rise_and_then_be_patchy():
+    def speckled(by):
+        return lambda rate: rate + by * torch.where(rate > 2.3, (-1.0) ** torch.arange(51), 0.0)
+
+    assert chaos(speckled(0.1), "opt-chaos-2").shown.all()
+    assert not chaos(speckled(0.1)).shown.any()  # less than five times as much
+    for smooth in (lambda rate: rate, lambda rate: rate.square()):
+        found = chaos(smooth, "opt-chaos-2")
+        assert not found.shown.any()
+        assert found.weaker.all()
+    assert not chaos(lambda rate: speckled(0.1)(rate) - 2 * rate, "opt-chaos-2").weaker.any()
 
 
 def test_a_map_must_rise_and_then_jump():

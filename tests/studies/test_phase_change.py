@@ -21,6 +21,19 @@ JOINT = phases.candidates(3)[-1]
 judged = change.study.judge
 
 
+def test_candidates_that_cross_have_a_kink_and_parallel_ones_none():
+    boundary = change.study.experiments["candidate_boundary"](40)
+    found = judged("phase-first-order-2", boundary)
+    assert found.shown.all()
+    one, two = change._losses_of(boundary.pair, boundary.at)
+    torch.testing.assert_close(one, two, rtol=1e-12, atol=0)
+    # at r = 1 one feature alone takes over from the other: the whole loss is the kink
+    alone = (boundary.pair < 2).all(0)
+    torch.testing.assert_close(boundary.at[1, alone], torch.zeros(int(alone.sum())).double())
+    same = SimpleNamespace(at=boundary.at, pair=boundary.pair[:1].repeat(2, 1))
+    assert not judged("phase-first-order-2", same).shown.any()
+
+
 def diagram(W: Tensor, **more) -> SimpleNamespace:
     """Models for the cells of P and R, ``(2, 2, m, n)``."""
     return SimpleNamespace(p=P, r=R, W=W, **more)

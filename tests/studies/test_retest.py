@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,9 +12,11 @@ from superpos.book.chapters import load_chapter
 from superpos.claims.registry import load_registry
 from superpos.cli import main
 from superpos.errors import InvalidArgument
+from superpos.studies.kept import load
 from superpos.studies.retest import listed, load_study, retest
 
 ROOT = Path(__file__).parents[2]
+CLAIMS = load_registry(ROOT / "book" / "claims.yml")
 TINY = {"n_features": 20, "n_hidden": 4, "n_sparsities": 12, "steps_replicates": 100}
 
 
@@ -76,6 +79,9 @@ def test_what_is_asked_for_is_not_cut():
         ("uniform-sum-is-m", {"procedure": "publish"}, "no procedure publish; did you mean publi"),
         ("uniform-sum-is-m", {"given": {"n_seeds_sizes": 3}}, "no parameter n_seeds_sizes; did"),
         ("uniform-sum-is-m", {"given": {"n_hidden": "many"}}, "n_hidden must be a whole number"),
+        ("uniform-sum-is-m", {"keep": True}, "is kept: published"),
+        ("loss-L0", {"keep": True}, "is kept: none"),
+        ("uniform-sum-is-m", {"keep": True, "quick": True}, "a quick run measures is not kept"),
         ("uniform-sum-is-m", {"seeds": 1}, r"n_seeds must be a whole number in \[2, 1000\]"),
     ],
 )
@@ -102,6 +108,25 @@ def test_the_list_has_every_claim_with_its_settings_and_ranges():
     assert "n_seeds_sizes" not in own
 
 
+def test_the_command_of_every_claim_is_one_that_retest_takes(monkeypatch):
+    """It names the claim and a procedure that the claim has."""
+    asked = []
+
+    def retested(root, claim_id, given, *, procedure, **_):
+        assert procedure in {"ours", *load_study(CLAIMS[claim_id].chapter).ways(claim_id)}
+        asked.append((claim_id, procedure))
+        return SimpleNamespace(as_json=dict, told=str)
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("superpos.studies.retest.retest", retested)
+    for claim in CLAIMS.values():
+        program, *options = load_study(claim.chapter).command(claim.id).split()
+        assert program == "superpos"
+        assert main(options) == 0
+    assert [name for name, _ in asked] == list(CLAIMS)
+    assert {procedure for _, procedure in asked} == {"ours", "published"}
+
+
 def test_the_command_prints_json_and_leaves_the_ledger_alone(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     executed = ROOT / "book" / "executed"
@@ -113,6 +138,19 @@ def test_the_command_prints_json_and_leaves_the_ledger_alone(capsys, monkeypatch
     assert found["changed"]["n_hidden"] == [30, 4]
     assert found["seconds"] > 0
     assert (sorted(executed.rglob("*")) if executed.exists() else []) == before
+
+
+def test_what_the_published_procedure_finds_is_kept_if_asked(tmp_path, monkeypatch):
+    folder = tmp_path / "measured"
+    monkeypatch.setattr("superpos.studies.kept.folder", lambda: folder)
+    found = tiny(procedure="published", keep=True, first_seed=3)
+    (path,) = folder.iterdir()
+    assert path.name == "uniform-sum-is-m.published.json"
+    kept = load(path)
+    assert (kept.of, kept.first_seed) == (found.verdict.seeds, 3)
+    assert f"{kept.shown} of {kept.of}" == found.verdict.rate
+    assert kept.settings == found.settings
+    assert kept.procedure == found.procedure
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,29 @@ def test_a_claim_may_have_a_way_of_its_own(coins):
     assert coins.ways("coins-rise")["published"].procedure(3) == 30
 
 
+def test_the_command_of_a_claim_asks_for_the_sources_way_where_there_is_one(coins):
+    @coins.test("coins-spin")
+    def coins_spin(heights):
+        return Outcome(torch.tensor([True]))
+
+    assert coins.command("heads-fall") == "superpos retest heads-fall"
+    assert coins.command("coins-rise") == "superpos retest coins-rise --procedure published"
+    del coins.procedures["published"]
+    assert coins.command("coins-spin") == "superpos retest coins-spin"
+
+
+def test_a_recorded_verdict_names_its_command(coins, monkeypatch):
+    recorded = []
+    monkeypatch.setattr(
+        "superpos.claims.verdicts.record", lambda name, *_, **how: recorded.append((name, how))
+    )
+    run = coins.run(SETTINGS)
+    monkeypatch.setattr(run, "outcome", lambda _: Outcome(torch.tensor([True])))
+    run.record("coins-rise")
+    ((name, how),) = recorded
+    assert (name, how["command"]) == ("coins-rise", coins.command("coins-rise"))
+
+
 def test_what_nobody_has_is_refused_by_name_before_anything_is_computed(coins):
     with pytest.raises(InvalidArgument, match="colour_of of the study coins asks for colour,"):
         coins.run(SETTINGS).call(colour_of)

@@ -10,6 +10,7 @@ import torch
 from shapes import JUST, angle_of, columns, evenly, rotation, told
 from torch import Tensor
 
+from superpos import geometry
 from superpos.studies import uniform_superposition as uniform
 
 INVERSE_P = torch.logspace(0, 2, 41)
@@ -154,6 +155,51 @@ def test_without_triangles_only_the_weaker_reading_of_the_split_can_hold():
     found = judged("uniform-tegum-split", repeated(W))
     assert not found.shown.any()
     assert found.weaker.all()
+
+
+def test_the_ladder_is_confirmed_by_exact_losses_and_a_wrong_order_is_not():
+    names = ["5-cell", "tetrahedron", "triangle", "digon", "pentagon", "square antiprism", "end"]
+    places = [1.01, 1.0779, 1.2496, 1.5522, 4.4469, 4.9099, 5.276]
+
+    def judge(places):
+        ladder = SimpleNamespace(takeovers=dict(zip(names, places, strict=True)), inverse_p=[100.0])
+        return judged("uniform-ladder", ladder).shown.tolist()
+
+    assert judge(places) == [True] * 5
+    # in the middle of a range up to 4 triangles are no longer the best
+    assert judge([*places[:3], 4.0, *places[4:]]) == [True, False, True, True, True]
+    del names[2], places[2]
+    assert judge(places) == [False, False, False, True, True]
+
+
+def test_factors_may_leave_a_dimension_empty_and_need_no_triangle():
+    for m in (6, 7):
+        W = model(polygon(5), *[DIGON] * 4, m=m, n=20).expand(5, m, 20)
+        assert judged("uniform-tegum-split-2", repeated(W)).shown.all()
+
+
+def test_factors_that_share_a_dimension_are_none_and_the_weaker_reading_asks_for_half():
+    simplex = 0.7**0.5 * geometry.directions(torch.eye(6) - 1 / 6)  # products are 0.14
+    digons = [1.35**0.5 * DIGON] * 8  # so that D* is in the range
+    shared = model(simplex, *digons, m=14, n=40)
+    assert uniform.shared_dimensions(shared, threshold=0.15) == 1
+    assert uniform.shared_dimensions(shared, threshold=0.13) == 0  # one component
+    apart = model(*[DIGON] * 14, m=14, n=40)
+    for of_ten, shown, weaker in ((10, True, True), (6, False, True), (4, False, False)):
+        found = judged(
+            "uniform-tegum-split-2",
+            repeated(torch.stack([apart] * of_ten + [shared] * (10 - of_ten))),
+        )
+        assert (found.shown.all().item(), found.weaker.any().item()) == (shown, weaker)
+
+
+@pytest.mark.parametrize(("corners", "passes"), [(4, True), (5, False), (7, False)])
+def test_a_bipyramid_as_a_whole_is_no_split(corners, passes):
+    """Unit vectors spread evenly over space, among digons: D_i is 3/5 of five, 3/7 of seven."""
+    angle = 2 * torch.pi * torch.arange(corners) / corners
+    even = torch.stack([angle.cos(), angle.sin(), torch.full((corners,), 0.5**0.5)])
+    W = model(even / 1.5**0.5, *[DIGON] * 9, m=12, n=40)
+    assert judged("uniform-tegum-split-2", repeated(W.expand(3, 12, 40))).shown.all() == passes
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,10 @@
 `pages`            an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
 `scoreboard`       the ledger as a page
+`claim_pages`      a page for each claim, at an address of its own
+`citation`         how a claim is cited, and how sources are
+`audited`          what git knows of each claim, as a page
+`corrections`      what moved since the first edition, as a page
 `site`             staging, Sphinx, publishing
 =================  ===============================================================
 """

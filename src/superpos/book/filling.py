@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from superpos.book.failures import BuildFailed
 from superpos.book.parameters import Parameter
 from superpos.claims.registry import MIME_TYPE
+from superpos.claims.wording import label
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -58,7 +59,7 @@ def fill(notebook: NotebookNode, chapter: Chapter, values: Mapping[str, Any]) ->
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = PLACE.sub(told, cell.source)
-    verdicts = {verdict["id"]: verdict["verdict"] for verdict in _recorded(outputs)}
+    verdicts = {verdict["id"]: verdict for verdict in _recorded(outputs)}
     for output in outputs:
         data = output.get("data", {})
         if "text/markdown" in data:
@@ -85,14 +86,15 @@ def numbers(outputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return known
 
 
-def badges(claims: Iterable[tuple[str, str]], verdicts: Mapping[str, str]) -> str:
+def badges(claims: Iterable[tuple[str, str]], recorded: Mapping[str, Mapping[str, Any]]) -> str:
     """Return claims, ids and statements, as a list with each one's verdict, linked to its card."""
     items = []
     for name, statement in claims:
-        verdict = verdicts.get(name, "untested")
+        found = recorded.get(name, {"verdict": "untested"})
+        verdict = found["verdict"]
         items.append(
             f'<li><a class="superpos-verdict superpos-verdict-{verdict}" href="#claim-{name}">'
-            f"{verdict}</a> {html.escape(statement)}</li>"
+            f"{label(verdict, found.get('held'))}</a> {html.escape(statement)}</li>"
         )
     return f'<ul class="superpos-claims">{"".join(items)}</ul>'
 

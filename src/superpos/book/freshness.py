@@ -17,7 +17,7 @@ from superpos.book.chapters import Chapter, read_notebook
 from superpos.book.execution import THREADS
 from superpos.book.provenance import device
 from superpos.book.reached import module_digests
-from superpos.claims.registry import Claim
+from superpos.claims.registry import Claim, measured
 from superpos.compute.fingerprint import PACKAGE, digest, versions
 
 ALWAYS = "from superpos.book import execution, filling"  # run every notebook, fill its text
@@ -47,8 +47,10 @@ def key_parts(
     entries = []
     for claim in claims:
         entry = asdict(claim)
-        del entry["expected"]  # what we expect changes no measurement
+        for name in ("expected", "moved"):  # what we expect changes no measurement
+            del entry[name]
         entries.append(entry)
+        entries += [digest(path.read_bytes()) for path in measured(claim.id)]
     return {
         "source": digest(chapter.source),
         "parameters": dict(values),

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, load_registry
+from superpos.claims.wording import mark
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+PAGES = "claims"  # the folder of the site that has a page for each claim
 
 
 def registry(root: Path) -> dict[str, Claim]:
@@ -76,26 +79,54 @@ def collect(
 
 
 def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str, Any]:
+    command = verdict.get("command")
     if verdict.get("quick"):  # too few seeds to say anything
         verdict = {}
     entry = asdict(claim)
     return {
         "id": claim.id,
-        "source": {"key": entry.pop("source_key"), "section": entry.pop("source_section")},
+        "source": {
+            part: entry.pop(f"source_{part}") for part in ("key", "section", "place", "address")
+        },
         "statement": claim.statement,
         "chapter": claim.chapter,
         "verdict": verdict.get("verdict", "untested"),
+        "held": verdict.get("held"),  # where what we expected stands, if the verdict is `new`
+        "why": verdict.get("why"),
         "expected": claim.expected,
         "measured": verdict.get("measured"),
         "evidence": verdict.get("evidence"),
         "seeds": verdict.get("seeds"),
         **{
             name: entry[name]
-            for name in ("setting", "share", "counts", "qualified", "trials", "new", "complete")
+            for name in (
+                "setting",
+                "share",
+                "lower",
+                "counts",
+                "qualified",
+                "trials",
+                "new",
+                "complete",
+            )
         },
+        **{
+            name: entry[name]
+            for name in ("no_weaker", "known", "amends", "amendment", "amended_by")
+        },
+        "mark": mark(claim),
+        **{name: list(entry[name]) for name in ("amendments", "responses")},
+        "moved": claim.moved,
         "deviations": entry["deviations"],
+        "command": command,
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
+        "permalink": permalink(claim.id),
     }
+
+
+def permalink(claim_id: str) -> str:
+    """Return where in the site the page of a claim is, whatever chapter has it."""
+    return f"{PAGES}/{claim_id}.html"
 
 
 def unexpected(ledger: Iterable[Mapping[str, Any]], stale: Mapping[str, str]) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
+from superpos.book.ledger import permalink
 from superpos.claims.registry import MIME_TYPE as VERDICT_MIME
 
 if TYPE_CHECKING:
@@ -87,9 +90,18 @@ def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]
             output.data = {mime: data[mime] for mime in (*moving, *images)}
         elif WIDGET_MIME in data:
             raise NotPublishable(f"{where}: a widget without a still image would be blank")
-        data.pop(VERDICT_MIME, None)
+        verdict = data.pop(VERDICT_MIME, None)
+        if verdict and "text/html" in data:
+            data["text/html"] = _linked(data["text/html"], verdict["id"])
         kept.append(output)
     return kept
+
+
+def _linked(card: str, claim_id: str) -> str:
+    """Return a verdict's card whose claim leads to its page, which only the site has."""
+    name = f"<code>{claim_id}</code>"
+    address = posixpath.relpath(permalink(claim_id), EXECUTED)
+    return card.replace(name, f'<a href="{address}">{name}</a>', 1)
 
 
 def _figure_metadata(output: NotebookNode, *, where: str) -> dict[str, Any]:

@@ -8,17 +8,21 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from superpos.claims.amendments import Amendment, Response
 from superpos.claims.registry import VERDICTS, deviation_text, one_line
+from superpos.claims.wording import LABELS, label
 
 if TYPE_CHECKING:
     from superpos.book.building import Status
 
 MEANING = {
     "reproduced": "holds as stated",
-    "qualified": "holds with a stated change",
+    "qualified": "holds with a stated change, or sometimes",
     "contradicted": "does not hold here",
-    "new": "goes beyond the sources",
-    "untested": "not measured yet",
+    "new: held": "goes beyond the sources, and what we expected held",
+    "new: sometimes": "goes beyond the sources, and what we expected holds sometimes",
+    "new: failed": "goes beyond the sources, and what we expected failed",
+    "untested": "not decided yet",
 }
 
 
@@ -40,15 +44,19 @@ def as_markdown(
     """
     place = {chapter: number for number, chapter in enumerate(titles)}
     ledger = sorted(ledger, key=lambda row: place.get(row["chapter"], len(place)))
-    counts = Counter(row["verdict"] for row in ledger)
+    before = {row["id"]: row for row in ledger if row["amended_by"]}
+    ledger = [row for row in ledger if not row["amended_by"]]
+    counts = Counter(map(_label, ledger))
     lines = [
         "# Scoreboard",
         "",
-        f"{_plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
+        f"{plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
         "book. The same list for programs: "
-        '<a href="../claims.json">claims.json</a>.',
+        '<a href="../claims.json">claims.json</a>. When each was registered, and what changed '
+        "since, is in the [audit](audit); amendments, and verdicts that moved, are among the "
+        "[corrections](corrections).",
         "",
-        *(f"- {_badge(verdict)} **{counts[verdict]}** {MEANING[verdict]}" for verdict in VERDICTS),
+        *(f"- {badge(shown)} **{counts[shown]}** {MEANING[shown]}" for shown in LABELS),
         "",
     ]
     of_chapters = {
@@ -60,7 +68,7 @@ def as_markdown(
     for title, rows in of_chapters.items():
         lines += [f"## {title}", ""]
         for row in rows:
-            lines += [*_claim(row), ""]
+            lines += [*_claim(row, before.get(row["amends"])), ""]
     if chapters:
         lines += [*_resources(chapters), ""]
     if ledger:
@@ -103,39 +111,89 @@ def _resources(chapters: Iterable[Status]) -> list[str]:
     return lines
 
 
-def _claim(row: Mapping[str, Any]) -> list[str]:
+def _claim(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str]:
     source = row["source"]
-    cited = f"{{cite}}`{source['key']}`, {source['section']}" if source["key"] else "This book"
+    place = f"[{one_line(source['place'])}](<{source['address']}>)"
     lines = [
         f"(claim-{row['id']})=",
         "::::{div} superpos-claim",
-        f"{_badge(row['verdict'])} {one_line(row['statement'])}",
+        f"{badge(_label(row))} {one_line(row['statement'])}",
         "",
-        f"{cited}{_link(row)}",
+        f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_links(row)}",
         "",
     ]
-    if row["verdict"] != "untested":
+    lines += [f"- {one_line(row['mark'])}"]
+    if row["evidence"]:
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
+        lines += [f"- Why: {one_line(row['why'])}"] if row["why"] else []
         lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
-        lines += [""]
-    lines += [":::{dropdown} What counts"]
-    lines += [one_line(row["counts"]), "", f"Setting: {one_line(row['setting'])}", ""]
+    if told := _said_since(row):
+        lines += told
+    lines += ["", ":::{dropdown} What counts"]
+    lines += [one_line(row["counts"]), ""]
+    lines += [f"Setting: {one_line(row['setting'])}", ""]
+    if row["command"]:
+        lines += [f"Run it again: `{row['command']}`", ""]
     for deviation in row["deviations"]:
         lines += [f"- {deviation_text(deviation)}"]
-    return [*lines, ":::", "::::"]
+    lines += [":::"]
+    if before:
+        lines += _before(row, before)
+    return [*lines, "::::"]
 
 
-def _link(row: Mapping[str, Any]) -> str:
-    """Return a link to where the verdict was earned, which is raw HTML in the chapter's page."""
-    if not row["page"]:
-        return ""
-    anchor = "" if row["verdict"] == "untested" else f"#claim-{row['id']}"
-    return f' · <a href="{posixpath.relpath(row["page"], "book")}{anchor}">experiment</a>'
+def _before(row: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Return a claim's test that proved wrong, with what it had found."""
+    known = "knowing" if row["amendment"]["known"] else "not knowing"
+    return [
+        f":::{{dropdown}} Amended on {row['amendment']['date']}, {known} the outcome",
+        f"{one_line(row['amendment']['why'])}",
+        "",
+        f"The test before, {before['id']}: {badge(_label(before))} "
+        f"{one_line(before['evidence'] or 'not measured')}",
+        "",
+        f"{one_line(before['counts'])} {one_line(before['mark'])}",
+        ":::",
+    ]
 
 
-def _badge(verdict: str) -> str:
-    return f"[{verdict}]{{.superpos-verdict .superpos-verdict-{verdict}}}"
+def _links(row: Mapping[str, Any]) -> str:
+    """Return links to where the verdict was earned and to the claim's page, which Sphinx has not.
+
+    The card is raw HTML in the chapter's page, and the claim's page is not one of Sphinx's.
+    """
+    links = [f' · <a href="{posixpath.relpath(row["permalink"], "book")}">cite</a>']
+    if row["page"]:
+        anchor = f"#claim-{row['id']}" if row["evidence"] else ""
+        address = posixpath.relpath(row["page"], "book") + anchor
+        links.insert(0, f' · <a href="{address}">experiment</a>')
+    return "".join(links)
 
 
-def _plural(number: int, noun: str) -> str:
+def _label(row: Mapping[str, Any]) -> str:
+    return label(row["verdict"], row["held"])
+
+
+def badge(shown: str) -> str:
+    """Return a label as `superpos.claims.wording.label` gives it, in its verdict's colour."""
+    return f"[{shown}]{{.superpos-verdict .superpos-verdict-{shown.partition(':')[0]}}}"
+
+
+def _said_since(row: Mapping[str, Any]) -> list[str]:
+    """Return what was changed of a claim after it was registered, and what people replied."""
+    amendments = [Amendment(**each).told() for each in row["amendments"]]
+    replies = [Response(**each) for each in row["responses"]]
+    return [f"- Amended {one_line(text)}" for text in amendments] + [
+        f"- Response of {one_line(each.who)}, {each.date}: “{one_line(each.text)}” "
+        f"([in full]({each.address}))"
+        for each in replies
+    ]
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> plural(1, "claim"), plural(0, "claim")
+    ('1 claim', '0 claims')
+    """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

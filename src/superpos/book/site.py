@@ -13,12 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superpos.book import provenance, scoreboard
+from superpos.book import audited, citation, claim_pages, corrections, provenance, scoreboard
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
+from superpos.claims.amendments import rules
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -76,9 +77,15 @@ def publish(
     """
     site = site_folder(root, quick=quick)
     install = install_from(root)
-    staged = _staged_files(root, statuses, notebooks, ledger, quick=quick)
+    titles = {status.chapter.name: status.chapter.title for status in statuses}
+    staged = _staged_files(root, statuses, notebooks, ledger, titles, quick=quick)
+    styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
     beside = {
         "claims.json": _json(ledger),
+        **claim_pages.as_pages(
+            ledger, titles, citation.sources(root), citation.edition(root), styles
+        ),
+        **_kept(root),
         **{
             f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
             for name, notebook in notebooks.items()
@@ -113,6 +120,7 @@ def _staged_files(
     statuses: Sequence[Status],
     notebooks: Mapping[str, NotebookNode],
     ledger: Sequence[Mapping[str, Any]],
+    titles: Mapping[str, str],
     *,
     quick: bool,
 ) -> dict[str, bytes]:
@@ -143,9 +151,18 @@ def _staged_files(
             f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
-    titles = {status.chapter.name: status.chapter.title for status in statuses}
     files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
+    files["book/audit.md"] = audited.as_markdown(root, ledger, titles).encode()
+    files["book/corrections.md"] = corrections.as_markdown(
+        ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
+    ).encode()
     return files
+
+
+def _kept(root: Path) -> dict[str, bytes]:
+    """Return the ledger of the first edition, where there is one."""
+    path = root / "book" / corrections.FIRST_EDITION
+    return {path.name: path.read_bytes()} if path.exists() else {}
 
 
 def _served(notebook: NotebookNode, install: str) -> bytes:

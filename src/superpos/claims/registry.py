@@ -6,7 +6,8 @@ import functools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from superpos.claims.amendments import Amendment, Response, amendments, responses
 from superpos.errors import InvalidArgument
 from superpos.project import registry_file
 
@@ -30,11 +32,15 @@ _WORDS = {
     5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve",
 }  # fmt: skip
 
+# An address that a page can link to as it stands: no spaces, quotes or angle brackets.
+_ADDRESS = re.compile(r"https://[\w-]+(\.[\w-]+)+(/[^\s\"'<>]*)?")
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 LOWER = 0.3  # the lower mark, where an entry names no other
 
 _REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
+_REQUIRED_OF_SOURCE = ("key", "section", "place", "address")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Claim:
     chapter: str
     source_key: str
     source_section: str
+    source_place: str
+    source_address: str
     statement: str
     setting: str
     share: float
@@ -58,6 +66,15 @@ class Claim:
     lower: float = LOWER
     training: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    no_weaker: str | None = None
+    known: bool = False
+    not_at_rest: str | None = None
+    amends: str | None = None
+    amendment: Mapping[str, Any] = field(default_factory=dict)
+    amended_by: str | None = None
+    amendments: tuple[Amendment, ...] = ()
+    responses: tuple[Response, ...] = ()
+    moved: str | None = None
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -73,7 +90,9 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
     ------
     InvalidArgument
         If an entry lacks a field, repeats an id, names an unknown verdict, deviation or threshold,
-        or has a threshold that its words do not tell.
+        has a threshold that its words do not tell, or a source without a place that one can find:
+        in words, and at an address that begins with https.
+        has a threshold that its words do not tell, or an amendment or response that is incomplete.
     """
     path = registry_file() if path is None else Path(path)
     beside = path.with_name("deviations.yml")
@@ -113,10 +132,7 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             )
         if entry["expected"] == "new" and entry.get("new") is not True:
             raise InvalidArgument(f"{file}: claim {name} expects 'new', but is not marked new")
-        if missing := {"key", "section"} - set(entry["source"]):
-            raise InvalidArgument(
-                f"{file}: claim {name} lacks its source's {', '.join(sorted(missing))}"
-            )
+        source = _source(entry["source"], where=f"{file}: claim {name}")
         if unknown := set(entry.get("deviations", ())) - set(deviations):
             raise InvalidArgument(
                 f"{file}: claim {name} names deviations that deviations.yml lacks: "
@@ -136,8 +152,10 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
         registry[name] = Claim(
             id=name,
             chapter=entry["chapter"],
-            source_key=entry["source"]["key"],
-            source_section=entry["source"]["section"],
+            source_key=source["key"],
+            source_section=source["section"],
+            source_place=source["place"],
+            source_address=source["address"],
             statement=entry["statement"],
             setting=texts["setting"][0] or "",
             share=float(entry["share"]),
@@ -151,8 +169,82 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             lower=float(lower),
             training=entry.get("training") == "decides",
             thresholds=dict(thresholds),
+            no_weaker=_no_weaker(entry, where=f"{file}: claim {name}"),
+            known=(entry.get("known") or (entry.get("amendment") or {}).get("known")) is True,
+            not_at_rest=entry.get("not_at_rest"),
+            amends=entry.get("amends"),
+            amendment=_amendment(entry, registry, where=f"{file}: claim {name}"),
+            amendments=amendments(
+                entry.get("amendments", ()), VERDICTS, where=f"{file}: claim {name}"
+            ),
+            responses=responses(entry.get("responses", ()), where=f"{file}: claim {name}"),
+            moved=entry.get("moved"),
         )
+        if older := registry[name].amends:
+            registry[older] = replace(registry[older], amended_by=name)
     return registry
+
+
+def _no_weaker(entry: Mapping[str, Any], *, where: str) -> str | None:
+    """Return why an entry has no weaker reading, where it says so."""
+    if "no_weaker" in entry and "qualified" in entry:
+        raise InvalidArgument(f"{where} has a weaker reading, and says why it has none")
+    return entry.get("no_weaker")
+
+
+def _amendment(
+    entry: Mapping[str, Any], registry: Mapping[str, Claim], *, where: str
+) -> dict[str, Any]:
+    """Return when and why an entry was put in another's place, and what was known then."""
+    older, told = entry.get("amends"), entry.get("amendment")
+    if (older is None) is not (told is None):
+        raise InvalidArgument(
+            f"{where} has one of amends and amendment: both or neither are needed"
+        )
+    if older is None or told is None:
+        return {}
+    known = registry.get(older)
+    if known is None or known.chapter != entry["chapter"] or known.amended_by:
+        raise InvalidArgument(
+            f"{where} amends {older}: that must be a claim of its chapter, further up, that no "
+            "other amends"
+        )
+    if (
+        set(told) != {"date", "known", "why"}
+        or not isinstance(told["date"], date)
+        or not isinstance(told["known"], bool)
+        or not isinstance(told["why"], str)
+    ):
+        raise InvalidArgument(
+            f"{where} has the amendment {told!r}: a date, whether the outcome was known (known: "
+            "true or false) and why are needed"
+        )
+    return {**told, "date": told["date"].isoformat()}
+
+
+def _source(source: Mapping[str, Any], *, where: str) -> Mapping[str, str]:
+    """Return where a claim is made, once a reader can find it."""
+    if missing := [part for part in _REQUIRED_OF_SOURCE if part not in source]:
+        raise InvalidArgument(f"{where} lacks its source's {', '.join(missing)}")
+    for part in _REQUIRED_OF_SOURCE:
+        if not isinstance(source[part], str) or not source[part].strip():
+            raise InvalidArgument(
+                f"{where} has the {part} {source[part]!r} of its source: words are needed"
+            )
+    if not _ADDRESS.fullmatch(source["address"]):
+        raise InvalidArgument(
+            f"{where} has the address {source['address']!r} of its source: "
+            "one like https://host.org/page.html#section is needed"
+        )
+    return source
+
+
+def measured(claim_id: str) -> list[Path]:
+    """Return the files of what was measured of a claim once and is kept (`superpos.studies.kept`).
+
+    They lie in ``measured/`` beside the registry.
+    """
+    return sorted(registry_file().with_name("measured").glob(f"{claim_id}.*.json"))
 
 
 def thresholds(claim_id: str, *names: str) -> Mapping[str, Any]:
@@ -200,7 +292,22 @@ def _filled(
         raise InvalidArgument(
             f"{where} tells of {', '.join(sorted(unknown))}, which its thresholds lack"
         )
-    return _PLACE.sub(lambda place: in_words(thresholds[place[1]], place[2]), text), found
+    return filled(text, thresholds), found
+
+
+def filled(text: str, thresholds: Mapping[str, float]) -> str:
+    """Return a text of the registry with the thresholds that are known in their places.
+
+    Examples
+    --------
+    >>> filled("A correlation of {least} or less, {often:times}.", {"least": -0.95})
+    'A correlation of −0.95 or less, {often:times}.'
+    """
+
+    def told(place: re.Match[str]) -> str:
+        return in_words(thresholds[place[1]], place[2]) if place[1] in thresholds else place[0]
+
+    return _PLACE.sub(told, text)
 
 
 def in_words(value: float, form: str | None = None) -> str:

@@ -9,15 +9,20 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from superpos.claims import rule
 from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
+from superpos.claims.wording import label, mark, reason
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
+
+if TYPE_CHECKING:
+    from superpos.studies.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,19 @@ class Verdict:
     rate, weaker_rate
         How many of the trials showed the claim, and its weaker reading if that was measured: as
         text for the prose.
+    weaker_holds
+        Whether the weaker reading is known to hold.
     seeds
         How many trials.
     quick
         Whether the run was a quick one, whose verdicts are never published.
+    held
+        Where the verdict is ``new``: where what we expected stands, in the words of
+        `superpos.claims.rule`.
+    why
+        What makes the claim qualified or untested, where its weaker reading does not say it.
+    command
+        What measures the claim again, as its source has it where that trains.
     """
 
     id: str
@@ -50,12 +64,21 @@ class Verdict:
     quick: bool
     rate: str = ""
     weaker_rate: str = ""
+    weaker_holds: bool = False
+    held: str | None = None
+    why: str = ""
+    command: str = ""
 
     def _ipython_display_(self) -> None:
         """Show nothing at the end of a cell: `record` has shown it."""
 
 
-def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
+def judge(
+    claim: Claim,
+    shown: Tensor,
+    weaker: Tensor | None = None,
+    beside: Mapping[str, Kept] | None = None,
+) -> str:
     """Return the verdict that the registry's rule (`superpos.claims.rule`) gives a measured rate.
 
     What goes beyond the sources is ``new`` once it is known where it stands, wherever that is.
@@ -69,6 +92,9 @@ def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
         For each trial whether it showed the claim: booleans ``(trials,)``.
     weaker
         The same for the registry's weaker reading: booleans ``(trials,)``.
+    beside
+        What was measured as published and at rest, by these names (`superpos.studies.kept`): it
+        decides in place of the other, where training does.
 
     Returns
     -------
@@ -76,11 +102,22 @@ def judge(claim: Claim, shown: Tensor, weaker: Tensor | None = None) -> str:
         ``untested`` where an interval reaches across a mark and that matters: more trials are
         needed.
     """
-    own = _standing(claim, shown)
     if claim.new:
-        return "new" if len(own) == 1 else "untested"
-    of_weaker = None if weaker is None else _standing(claim, weaker)
-    return rule.verdict([own], of_weaker, missing=claim.training)
+        return "new" if len(_standing(claim, shown)) == 1 else "untested"
+    measured = _decisive(shown, weaker, beside)
+    weaker = measured[0][1]
+    return rule.verdict(
+        [_standing(claim, found) for found, _ in measured],
+        None if weaker is None else _standing(claim, weaker),
+        missing=claim.training,
+    )
+
+
+def _decisive(
+    shown: Tensor, weaker: Tensor | None, beside: Mapping[str, Kept] | None
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Return the outcomes that decide: as published and at rest, or else the book's own."""
+    return [kept.outcomes() for kept in (beside or {}).values()] or [(shown, weaker)]
 
 
 def _standing(claim: Claim, outcomes: Tensor) -> rule.Standing:
@@ -97,6 +134,8 @@ def record(
     measured: Mapping[str, str] | None = None,
     at_rest: Tensor | None = None,
     quick: bool = False,
+    command: str = "",
+    beside: Mapping[str, Kept] | None = None,
 ) -> Verdict:
     """Judge a claim, show the verdict, and leave it in the notebook's outputs.
 
@@ -116,6 +155,10 @@ def record(
         shape (`superpos.training.results.Rest`). One that was not is refused, but in a quick run.
     quick
         Whether this is a quick run: its verdict is shown as such and never published.
+    command
+        What measures the claim again: that of `superpos.studies.study.Study.command`.
+    beside
+        What was measured as published and at rest: that of `superpos.studies.kept.fresh`.
 
     Raises
     ------
@@ -124,7 +167,10 @@ def record(
         that the registry does not have, or a model was not at rest.
     """
     claim = _registered(claim_id)
-    verdict = conclude(claim, shown, weaker=weaker, measured=measured, at_rest=at_rest, quick=quick)
+    verdict = conclude(
+        claim, shown, weaker=weaker, measured=measured, at_rest=at_rest, quick=quick,
+        command=command, beside=beside,
+    )  # fmt: skip
     display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
     return verdict
 
@@ -137,6 +183,8 @@ def conclude(
     measured: Mapping[str, str] | None = None,
     at_rest: Tensor | None = None,
     quick: bool = False,
+    command: str = "",
+    beside: Mapping[str, Kept] | None = None,
 ) -> Verdict:
     """Return the verdict on a claim, with its evidence in words, without showing it.
 
@@ -154,16 +202,28 @@ def conclude(
             raise InvalidArgument(
                 f"claim {claim.id!r} is about models at rest, and only {told['Models at rest']} are"
             )
+    for kind, kept in (beside or {}).items():
+        told[_KEPT[kind]] = f"{_evidence(claim, *kept.outcomes())}. {kept.procedure}"
+    verdict = judge(claim, shown, weaker, beside)
+    decisive = _decisive(shown, weaker, beside)
+    of_weaker = decisive[0][1]
     return Verdict(
         id=claim.id,
-        verdict=judge(claim, shown, weaker),
+        verdict=verdict,
         evidence=_evidence(claim, shown, weaker),
         measured=told,
         seeds=len(shown),
         quick=bool(quick),
         rate=_count(shown),
         weaker_rate="" if weaker is None else _count(weaker),
+        weaker_holds=of_weaker is not None and _standing(claim, of_weaker) == {rule.HOLDS},
+        held=next(iter(_standing(claim, shown))) if verdict == "new" else None,
+        why=reason(claim, verdict, [_standing(claim, found) for found, _ in decisive]),
+        command=command,
     )
+
+
+_KEPT = {"published": "As published", "rest": "At rest"}
 
 
 def _count(outcomes: Tensor) -> str:
@@ -179,7 +239,11 @@ def _registered(claim_id: str) -> Claim:
 
 def show_claims(chapter: str) -> None:
     """Show the claims of a chapter, each linked to its verdict further down."""
-    entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
+    entries = [
+        claim
+        for claim in load_registry().values()
+        if claim.chapter == chapter and not claim.amended_by
+    ]
     if not entries:
         raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
     items = "".join(
@@ -238,22 +302,50 @@ def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
 
     text = f"shown by {told(shown)} {claim.trials}"
     if claim.new:
-        held = shown.double().mean() > claim.share
-        return f"what we expected {'holds' if held else 'fails'}: {text}"
+        stands = " or ".join(sorted(_standing(claim, shown)))
+        return f"what we expected {stands}: {text}"
     return text if weaker is None else f"{text}; the weaker reading by {told(weaker)}"
 
 
 def _card(claim: Claim, verdict: Verdict) -> str:
-    label = verdict.verdict + (" (quick run: does not count)" if verdict.quick else "")
-    rows = {"Claim": claim.statement, "What counts": claim.counts, "Evidence": verdict.evidence}
-    if verdict.verdict == "qualified" and claim.qualified:
-        rows["With this change"] = claim.qualified
-    rows |= verdict.measured
-    items = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items()
+    shown = label(verdict.verdict, verdict.held)
+    shown += " (quick run: does not count)" if verdict.quick else ""
+    section, place, address = map(
+        html.escape, (claim.source_section, claim.source_place, claim.source_address)
     )
+    rows = {
+        "Claim": html.escape(claim.statement),
+        "Source": f'{section}: <a href="{address}">{place}</a>',
+        "What counts": html.escape(claim.counts),
+        "Mark": html.escape(mark(claim)),
+        "Evidence": html.escape(verdict.evidence),
+    }
+    if claim.amended_by:
+        rows["Amended"] = (
+            "This test proved wrong. The claim is judged by "
+            f'<a href="#claim-{claim.amended_by}">{claim.amended_by}</a>.'
+        )
+    if claim.amends:
+        rows["Amends"] = (
+            f'<a href="#claim-{claim.amends}">{claim.amends}</a>, on {claim.amendment["date"]}: '
+            + html.escape(claim.amendment["why"])
+        )
+    if claim.known:
+        rows["Registered"] = "knowing the outcome"
+    if verdict.why:
+        rows["Why"] = html.escape(verdict.why)
+    if verdict.verdict == "qualified" and verdict.weaker_holds:
+        rows["With this change"] = html.escape(claim.qualified or "")
+    rows |= {name: html.escape(text) for name, text in verdict.measured.items()}
+    if claim.amendments:
+        rows["Changed"] = html.escape(" ".join(each.told() for each in claim.amendments))
+    if claim.responses:
+        rows["Responses"] = html.escape(" ".join(each.told() for each in claim.responses))
+    if verdict.command:
+        rows["Run it again"] = f"<code>{html.escape(verdict.command)}</code>"
+    items = "".join(f"<dt>{html.escape(name)}</dt><dd>{row}</dd>" for name, row in rows.items())
     return (
         f'<div class="superpos-card superpos-card-{verdict.verdict}" id="claim-{claim.id}">'
         f'<p><span class="superpos-verdict superpos-verdict-{verdict.verdict}">'
-        f"{html.escape(label)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
+        f"{html.escape(shown)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
     )

@@ -45,12 +45,13 @@ from superpos.compute.fingerprint import NAME, digest
 from superpos.compute.installed import release
 from superpos.errors import InvalidArgument
 
-# what keeps results, shows how far they are and finds who computes them: it changes none
+# what keeps results, shows how far they are, finds who computes them and where files are: it
+# changes none
 BESIDE = frozenset(
-    f"{NAME}.compute.{name}"
+    f"{NAME}.{name}"
     for name in (
-        *("bytecode", "content", "fingerprint", "installed", "store"),
-        *("executors", "progress"),
+        *("compute.bytecode", "compute.content", "compute.fingerprint", "compute.installed"),
+        *("compute.store", "compute.executors", "compute.progress", "project"),
     )
 )
 _PLAIN = (bool, int, float, complex, str, bytes, range, type(None), type(...), type(NotImplemented))

@@ -133,10 +133,10 @@ def routes(triples) -> Picture:
 
 
 def losses(triples, small_triples) -> Picture:
-    """The loss of many runs, from the published initial values and from small ones."""
+    """The loss of many runs, from the usual initial values and from small ones."""
     fig, axes = figure(1, 2, height=MIDDLE, sharey=True)
     panels = (
-        (triples, 4, "published initial values"),
+        (triples, 4, "usual initial values"),
         (small_triples, red_run(small_triples), "a tenth as large"),
     )
     for ax, (models, run, title) in zip(axes, panels, strict=True):
@@ -155,7 +155,7 @@ def losses(triples, small_triples) -> Picture:
                   for name in ("two", "collapsed"))  # fmt: skip
     return Picture(
         fig,
-        "Loss curves. With the published initial values they fall steadily; "
+        "Loss curves. With the usual initial values they fall steadily; "
         f"{two[0]:.0%} of the runs have two plateaus before their end and {first[0]:.0%} a first "
         "plateau on which the sets are collapsed. With initial values a tenth as large the curves "
         f"have steps: {two[1]:.0%} and {first[1]:.0%}.",

@@ -5,7 +5,9 @@ Everything here is about records of one run, equally spaced in steps from its st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -140,6 +142,95 @@ def drops_at_jumps(found: list[Jump], *, times: float, share: float = 0.8, fewes
     """
     lower = [jump.drop > 0 and jump.drop >= times * jump.quiet_drop for jump in found]
     return len(found) >= fewest and sum(lower) >= share * len(found)
+
+
+@dataclass(frozen=True)
+class LevelJump:
+    """A feature's way from a rest on one level to a rest on another, shorter than either.
+
+    Attributes
+    ----------
+    feature
+        Which.
+    start, end
+        The last record of the first rest, and the first of the second.
+    fall, resting_fall
+        By how much the loss falls a record, on the way and on average over the two rests.
+    """
+
+    feature: int
+    start: int
+    end: int
+    fall: float
+    resting_fall: float
+
+    def falls_faster(self, times: float) -> bool:
+        """Return whether the loss falls, and that many times as fast as over the rests."""
+        return self.fall > 0 and self.fall >= times * self.resting_fall
+
+
+def level_jumps(
+    dimensionality: Tensor, loss: Tensor, *, levels: Sequence[float], near: float
+) -> list[LevelJump]:
+    """Return every jump of a feature between levels in one run, feature by feature.
+
+    A feature rests while its D_i is within ``near`` of a level. How long a jump may take is not
+    set: only less than each of the rests beside it.
+
+    Parameters
+    ----------
+    dimensionality
+        D_i at each record, ``(records, n)``.
+    loss
+        The expected loss at each record, ``(records,)``.
+    levels
+        Values of D_i, more than twice ``near`` apart.
+    near
+        How far from a level D_i may be.
+
+    Raises
+    ------
+    InvalidArgument
+        If the shapes do not fit, or levels overlap.
+
+    References
+    ----------
+    Elhage et al. 2022, "Superposition and Learning Dynamics" (discrete energy level jumps).
+
+    Examples
+    --------
+    >>> D = torch.tensor([0.0] * 9 + [0.25] + [0.5] * 10)[:, None]
+    >>> (jump,) = level_jumps(D, 2 - D[:, 0], levels=(0.0, 0.5), near=0.1)
+    >>> jump.start, jump.end, jump.fall, jump.resting_fall
+    (8, 10, 0.25, 0.0)
+    """
+    if loss.ndim != 1 or dimensionality.shape[:-1] != loss.shape:
+        raise InvalidArgument(
+            f"dimensionality has shape {tuple(dimensionality.shape)} and loss "
+            f"{tuple(loss.shape)}: (records, n) and (records,) are needed"
+        )
+    centres = torch.tensor(sorted(levels), dtype=dimensionality.dtype, device=dimensionality.device)
+    if len(centres) < 2 or centres.diff().min() <= 2 * near:
+        raise InvalidArgument(
+            f"levels are {list(levels)} and near is {near}: two and more levels are needed, "
+            "further apart than twice that"
+        )
+    on = (dimensionality[..., None] - centres).abs() <= near  # (records, n, levels)
+    found = []
+    for feature in range(dimensionality.shape[-1]):
+        rests = sorted(
+            (first, last, level)
+            for level in range(len(centres))
+            for first, last in _runs(on[:, feature, level])
+        )
+        for (first, start, before), (end, last, after) in pairwise(rests):
+            shorter = end - start < min(start - first, last - end)
+            if before != after and shorter:
+                rested = (start - first) + (last - end)
+                by_rest = (loss[first] - loss[start] + loss[end] - loss[last]).item()
+                fall = (loss[start] - loss[end]).item() / (end - start)
+                found.append(LevelJump(feature, start, end, fall, by_rest / rested))
+    return found
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,16 @@ from superpos.compute.sweeps import tensors
 from superpos.features import CorrelatedSets, IndependentFeatures
 from superpos.learning import dynamics
 from superpos.stats import best_of_each
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
-from superpos.training.procedures import PUBLISHED, Procedure
+from superpos.training.procedures import PUBLISHED, Procedure, published
 
 SET = 3  # features in each of the two sets, and dimensions
 LONGER = (0.05, 0.1)  # windows in which jumps are looked for as well
 RECORDS = 200  # of the uniform model: spans between its records
 CLIMB = (0.3, 0.45)  # between which D_i the climb of a feature to 1/2 is timed
+LEVELS = (0.0, 0.5)  # of D_i, where models end in digons
+ARRAY = 10  # models in one array of the authors' notebook
 
 
 def ours(n: int, m: int, steps: int, **changes) -> Procedure:
@@ -54,6 +56,12 @@ study = Study(
 )
 
 
+def from_the_notebook(how: Procedure, n: int, m: int, *, factor: float = 1.0) -> Procedure:
+    """A procedure from the initial values of the authors' notebook, times a factor."""
+    scale = published(n, m, instances=ARRAY).initial_scale
+    return replace(how, initial_scale=factor * scale)
+
+
 def uniform_models(inverse_probability, *, seeds, procedure, device="cpu"):
     """Record D_i of 100 features in 20 dimensions, and the loss on held-out inputs.
 
@@ -81,6 +89,14 @@ def uniform(inverse_probability, steps, seeds_energy, procedure, device):
     """The uniform model: D is (seed, record, feature), the loss (seed, record)."""
     at = {"seeds": seeds_energy, "procedure": procedure(100, 20, steps), "device": device}
     return uniform_models(inverse_probability, **at)
+
+
+@study.experiment
+def uniform_others(inverse_probability, steps, seeds_energy, procedure, device):
+    """Other runs of the uniform model, from the notebook's initial values."""
+    how = from_the_notebook(procedure(100, 20, steps), 100, 20)
+    seeds = fresh(seeds_energy)[: max(2, len(seeds_energy) // 5)]
+    return uniform_models(inverse_probability, seeds=seeds, procedure=how, device=device)
 
 
 @study.experiment
@@ -121,6 +137,17 @@ def triples(density, steps, seeds, procedure, device):
     """Two sets of three: W is (seed, record, dimension, feature), the loss (seed, record)."""
     at = {"seeds": seeds, "procedure": procedure(2 * SET, SET, steps), "device": device}
     return pairs_of_sets(density, **at)
+
+
+@study.experiment
+def triples_others(density, steps, seeds, procedure, device):
+    """Other runs from the notebook's initial values, and from a tenth of these."""
+    found = []
+    for factor, share in ((1.0, 5), (0.1, 20)):  # what hardly ever occurs takes more runs
+        how = from_the_notebook(procedure(2 * SET, SET, steps), 2 * SET, SET, factor=factor)
+        some = fresh(seeds)[: max(2, len(seeds) // share)]
+        found.append(tensors(pairs_of_sets(density, seeds=some, procedure=how, device=device)))
+    return found
 
 
 @study.experiment
@@ -217,6 +244,27 @@ def energy_jumps(uniform, steps, *, window, least, after, fewest, share, times):
                 else "none does"
             ),
             "Jumps a run, within 5 % and 10 % of the steps": " and ".join(longer),
+        },
+    )
+
+
+@study.test("dyn-energy-jumps-2")
+def jumps_between_levels(uniform_others, *, near, times):
+    """A feature jumps from level to level, and the loss falls faster; weaker: a feature jumps."""
+    pairs = zip(uniform_others.D, uniform_others.loss, strict=True)
+    found = [dynamics.level_jumps(D, loss, levels=LEVELS, near=near) for D, loss in pairs]
+    sudden = [[jump.falls_faster(times) for jump in run] for run in found]
+    lengths = torch.tensor([jump.end - jump.start for run in found for jump in run]).double()
+    spans = uniform_others.D.shape[1] - 1
+    return Outcome(
+        torch.tensor([any(run) for run in sudden]),
+        torch.tensor([bool(run) for run in found]),
+        {
+            "Jumps a run": f"{len(lengths) / len(found):.1f}, with a sudden drop of the loss in "
+            f"{sum(map(sum, sudden)) / len(found):.1f}",
+            "How long a jump takes": f"{(lengths / spans).median():.0%} of training, the median"
+            if len(lengths)
+            else "there is none",
         },
     )
 
@@ -318,5 +366,20 @@ def plateaus(triples, *, length, within, apart, alike):
             "Two plateaus, one of them the last": rate(found["counting the last"]),
             "On the first plateau the sets are collapsed": rate(found["collapsed"]),
             "Sets collapsed (1+1) at some time": rate(linear_at_some_time(triples.W)),
+        },
+    )
+
+
+@study.test("dyn-plateaus-2")
+def plateaus_in_some_cases(triples_others, *, length, within, apart, alike):
+    """The two plateaus of `plateaus`; weaker: from smaller initial values."""
+    marks = {"length": length, "within": within, "apart": apart, "alike": alike}
+    usual, small = (plateau_tests(runs.W, runs.loss, **marks) for runs in triples_others)
+    return Outcome(
+        usual["two"] & usual["collapsed"],
+        small["two"] & small["collapsed"],
+        {
+            "Two plateaus": rate(usual["two"]),
+            "On the first plateau the sets are collapsed": rate(usual["collapsed"]),
         },
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -20,12 +21,13 @@ from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_OUTPUT, Model
 from superpos.optima import decoders
-from superpos.stats import best_of, span
-from superpos.studies.study import Outcome, Study, Way, on_cores
+from superpos.stats import best_of, listed, span
+from superpos.studies.study import Outcome, Study, Way, fresh, on_cores
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
 
 SPARSE = torch.tensor([0.3, 0.1, 0.03, 0.01, 0.003, 0.001], dtype=torch.float64)  # p → 0
+LIMIT = torch.logspace(-1, -6, 6, dtype=torch.float64)  # the same, a tenth at a time
 FEATURES = (3, 4, 5, 6)  # n of the models whose loss is taken apart there; m = 2
 SPACES = {2: range(3, 13), 3: range(4, 13)}  # n of the arrangements of points, by m
 FREE = Model("ReLU output, free decoder", tied=False)
@@ -450,6 +452,88 @@ def sparse_limit(parts, *, least):
     )
 
 
+def in_limit(few: Tensor, more: Tensor, *, within: float, least: float) -> Tensor:
+    """Return whether some parts of the loss dominate as p → 0: ``(...)`` of shares ``(..., p)``.
+
+    At each p, a tenth of the one before, the other parts ``more`` are at most a tenth as large
+    beside the parts ``few`` as before, up to a share ``within``, and in the end ``few`` has more
+    than ``least`` of the whole.
+
+    >>> few = torch.tensor([[0.5, 0.91, 0.991], [0.5, 0.6, 0.7]])
+    >>> in_limit(few, 1 - few, within=0.1, least=0.5)
+    tensor([ True, False])
+    """
+    ratio = more / few
+    falls = ratio[..., 1:] <= ratio[..., :-1] * (1 + within) / 10
+    return falls.all(-1) & (few[..., -1] > least)
+
+
+@study.experiment
+def given_models(seeds_models):
+    """The shares of L_0 and L_1, and of the rest, in the loss of random models.
+
+    ``few`` and ``more``, ``(models, p)`` with p of `LIMIT`; from fresh seeds.
+    """
+    models = [random_model(seed) for seed in fresh(seeds_models)]
+    found = torch.stack([_few_and_more(shares_of_given(model, LIMIT)) for model in models])
+    return SimpleNamespace(few=found[:, 0], more=found[:, 1])
+
+
+def _few_and_more(share: Tensor) -> Tensor:
+    """The share of L_0 and L_1, and that of the rest: ``(2, ...)`` of shares ``(..., n + 1)``."""
+    return torch.stack([share[..., :2].sum(-1), share[..., 2:].sum(-1)])
+
+
+@study.test("loss-sparse-limit-2")
+def given_limit(given_models, *, within, more):
+    """L_0 and L_1 of a given model dominate as p goes to 0."""
+    rest = given_models.more
+    return Outcome(
+        in_limit(given_models.few[:, 2:], rest[:, 2:], within=within, least=more),
+        measured={
+            f"Share of the rest at p = {p:g}": f"{part.median():.1e} (median), at most "
+            f"{part.max():.1e}"
+            for p, part in zip(LIMIT[2::3].tolist(), rest.T[2::3], strict=True)
+        },
+    )
+
+
+@study.experiment
+def best_in_limit(best):
+    """The same of the best models of equal importances, by n: ``few`` and ``more``, ``(p,)``."""
+    p, found = LIMIT[3:], {}
+    for n in FEATURES:
+        one = torch.ones(n, dtype=torch.float64)
+        # those of the larger p are the starts; and the loss over p, of order 1, is minimised
+        W, b = (
+            start[-1][:, None].expand(-1, len(p), *start.shape[2:])
+            for start in (best[n].W, best[n].b)
+        )
+        chance = p[:, None].expand(-1, n)
+        model = optima.minimise(W, b, chance, one / p[:, None], tolerance=1e-11).best()
+        few, more = _few_and_more(shares(model.W, model.b, one, p))
+        found[n] = SimpleNamespace(few=few, more=more)
+    return found
+
+
+@study.test("loss-sparse-limit-best")
+def best_limit(best_in_limit, *, pairs, within, more):
+    """L_0 and L_1 dominate where features do not fit as pairs, and vanish where they do."""
+    shown = [
+        in_limit(*((each.more, each.few) if n <= pairs else (each.few, each.more)),
+                 within=within, least=more)
+        for n, each in best_in_limit.items()
+    ]  # fmt: skip
+    told = {n: each.few if n <= pairs else each.more for n, each in best_in_limit.items()}
+    return Outcome(
+        torch.stack(shown),
+        measured={
+            f"n = {n}, share of {'L_0 and L_1' if n <= pairs else 'the rest'}": listed(share, ".1e")
+            for n, share in told.items()
+        },
+    )
+
+
 # A Thomson problem
 
 
@@ -541,6 +625,49 @@ def thomson_problem(arrangements, *, above, gradient):
             f"{thomson.digon_energy(12, 3):g}",
         },
     )
+
+
+@study.test("loss-thomson-2")
+def thomsons_own_problem(arrangements, *, above, beyond):
+    """Thomson's solutions are minima; in the weaker reading those of few points."""
+    as_low = {
+        (m, n): thomson.energy(both["charges"]) - thomson.energy(both["ours"]) <= above
+        for (m, n), both in arrangements.items()
+    }
+    few = [held for (m, n), held in as_low.items() if n <= 2 * m + beyond]
+    return Outcome(torch.stack([*as_low.values()]), torch.stack(few))
+
+
+@study.experiment
+def unit_models(seeds_models):
+    """Random models without biases whose features have unit length or are left out.
+
+    ``off``, how far n L_1 is from one third of the number of those left out and the interference,
+    and ``rises``, the most by which two unit vectors cost more than two that are nearer to each
+    other; ``(models,)``, from fresh seeds.
+    """
+
+    def check(model):
+        left_out = torch.rand(model.n, generator=model.draw) < 0.3
+        W = torch.where(left_out, 0.0, model.W / model.W.norm(dim=0))
+        L_1, _ = losses.k_sparse(W, 0 * model.b, sizes=[1])
+        each, other = torch.triu_indices(model.n, model.n, offset=1)
+        cost = (W.T @ W)[each, other].relu().square()
+        both = ~left_out[each] & ~left_out[other]
+        distance = (W[:, each] - W[:, other]).norm(dim=0)[both]
+        rising = cost[both][distance.argsort()].diff()
+        return {
+            "off": (model.n * L_1[0] - (left_out.sum() + 2 * cost.sum()) / 3).abs(),
+            "rises": torch.cat([rising, torch.zeros(1)]).max(),
+        }
+
+    return over_models(check, fresh(seeds_models))
+
+
+@study.test("loss-thomson-generalised")
+def generalised_thomson(unit_models, *, close):
+    """All but a constant of n L_1 is a repulsion of points on a sphere."""
+    return Outcome((unit_models.off <= close) & (unit_models.rises <= close))
 
 
 # Free decoders

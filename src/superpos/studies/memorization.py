@@ -16,12 +16,14 @@ from superpos.claims.registry import in_words
 from superpos.compute.sweeps import tensors
 from superpos.learning import memorization
 from superpos.stats import listed, told, told_rate
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 
 FEW = (3, 5, 8)  # numbers of examples of many features
 ALL_AT_ONCE = (3, 8, 30, 100, 300)  # of fewer, with every example at every step
 IN_BATCHES = (100, 300, 1000)  # the same with some at every step; then the largest
 ALL = 1_000_000_000  # a batch that no set of examples fills
+RATES = (0.005, 0.01, 0.02, 0.04)  # of which one is taken by the training loss
+TRIED = 4  # seeds that each rate is tried with
 XAVIER = 2**0.5  # the scale at which `Model.initial` draws W by Xavier's rule, for m = 2
 
 
@@ -75,6 +77,30 @@ def few(n_features_few, sparsity, steps_few, weight_decay, seeds_few, procedure)
 
 
 @study.experiment
+def few_others(n_features_few, sparsity, steps_few, weight_decay, seeds_few, procedure):
+    """The same from other seeds, for each T at the rate with the lowest training loss.
+
+    That is taken on the seeds before them. ``W`` and ``train`` by T and seed, and ``rate`` by T.
+    """
+    seeds = fresh(seeds_few)[: max(2, len(seeds_few) // 2)]
+    before = range(seeds.start - TRIED, seeds.start)
+
+    def at(rate, T, seeds):
+        how = procedure(steps_few, rate=rate, batch=64, decay=weight_decay)
+        return tensors(models(n_features_few, [T], sparsity, seeds=seeds, procedure=how))
+
+    found, rates = [], []
+    for T in FEW:
+        tried = [at(rate, T, before).train.mean().item() for rate in RATES]
+        rates.append(RATES[tried.index(min(tried))])
+        found.append(at(rates[-1], T, seeds))
+    W, train = (torch.cat([getattr(run, name) for run in found]) for name in ("W", "train"))
+    return SimpleNamespace(
+        W=W, train=train, T=torch.tensor(FEW), seed=torch.tensor(list(seeds)), rate=rates
+    )
+
+
+@study.experiment
 def full(n_features, sparsity, steps, weight_decay, seeds, procedure):
     """Up to 300 examples of fewer features, all of them at every step."""
     how = procedure(steps, rate=0.01, batch=1000, decay=weight_decay)
@@ -89,6 +115,19 @@ def batches(n_features, sparsity, steps_batches, weight_decay, largest, seeds, p
     found = tensors(models(n_features, counts, sparsity, seeds=seeds, procedure=how))
     found.at_once = str(how.batch_size) if how.batch_size < largest else "all"
     return found
+
+
+@study.experiment
+def largest_others(n_features, sparsity, steps_batches, weight_decay, largest, seeds, procedure):
+    """Other seeds of the largest number of examples."""
+    how = procedure(steps_batches, rate=0.02, batch=64, decay=weight_decay)
+    return models(n_features, [largest], sparsity, seeds=fresh(seeds), procedure=how)
+
+
+@study.experiment
+def few_others_hidden(few_others, n_features_few, sparsity):
+    """The hidden vectors of `few_others`."""
+    return hidden(few_others, n_features_few, sparsity)
 
 
 @study.experiment
@@ -175,19 +214,40 @@ def largest_share(models, hidden_vectors: Sequence[Tensor]) -> Tensor:
 def examples(few, few_hidden, *, within, narrow, wide, share):
     """Examples form a polygon at every T, and no feature is as large as they are."""
     marks = {"within": within, "narrow": narrow, "wide": wide}
-    polygons = torch.stack([regular_polygon(h, **marks) for h in few_hidden])
-    small = largest_share(few, few_hidden) <= share
-    return Outcome(
-        (polygons & small).all(0),
-        polygons.all(0),
-        {
-            f"T = {T}: polygons; no D_i above {in_words(share, 'word')} of the examples'": (
-                f"{told_rate(shown)}; {told_rate(each)}"
-            )
-            for T, shown, each in zip(few.T.tolist(), polygons, small, strict=True)
-        }
-        | {"Training loss": listed(few.train.mean(1), ".3f")},
+    polygons, small, told = polygons_of_examples(few, few_hidden, share=share, **marks)
+    return Outcome((polygons & small).all(0), polygons.all(0), told)
+
+
+def polygons_of_examples(
+    models, hidden_vectors: Sequence[Tensor], *, share: float, **marks: float
+) -> tuple[Tensor, Tensor, dict[str, str]]:
+    """Return where examples form a polygon, and where no feature is as large as they are.
+
+    Both ``(T, seeds)``; and that in words.
+    """
+    polygons = torch.stack([regular_polygon(h, **marks) for h in hidden_vectors])
+    small = largest_share(models, hidden_vectors) <= share
+    told = {
+        f"T = {T}: polygons; no D_i above {in_words(share, 'word')} of the examples'": (
+            f"{told_rate(shown)}; {told_rate(each)}"
+        )
+        for T, shown, each in zip(models.T.tolist(), polygons, small, strict=True)
+    }
+    return polygons, small, told | {"Training loss": listed(models.train.mean(1), ".3f")}
+
+
+@study.test("mem-examples-2")
+def examples_at_the_rate_of_least_loss(
+    few_others, few_others_hidden, *, within, narrow, wide, share
+):
+    """As `examples`, at rates chosen by the training loss; weaker: for all T but the largest."""
+    marks = {"within": within, "narrow": narrow, "wide": wide}
+    polygons, small, told = polygons_of_examples(
+        few_others, few_others_hidden, share=share, **marks
     )
+    shown = polygons & small
+    rates = ", ".join(f"{rate:g}" for rate in few_others.rate)
+    return Outcome(shown.all(0), shown[:-1].all(0), told | {"Rate by T": rates})
 
 
 def long_features(W: Tensor, *, share: float) -> Tensor:
@@ -204,26 +264,50 @@ def long_features(W: Tensor, *, share: float) -> Tensor:
 def features(batches, *, fewest, most, long, within, narrow, wide, total):
     """A few features are long at the largest T; they form a polygon, and fill the plane."""
     W = batches.W[-1]
-    kept = long_features(W, share=long)
     marks = {"within": within, "narrow": narrow, "wide": wide}
+    even, of_polygon, told_of = polygon_of_features(W, fewest=fewest, most=most, long=long, **marks)
+    added = geometry.feature_dimensionality(W).sum(-1)
+    return Outcome(
+        even & (added >= total),
+        measured=told_of
+        | {
+            "Σ D_i of all features": f"{added.mean():.2f}, lowest {added.min():.2f}",
+            "Σ D_i of the polygon's features": told(of_polygon, digits=2),
+        },
+    )
+
+
+def polygon_of_features(
+    W: Tensor, *, fewest: float, most: float, long: float, **marks: float
+) -> tuple[Tensor, Tensor, dict[str, str]]:
+    """Return whether a few features are long and form a polygon, for models ``(seeds, 2, n)``.
+
+    With it the sum of their D_i, ``(seeds,)``, and how many there are, in words.
+    """
+    kept = long_features(W, share=long)
     number = kept.sum(-1)
     even = [
         fewest <= count <= most and bool(regular_polygon(model[:, chosen], **marks))
         for count, model, chosen in zip(number.tolist(), W, kept, strict=True)
     ]
-    D = geometry.feature_dimensionality(W)
-    added = D.sum(-1)
     counted = {k: int((number == k).sum()) for k in sorted(set(number.tolist()))}
+    name = f"Features of at least {in_words(long, 'word')} the longest's length"
+    in_runs = ", ".join(f"{k} in {times}" for k, times in counted.items()) + " runs"
+    of_polygon = (geometry.feature_dimensionality(W) * kept).sum(-1)
+    return torch.tensor(even), of_polygon, {name: in_runs}
+
+
+@study.test("mem-features-2")
+def features_have_the_plane(largest_others, *, fewest, most, long, within, narrow, wide, total):
+    """The polygon's features have a good part of the dimensions; weaker: they form a polygon."""
+    marks = {"within": within, "narrow": narrow, "wide": wide}
+    even, of_polygon, told_of = polygon_of_features(
+        largest_others.W[-1], fewest=fewest, most=most, long=long, **marks
+    )
     return Outcome(
-        torch.tensor(even) & (added >= total),
-        measured={
-            f"Features of at least {in_words(long, 'word')} the longest's length": ", ".join(
-                f"{k} in {times}" for k, times in counted.items()
-            )
-            + " runs",
-            "Σ D_i of all features": f"{added.mean():.2f}, lowest {added.min():.2f}",
-            "Σ D_i of the polygon's features": told((D * kept).sum(-1), digits=2),
-        },
+        even & (of_polygon >= total),
+        even,
+        told_of | {"Σ D_i of the polygon's features": told(of_polygon, digits=2)},
     )
 
 

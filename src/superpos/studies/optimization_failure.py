@@ -19,10 +19,11 @@ from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 from superpos.learning import onehot, resampling, sae
 from superpos.learning.onehot import AdamW, GradientDescent, Optimiser
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import FRESH, Outcome, Study, Way, fresh
 from superpos.training.procedures import published
 
 DECAY = 0.01  # AdamW's, by default
+STEPS = 25_000  # of AdamW in the source
 LOST = 0.01  # a loss above it says that a feature is missing
 SIZES = (20, 50, 100, 200)  # n, where the onset of superposition is looked for in m dimensions
 M = 5
@@ -61,7 +62,7 @@ class Descents:
     rates: tuple[float, ...]
     still: Optimiser
     scales: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
-    usual: Optimiser = AdamW(1e-3, DECAY)  # noqa: RUF009 - it is frozen
+    usual: AdamW = AdamW(1e-3, DECAY)  # noqa: RUF009 - it is frozen
     by_hand: Callable[[float], Optimiser] = GradientDescent
     settle: int = 2000
     autoencoder_rate: float = 5e-3
@@ -144,17 +145,27 @@ def in_the_plane(length: Tensor, angle: Tensor) -> Tensor:
 # Six features
 
 
+def six_features(seeds: range, how: Optimiser):
+    """Six features, trained from small random weights: a sweep."""
+
+    def experiment(seed):
+        start = RELU_OUTPUT.initial(6, 2, seeds=seed)
+        end = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, STEPS)
+        return {"W": end.W, "b": end.b}
+
+    return sweep(experiment, {"seed": seeds}, cells_at_once=len(seeds))
+
+
 @study.experiment
 def six(seeds_still, procedure):
     """Six features, trained from small random weights."""
-    how = procedure.usual
+    return six_features(seeds_still, procedure.usual)
 
-    def six_features(seed):
-        start = RELU_OUTPUT.initial(6, 2, seeds=seed)
-        end = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, 25_000)
-        return {"W": end.W, "b": end.b}
 
-    return sweep(six_features, {"seed": seeds_still}, cells_at_once=len(seeds_still))
+@study.experiment
+def six_others(seeds_scan, procedure):
+    """The same from other seeds."""
+    return six_features(fresh(seeds_scan), procedure.usual)
 
 
 def without_loss(six, learnt: float) -> tuple[Tensor, Tensor]:
@@ -189,17 +200,71 @@ def zones(six, *, learnt, reach):
     )
 
 
+def regular_polygon(W: Tensor, *, within: float, degrees: float) -> Tensor:
+    """Return whether features form a regular polygon: booleans ``(...)`` of W ``(..., 2, n)``.
+
+    Lengths are ``within`` a share of their mean, the angles between neighbours within ``degrees``
+    of an equal share.
+
+    >>> regular_polygon(onehot.regular(6)[0], within=0.05, degrees=5)
+    tensor(True)
+    """
+    lengths, gaps = W.norm(dim=-2), geometry.angular_gaps(W)
+    even = ((lengths / lengths.mean(-1, keepdim=True) - 1).abs() <= within).all(-1)
+    return even & ((gaps - 360 / W.shape[-1]).abs() <= degrees).all(-1)
+
+
+@study.test("opt-circle-2", **SIX)
+def stand_on_a_circle(six_others, *, learnt, within, degrees, exact):
+    """Learnt features are equally long, equally spaced, and fulfil the equation; weaker: that."""
+    W, b = without_loss(six_others, learnt)
+    right = (W.square().sum(1) + b - 1).abs().amax(1) <= exact
+    return Outcome(
+        regular_polygon(W, within=within, degrees=degrees) & right,
+        right,
+        {
+            "Models in which no feature is missing": f"{len(W)} of {len(six_others.W)}",
+            "Longest over shortest": stats.told(longest_over_shortest(W)),
+        },
+    )
+
+
+@study.test("opt-zones-2", **SIX)
+def zones_of_learnt(six_others, *, learnt, reach):
+    """Each learnt feature is alone in its zone; weaker: it is the furthest in."""
+    z = onehot.outputs(*without_loss(six_others, learnt))
+    own = z.diagonal(dim1=1, dim2=2)
+    others = z.masked_fill(torch.eye(6, dtype=torch.bool), -torch.inf).amax(2)
+    return Outcome(
+        ((own > 0) & (others <= reach)).all(1),
+        (own > others).all(1),
+        {"Furthest that another feature reaches in": f"{others.max():.1e}"},
+    )
+
+
+def disturbed_polygons(n: int, count: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Regular n-gons whose lengths, angles and biases are off by up to a tenth: W and b."""
+    W, b = onehot.regular(n)
+    u = 0.2 * torch.rand(3, count, n, generator=stream(seed), dtype=W.dtype) - 0.1
+    angle = 2 * torch.pi / n * (torch.arange(n) + u[0])
+    return in_the_plane(W.norm(dim=0) * (1 + u[1]), angle), b * (1 + u[2])
+
+
 @study.experiment
 def asymmetric(seeds_still, first_seed, procedure):
     """By n: descents from regular n-gons whose lengths, angles and biases were disturbed."""
-    found = {}
+    starts = {n: disturbed_polygons(n, len(seeds_still), seed=n + first_seed) for n in (6, 7)}
+    return {n: onehot.descend(*at, procedure.still, 20_000) for n, at in starts.items()}
+
+
+@study.experiment
+def from_longer(seeds_still, first_seed):
+    """By n: descents from longer n-gons, disturbed, each feature right at its own example."""
+    longer, found = thresholds("opt-many-2")["longer"], {}
     for n in (6, 7):
-        W, b = onehot.regular(n)
-        draw = stream(n + first_seed)
-        u = 0.2 * torch.rand(3, len(seeds_still), n, generator=draw, dtype=W.dtype) - 0.1
-        angle = 2 * torch.pi / n * (torch.arange(n) + u[0])
-        start = in_the_plane(W.norm(dim=0) * (1 + u[1]), angle)
-        found[n] = onehot.descend(start, b * (1 + u[2]), procedure.still, 20_000)
+        W, _ = disturbed_polygons(n, len(seeds_still), seed=n + FRESH + first_seed)
+        W = longer * W
+        found[n] = onehot.descend(W, 1 - W.square().sum(1), GradientDescent(0.5), 20_000)
     return found
 
 
@@ -246,6 +311,27 @@ def many(asymmetric, *, lossless, uneven, tenth):
         | {
             f"Two lengths, n = {n}": stats.told_rate(two_circles(end.W, tenth=tenth))
             for n, end in asymmetric.items()
+        },
+    )
+
+
+@study.test("opt-many-2")
+def many_of_other_lengths(from_longer, *, longer, lossless, uneven):
+    """There is no loss, and lengths differ, for both n; weaker: for one."""
+    shown = torch.stack(
+        [
+            (onehot.loss(end.W, end.b) <= lossless) & are_uneven(end.W, uneven)
+            for end in from_longer.values()
+        ]
+    )
+    return Outcome(
+        shown.all(0),
+        shown.any(0),
+        {
+            f"Longest over shortest, n = {n}, from {longer:g} times the length": stats.told(
+                longest_over_shortest(end.W)
+            )
+            for n, end in from_longer.items()
         },
     )
 
@@ -334,10 +420,9 @@ def onset(count: Tensor, times: float) -> Tensor:
     return torch.where(over.any(1), DENSITIES[over.int().argmax(1)], torch.nan)
 
 
-@study.test(
-    "opt-mode-one",
-    ours=Way("Adam as `Procedure.fast` has it: batches of 64, centred biases, a cosine", OURS),
-    published=Way(
+MODE = {
+    "ours": Way("Adam as `Procedure.fast` has it: batches of 64, centred biases, a cosine", OURS),
+    "published": Way(
         "AdamW at a constant 0.001 with weight decay 0.01, 10 000 steps of 1024 inputs, Glorot "
         "weights over an array of 13 models, biases 0 (the notebook of Elhage et al.; the source "
         "trains no such models)",
@@ -345,7 +430,10 @@ def onset(count: Tensor, times: float) -> Tensor:
         settings={"steps_mode": 10_000},
         quick={"steps_mode": 100},
     ),
-)
+}
+
+
+@study.test("opt-mode-one", **MODE)
 def mode_one(represented, *, times, mode):
     """Superposition begins where the most common number of active features is one."""
     onsets = {n: onset(count, times) for n, count in represented.items()}
@@ -355,6 +443,43 @@ def mode_one(represented, *, times, mode):
         measured={
             f"n = {n}": f"begins at p = {p.nanmean():.2f}, with {k.nanmean():.1f} active features"
             for (n, p), k in zip(onsets.items(), active, strict=True)
+        },
+    )
+
+
+@study.experiment
+def at_modes(steps_mode, seeds_mode, procedure):
+    """By n: how many are represented where the most common number active is 1 and 2.
+
+    Of shape ``(seeds, 2)``.
+    """
+
+    def counts(n):
+        how = procedure(n, M, steps_mode)
+
+        def counted(seed, mode):
+            p = (mode[:, None] + 0.5) / (n + 1)
+            run = train(IndependentFeatures(n, p), M, seeds=seed, procedure=how)
+            return {"count": geometry.represented(run.W).sum(-1)}
+
+        grid = {"seed": fresh(seeds_mode), "mode": torch.tensor([1.0, 2.0])}
+        return tensors(sweep(counted, grid, cells_at_once=65)).count
+
+    return {n: counts(n) for n in SIZES}
+
+
+@study.test("opt-mode-one-2", **MODE)
+def sets_in_at_one(at_modes, *, times):
+    """There is superposition at one active feature, and none at two; weaker: there is at one."""
+    over = torch.stack([count > times * M for count in at_modes.values()])
+    return Outcome(
+        (over[..., 0] & ~over[..., 1]).all(0),
+        over[..., 0].all(0),
+        {
+            f"Represented, n = {n}": "{:.1f} where one is active, {:.1f} where two are".format(
+                *count.double().mean(0)
+            )
+            for n, count in at_modes.items()
         },
     )
 
@@ -391,12 +516,8 @@ def symmetric_failure(
     >>> symmetric_failure(*onehot.regular(7), **marks)
     tensor(False)
     """
-    n = W.shape[-1]
-    longest = W.norm(dim=-2).argsort(-1)[..., None, 1:].expand(*W.shape[:-1], n - 1)
-    others = W.gather(-1, longest)
-    lengths, gaps = others.norm(dim=-2), geometry.angular_gaps(others)
-    even = ((lengths / lengths.mean(-1, keepdim=True) - 1).abs() <= within).all(-1)
-    regular = even & ((gaps - 360 / (n - 1)).abs() <= degrees).all(-1)
+    longest = W.norm(dim=-2).argsort(-1)[..., None, 1:].expand(*W.shape[:-1], W.shape[-1] - 1)
+    regular = regular_polygon(W.gather(-1, longest), within=within, degrees=degrees)
     return one_missing(W, b, short=short, near=near) & regular
 
 
@@ -573,6 +694,113 @@ def not_adamw(scan, scan_without_decay, *, failed):
     """Where AdamW ends with a feature missing, Adam does."""
     ended = failing(scan, failed)
     return Outcome(scan_without_decay.loss[..., -1][ended] > failed)
+
+
+def watched_by(how: Optimiser, seeds: range) -> SimpleNamespace:
+    """Models of seven features, every 500 steps: ``W`` ``(steps, models, 2, 7)`` and ``b``.
+
+    ``step`` says which, ``symmetric`` who is in the failure, ``(steps, models)``.
+    """
+    start = RELU_OUTPUT.initial(7, 2, seeds=seeds)
+    record = list(range(0, STEPS + 1, 500))
+    run = onehot.descend(start["W"][:, 0], start["b"][:, 0], how, STEPS, record=record)
+    symmetric = failed_as_registered(run.W_at, run.b_at)
+    return SimpleNamespace(W=run.W_at, b=run.b_at, step=torch.tensor(record), symmetric=symmetric)
+
+
+@study.experiment
+def watched(seeds_still, procedure):
+    """Seven features by AdamW at its usual rate and from usual weights, from other seeds."""
+    return watched_by(procedure.usual, fresh(seeds_still))
+
+
+@study.experiment
+def watched_without_decay(seeds_still, procedure):
+    """The same seeds with Adam."""
+    how = AdamW(procedure.usual.rate, 0.0)
+    return watched_by(how, fresh(seeds_still))
+
+
+@study.test("opt-symmetric-failure-2", **SIX)
+def passes_through(watched, *, failed, uneven, short, near, within, degrees):
+    """Failed models have been in the failure; weaker: have had one feature missing."""
+    loss = onehot.loss(watched.W[-1], watched.b[-1])
+    lost, lopsided = loss > failed, are_uneven(watched.W[-1], uneven)
+    ended = lost | lopsided
+    if not ended.any():
+        raise InvalidArgument("no model has failed: there is none to look at")
+    W, b = watched.W[:, ended], watched.b[:, ended]
+    marks = {"short": short, "near": near}
+    through = symmetric_failure(W, b, **marks, within=within, degrees=degrees)
+    return Outcome(
+        through.any(0),
+        one_missing(W, b, **marks).any(0),
+        {
+            "Failed": f"{int(ended.sum())} of {len(ended)}, of which {int(lost.sum())} miss a "
+            "feature in the end",
+        },
+    )
+
+
+def in_the_failure(watched, early: int) -> Tensor:
+    """Which models are in the failure at a step: booleans ``(models,)``. Refused if none is."""
+    found = watched.symmetric[nearest(watched.step, early)]
+    if not found.any():
+        raise InvalidArgument(f"no model is in the failure at step {early}: none to look at")
+    return found
+
+
+@study.test("opt-stuck-2", **SIX)
+def stays(watched, *, early, later, moved):
+    """Nothing changes in the failure until the end; weaker: until a later step."""
+    chosen = in_the_failure(watched, early)
+    W, b = geometry.gram(watched.W[:, chosen]), watched.b[:, chosen]
+    k, middle = (nearest(watched.step, step) for step in (early, later))
+
+    def change(to: int) -> Tensor:
+        return torch.maximum((W[to] - W[k]).abs().amax((1, 2)), (b[to] - b[k]).abs().amax(1))
+
+    still = watched.symmetric[-1, chosen]
+    return Outcome(
+        change(-1) <= moved,
+        change(middle) <= moved,
+        {
+            f"In the failure at step {early}": f"{int(chosen.sum())} of {len(chosen)}",
+            "Of these in it at the end": stats.told_rate(still),
+            "Median of the largest change": f"{change(-1).median():.2g} to the end, "
+            f"{change(middle).median():.2g} to step {watched.step[middle]}",
+        },
+    )
+
+
+@study.test("opt-not-adamw-2", **SIX)
+def adam_gets_there(watched, watched_without_decay, *, early):
+    """Who is in the failure with AdamW is with Adam; weaker: is at some step."""
+    chosen = in_the_failure(watched, early)
+    by_adam = watched_without_decay.symmetric[:, chosen]
+    return Outcome(
+        by_adam[nearest(watched.step, early)],
+        by_adam.any(0),
+        {f"In the failure with AdamW at step {early}": f"{int(chosen.sum())} of {len(chosen)}"},
+    )
+
+
+@study.test("opt-two-circles", **SIX)
+def not_on_two_circles(watched, from_longer, *, learnt, uneven, tenth):
+    """Uneven models that have learnt all are not of two lengths; weaker: nor are solutions."""
+    W, b = watched.W[-1], watched.b[-1]
+    kept = (onehot.loss(W, b) < learnt) & are_uneven(W, uneven)
+    if not kept.any():
+        raise InvalidArgument("no model is uneven and without loss: there is none to look at")
+    solutions = from_longer[7].W
+    return Outcome(
+        ~two_circles(W[kept], tenth=tenth),
+        ~two_circles(solutions[are_uneven(solutions, uneven)], tenth=tenth),
+        {
+            "Uneven models that have learnt all": f"{int(kept.sum())} of {len(kept)}",
+            "Longest over shortest in them": stats.told(longest_over_shortest(W[kept]), digits=2),
+        },
+    )
 
 
 # Is it a local optimum?
@@ -790,6 +1018,27 @@ def chaos(whole, *, correlation, low, times, wild, calm):
             "Rate · largest curvature where all are learnt": f"median {limit.nanmedian():.2f}, "
             f"90th percentile {limit.nanquantile(0.9):.2f}",
             "Not finite": f"{(~whole.loss.isfinite()).double().mean():.1%} of cells",
+        },
+    )
+
+
+@study.test("opt-chaos-2", **BY_HAND)
+def patchy(whole, *, correlation, low, wild, calm):
+    """Along the rates Σ‖W_j‖ first rises, and then changes more and falls more often."""
+    rate, total = whole.rate, whole.total.nan_to_num(0)
+    rising = torch.tensor([rises(row[rate <= low], rate[rate <= low]) for row in total])
+    change = total.diff(dim=1)
+    above, below = (change[:, here[:-1] & here[1:]] for here in (rate > wild, rate < calm))
+    falls = [(part < 0).double().mean(1) for part in (above, below)]
+    more = (above.abs().mean(1) > below.abs().mean(1)) & (falls[0] > falls[1])
+    grows = rising >= correlation
+    return Outcome(
+        grows & more,
+        grows,
+        {
+            f"Falls from one cell to the next, above {wild:g} and below {calm:g}": " and ".join(
+                f"{part.mean():.0%}" for part in falls
+            )
         },
     )
 

@@ -376,6 +376,44 @@ def entering(n_cells):
     return SimpleNamespace(p=p, r=r, extra=extra, first_step=first_step, continuous=continuous)
 
 
+@study.experiment
+def candidate_boundary(n_cells):
+    """Where the lowest of the paper's candidates changes: p and r of each such point, and both."""
+    p, r = cells(n_cells)
+    lowest = phases.candidate_losses(p[:, None], r).argmin(0)
+    points, pairs = [], []
+    for axis in (0, 1):
+        kind = lowest.movedim(axis, 0)
+        k, other = (kind[:-1] != kind[1:]).nonzero(as_tuple=True)
+        pair = torch.stack([kind[k, other], kind[k + 1, other]])
+        values = (p, r)[axis].log()
+        low, high, fixed = values[k], values[k + 1], (r, p)[axis].log()[other]
+        for _ in range(60):
+            middle = (low + high) / 2
+            at = torch.stack([middle, fixed] if axis == 0 else [fixed, middle])
+            one, two = _losses_of(pair, at)
+            low, high = torch.where(one < two, middle, low), torch.where(one < two, high, middle)
+        points.append(at)
+        pairs.append(pair)
+    return SimpleNamespace(at=torch.cat(points, dim=1), pair=torch.cat(pairs, dim=1))
+
+
+def _losses_of(pair: Tensor, at: Tensor) -> Tensor:
+    """Return what two candidates ``(2, points)`` cost at log p and log r ``(2, points)``."""
+    p, r = at.exp()
+    return phases.candidate_losses(p, r).gather(0, pair)
+
+
+@study.test("phase-first-order-2")
+def candidates_kink(candidate_boundary, *, kink):
+    """The lowest candidate's loss has a kink wherever another becomes the lowest."""
+    at = candidate_boundary.at.clone().requires_grad_()
+    one, two = _losses_of(candidate_boundary.pair, at)
+    (slopes,) = torch.autograd.grad((one - two).sum(), at)  # by log p and by log r
+    jump = slopes.abs().amax(0) / one.detach()
+    return Outcome(jump >= kink, measured={"Smallest kink": f"{jump.min():.0%} of the loss"})
+
+
 def with_kink(found, kink: float) -> Tensor:
     """Return where both kinds are minima as they cross, and the slopes differ enough.
 

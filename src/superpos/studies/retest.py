@@ -17,7 +17,9 @@ from superpos.book.chapters import Chapter, load_chapter
 from superpos.book.parameters import Parameter, unknown
 from superpos.claims.registry import Claim, load_registry
 from superpos.claims.verdicts import Verdict, conclude
+from superpos.claims.wording import label
 from superpos.errors import InvalidArgument
+from superpos.studies import kept
 from superpos.studies.study import OURS, Study, Way
 
 
@@ -58,8 +60,9 @@ class Retest:
     def told(self) -> str:
         """Return it as a person reads it."""
         found = self.verdict
-        label = found.verdict + (" (quick: does not count)" if found.quick else "")
-        lines = [f"{found.id}: {label}", f"  {found.evidence}"]
+        shown = label(found.verdict, found.held)
+        shown += " (quick: does not count)" if found.quick else ""
+        lines = [f"{found.id}: {shown}", f"  {found.evidence}"]
         lines += [f"  {name}: {text}" for name, text in found.measured.items()]
         same = "the same" if found.verdict == self.expected else f"there {self.expected}"
         changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in self.changed.items())
@@ -95,6 +98,7 @@ def retest(
     seeds: int | None = None,
     first_seed: int = 0,
     quick: bool = False,
+    keep: bool = False,
 ) -> Retest:
     """Measure a claim with its study's experiments and its test, and return what came out.
 
@@ -114,6 +118,9 @@ def retest(
         From where they are counted: fresh seeds begin where the book's end.
     quick
         Whether to cut the seeds, then sizes and steps, to what a quick run of the chapter has.
+    keep
+        Whether to keep what comes out in ``book/measured/``, as the claim's measurement as
+        published or at rest.
 
     Raises
     ------
@@ -121,7 +128,13 @@ def retest(
         If the claim is unknown or has no study, or if a setting is none that it depends on.
     """
     claim, chapter, study = _found(root, claim_id)
+    if keep and quick:
+        raise InvalidArgument("what a quick run measures is not kept: it does not count")
     way = _way(study, claim_id, procedure)
+    if keep:
+        kept.check(study, claim_id, procedure)
+    # before anything is computed: features keep what they have made of draws
+    code = kept.code(study, claim_id, procedure) if keep else ""
     parameters = {
         parameter.name: parameter
         for parameter in chapter.parameters
@@ -139,7 +152,21 @@ def retest(
         measured=found.measured,
         at_rest=found.at_rest,
         quick=quick,
+        command=study.command(claim_id),
     )
+    seconds = time.perf_counter() - started
+    if keep:
+        made = kept.measured(
+            study,
+            claim_id,
+            procedure,
+            found,
+            chosen,
+            first_seed=first_seed,
+            seconds=seconds,
+            code=code,
+        )
+        kept.keep(made)
     changed = {name: (book[name], chosen[name]) for name in book if chosen[name] != book[name]}
     if first_seed:
         changed["first_seed"] = (0, first_seed)
@@ -150,7 +177,7 @@ def retest(
         changed=changed,
         cut=cut,
         expected=claim.expected,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
     )
 
 

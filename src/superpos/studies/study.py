@@ -36,6 +36,7 @@ from superpos.compute.sweeps import tensors
 from superpos.errors import InvalidArgument
 
 OURS = "ours"  # the procedure of the book
+PUBLISHED = "published"  # that of a claim's source
 FRESH = 10_000  # further on than a chapter's own seeds
 _GIVEN = ("first_seed", "procedure", "outcome")  # by a run, whatever the chapter
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -174,6 +175,20 @@ class Study:
             return {}
         return {**self.procedures, **self._own_procedures[claim_id]}
 
+    def command(self, claim_id: str) -> str:
+        """Return the command that measures a claim again, as its source has it where that trains.
+
+        Examples
+        --------
+        >>> from superpos.studies.retest import load_study
+        >>> load_study("uniform_superposition").command("uniform-sticky")
+        'superpos retest uniform-sticky --procedure published'
+        >>> load_study("loss_anatomy").command("loss-L0")
+        'superpos retest loss-L0'
+        """
+        published = f" --procedure {PUBLISHED}" if PUBLISHED in self.ways(claim_id) else ""
+        return f"superpos retest {claim_id}{published}"
+
     def needs(self, claim_id: str) -> list[str]:
         """Return what a claim's test asks for, itself and through its experiments, but those."""
         return list(dict.fromkeys(self._needs(self.test_of(claim_id))))
@@ -181,6 +196,17 @@ class Study:
     def parameters(self, claim_id: str) -> list[str]:
         """Return the parameters of the chapter that a claim depends on."""
         return [_parameter(name) for name in self.needs(claim_id) if name not in _GIVEN]
+
+    def experiments_of(self, claim_id: str) -> list[Callable]:
+        """Return the experiments that a claim's test needs, itself and through others."""
+        found: dict[str, Callable] = {}
+        waiting = [self.test_of(claim_id)]
+        while waiting:
+            for name in _asked(waiting.pop()):
+                if name in self.experiments and name not in found:
+                    found[name] = self.experiments[name]
+                    waiting.append(found[name])
+        return list(found.values())
 
     def _needs(self, function: Callable) -> Iterator[str]:
         for name in _asked(function):
@@ -228,6 +254,8 @@ class Run:
     ) -> None:
         self.study, self.settings = study, settings
         self._procedure, self._first_seed = procedure, first_seed
+        # before anything is computed: features keep what they have made of draws
+        self._kept = {} if settings.get("quick") else _kept(study)
         self._found: dict[str, Any] = {}
         self._outcomes: dict[str, Outcome] = {}
 
@@ -299,6 +327,7 @@ class Run:
         """Measure claims and show their verdicts, which also puts them into the notebook."""
         from superpos.claims.verdicts import record
 
+        quick = self.settings.get("quick", False)
         for claim_id in claim_ids:
             found = self.outcome(claim_id)
             record(
@@ -307,7 +336,9 @@ class Run:
                 weaker=found.weaker,
                 measured=found.measured,
                 at_rest=found.at_rest,
-                quick=self.settings.get("quick", False),
+                quick=quick,
+                command=self.study.command(claim_id),
+                beside=self._kept.get(claim_id),
             )
 
     def show(self, drawing: Callable, name: str) -> None:
@@ -346,6 +377,14 @@ class Run:
         parameter = _parameter(name)
         value = self.settings[parameter]
         return value if name == parameter else range(self._first_seed, self._first_seed + value)
+
+
+def _kept(study: Study) -> dict[str, Any]:
+    """Return what was measured once of a study's claims, by id and kind."""
+    from superpos.claims.registry import measured
+    from superpos.studies import kept
+
+    return {claim: kept.fresh(study, claim) for claim in study.tests if measured(claim)}
 
 
 def fresh(seeds: range) -> range:

@@ -12,22 +12,25 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import IndependentFeatures, Procedure, geometry, sweep, train
+from superpos import IndependentFeatures, Procedure, geometry, optima, sweep, train
 from superpos.claims import rate
+from superpos.codes.polytopes import POLYTOPES
 from superpos.optima import ladder as rungs
 from superpos.stats import rank_correlation, span, told
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 
+NONE = "not represented"
 FRACTIONS = {
     "tetrahedron": 3 / 4,
     "triangle": 2 / 3,
     "digon": 1 / 2,
     "pentagon": 2 / 5,
     "square antiprism": 3 / 8,
-    "not represented": 0.0,
+    NONE: 0.0,
 }
 CHECKED = torch.tensor([3.0, 4.5, 6.0])  # 1/p at which sizes are compared
+DIGONS = torch.logspace(0.25, 0.625, 10)  # 1/p at which D* is near 1/2
 TRIED = torch.tensor([2.5, 4.0, 10.0, 100.0])  # 1/p at which procedures are compared
 
 
@@ -100,6 +103,13 @@ def replicates(n_features, n_hidden, n_sparsities, steps_replicates, seeds, proc
     inverse_p = torch.logspace(0, 2, n_sparsities)
     at = {"seeds": seeds, "procedure": procedure, "device": device}
     return models(n_features // 2, n_hidden // 2, steps_replicates, inverse_p, **at)
+
+
+@study.experiment
+def others(n_features, n_hidden, steps_replicates, seeds, procedure, device):
+    """Replicates from other seeds, where features may split into tegum factors."""
+    at = {"seeds": fresh(seeds), "procedure": procedure, "device": device}
+    return models(n_features // 2, n_hidden // 2, steps_replicates, DIGONS, **at)
 
 
 def sizes_of(n, m, steps, *, seeds, procedure, device):
@@ -182,6 +192,35 @@ def ladder():
         saved=saved,
         takeovers=takeovers,
     )
+
+
+def exactly_saved(name: str, p: float) -> float:
+    """What a polytope saves by each dimension by exact descent from its corners, in units of v."""
+    points = POLYTOPES[name].points
+    dimension, n = points.shape
+    best = optima.minimise(points, torch.full((n,), -0.1, dtype=points.dtype), p)
+    v = p / 3 - p * p / 4
+    return n * (1 - best.loss.item() / (n * v)) / dimension
+
+
+@study.test("uniform-ladder")
+def in_order(ladder):
+    """Each of the paper's polytopes is the best in its range, and the ranges follow each other."""
+    names, places = list(ladder.takeovers), [*ladder.takeovers.values(), ladder.inverse_p[-1]]
+    paper = [name for name in FRACTIONS if name != NONE]
+    begins = [ladder.takeovers.get(name, math.nan) for name in paper]
+    found, told_ends = [], []
+    for k, name in enumerate(paper):
+        if name not in names:
+            found.append(False)
+            continue
+        end = float(places[names.index(name) + 1])
+        p = 1 / math.sqrt(begins[k] * end)
+        saved = {other: exactly_saved(other, p) for other in paper}
+        best = max(saved, key=lambda other: saved[other]) == name
+        found.append(best and (k == 0 or begins[k] > begins[k - 1]))
+        told_ends.append(f"{name} {begins[k]:.6g} to {end:.6g}")
+    return Outcome(torch.tensor(found), measured={"The best for 1/p from": "; ".join(told_ends)})
 
 
 @study.test("uniform-Dstar-falls")
@@ -292,9 +331,6 @@ def fractions(replicates, *, near, inner, outer, times, others):
     )
 
 
-NONE = "not represented"
-
-
 @study.test("uniform-sum-is-m")
 def sum_is_m(replicates, *, within, share):
     """Σ D_i is m, at every sparsity or at most of them."""
@@ -365,6 +401,50 @@ def tegum_split(replicates, *, least_D, most_D, near, tenth, share, edge):
                 f"Orthogonal, with edges from {other:g}": told(mean(e == 0 for e in excess(other)))
                 for other in (0.05, 0.25)
             },
+        },
+    )
+
+
+def shared_dimensions(W: Tensor, *, threshold: float) -> int:
+    """Return how many more dimensions a feature graph's components have, added up, than together.
+
+    0 says that they are tegum factors of the space that they span, be it all of W's or not.
+
+    >>> angles = torch.tensor([0.0, 180.0, 89.0, 269.0]).deg2rad()
+    >>> W = torch.stack([angles.cos(), angles.sin(), torch.zeros(4)])
+    >>> shared_dimensions(W, threshold=0.15)
+    0
+    """
+    parts = geometry.components(W, threshold=threshold)
+    each = sum(geometry.span_dimension(W, part) for part in parts)
+    return each - geometry.span_dimension(W, [feature for part in parts for feature in part])
+
+
+@study.test("uniform-tegum-split-2")
+def tegum_factors(others, *, least_D, most_D, near, tenth, share, edge, half):
+    """Components are orthogonal, whether they fill the space or not; no D_i is a bipyramid's."""
+    D_star = geometry.dimensions_per_feature(others.W)
+    D = geometry.feature_dimensionality(others.W)
+    in_range = (D_star >= least_D) & (D_star <= most_D)
+
+    def count(value):
+        return (((D - value).abs() <= near) & in_range[..., None]).sum((1, 2))
+
+    orthogonal = torch.stack([
+        torch.tensor([shared_dimensions(W, threshold=edge) == 0 for W in models[inside]])
+        .double().mean()
+        for models, inside in zip(others.W, in_range, strict=True)
+    ])  # fmt: skip
+    digons = count(1 / 2)
+    split = (count(3 / 5) <= tenth * digons) & (count(3 / 7) <= tenth * digons)
+    return Outcome(
+        split & (orthogonal >= share),
+        split & (orthogonal >= half),
+        {
+            "D_i near 3/5, 3/7, 2/3, 2/5, 1/2": ", ".join(
+                str(int(count(value).sum())) for value in (3 / 5, 3 / 7, 2 / 3, 2 / 5, 1 / 2)
+            ),
+            "Models whose components are orthogonal": told(orthogonal),
         },
     )
 
