@@ -228,19 +228,17 @@ def aligned(spreads, *, rotations):
 
 
 @study.experiment
-def apart_from_sets(seeds, steps, procedure):
+def apart_from_sets(seeds, linear, steps, procedure):
     """In how many of 100 rotations features are further from sets of neurons.
 
-    ``relu`` and ``linear``, ``(seeds, densities)``: other models with a hidden ReLU and without.
+    ``relu`` and ``linear``, ``(seeds, densities)``: other models with a hidden ReLU, and the
+    chapter's without.
     """
-    descent = procedure(N, M, steps)
-    found = [
-        neurons.rotations_more_spread(
-            trained(fresh(seeds), model, descent)["W"], measure=neurons.off_sets
-        )
-        for model in (RELU_HIDDEN, LINEAR_HIDDEN)
-    ]
-    return SimpleNamespace(relu=found[0], linear=found[1])
+    W = trained(fresh(seeds), RELU_HIDDEN, procedure(N, M, steps))["W"]
+    relu, without = (
+        neurons.rotations_more_spread(each, measure=neurons.off_sets) for each in (W, linear.W)
+    )
+    return SimpleNamespace(relu=relu, linear=without)
 
 
 @study.test("basis-aligned-2")
@@ -252,17 +250,16 @@ def aligned_with_sets(apart_from_sets, *, rotations):
 
 
 @study.experiment
-def apart_from_sets_again(seeds, steps, procedure):
+def apart_from_sets_again(seeds, linear, steps, procedure):
     """As `apart_from_sets`, for still other models, of the same features in every rotation.
 
     Those whose positive weights have a squared length of 0.5 or more in the model itself.
     """
-    descent, found = procedure(N, M, steps), []
-    for model in (RELU_HIDDEN, LINEAR_HIDDEN):
-        W = trained(fresh(fresh(seeds)), model, descent)["W"]
-        held = W.relu().square().sum(-2) >= 0.5
+    W, found = trained(fresh(fresh(seeds)), RELU_HIDDEN, procedure(N, M, steps))["W"], []
+    for each in (W, linear.W):
+        held = each.relu().square().sum(-2) >= 0.5
         nearness = partial(neurons.off_sets, among=held)
-        found.append(neurons.rotations_more_spread(W, measure=nearness))
+        found.append(neurons.rotations_more_spread(each, measure=nearness))
     return SimpleNamespace(relu=found[0], linear=found[1])
 
 
