@@ -52,12 +52,13 @@ study = Study(
     {
         "ours": Way(
             "Adam at 0.01 with β₂ = 0.99 and a warm-up over half of the steps (0.03 for three "
-            "features; five sixths and 16 inputs for ANDs), a decoder that starts at |W₁|",
+            "features; five sixths and 16 inputs for ANDs), a decoder that starts at |W₁| unless a "
+            "claim says otherwise",
             ours,
         ),
         "published": elhage_notebook(
             "the array of densities, biases 0 (the authors' notebook; the section does not say "
-            "otherwise), a decoder that starts at |W₁|",
+            "otherwise), a decoder that starts at |W₁| unless a claim says otherwise",
             lambda n, ands=False: 1 if n <= 3 else len(PROBABILITY),
             {"steps_plain": 1000, "steps": 500, "steps_and": 500},
         ),
