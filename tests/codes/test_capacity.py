@@ -135,3 +135,15 @@ def test_what_makes_no_sense_is_refused():
         capacity.read(2 * torch.eye(8), 1)
     with pytest.raises(InvalidArgument, match="active is 8"):
         capacity.stored_bits(torch.eye(8), 8.0)
+
+
+@pytest.mark.parametrize("active", [1, 12, 36, 60])
+def test_the_noise_of_a_harmonic_frame_is_that_of_draws_without_repetition(active):
+    W = codes.harmonic_code(72, 64).double()
+    theory = capacity.frame_variance(72, 64, active)
+    others = W.mT @ W - torch.eye(72, dtype=torch.float64)
+    mean, square = others.sum(1) / 71, others.square().sum(1) / 71
+    exact = active * (71 - active) / 70 * (square - mean**2)  # of a sum drawn from 71 numbers
+    assert exact.allclose(torch.tensor(theory, dtype=torch.float64), rtol=1e-6)
+    sampled = capacity.read(W, active, inputs=2000).silent.var().item()
+    assert sampled == pytest.approx(theory, rel=0.03)

@@ -403,7 +403,8 @@ CASES = [
     case(computation.and_errors, lambda at, _: computation.and_errors(
         {"W": at(W[:1]), "V": at(W[1:2]), "b": at(B[:1])},
         BooleanFeatures(4, torch.tensor([[0.3]])), samples=1000)),
-    *each([neurons.serves, neurons.effective_number, neurons.spread], W),
+    *each([neurons.serves, neurons.effective_number, neurons.spread,
+           neurons.off_sets], W),
     case(neurons.rotations_more_spread, lambda at, _: neurons.rotations_more_spread(
         at(W), rotations=3)),
     called(neurons.regimes, drawn(2, 5, 6)),

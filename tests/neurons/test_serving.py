@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
@@ -173,3 +175,41 @@ def test_the_effective_number_counts_equal_neurons_and_ignores_inhibition():
     number = neurons.effective_number(W)
     assert (number[number.isfinite()] >= 1 - 1e-6).all()
     assert torch.equal(number.isfinite(), W.relu().square().sum(-2) >= 0.5)
+
+
+def test_vetoes_hide_from_the_spread_that_features_lie_along_sets_of_neurons():
+    pairs = torch.full((5, 2), -1.0)
+    pairs[:2, 0] = pairs[3:, 1] = 0.7  # each on two neurons, and vetoed by three
+    everything = neurons.rotations_more_spread(pairs)
+    along_sets = neurons.rotations_more_spread(pairs, measure=neurons.off_sets)
+    assert everything < 0.1 < 0.9 < along_sets
+    assert neurons.off_sets(pairs) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_nearest_set_of_neurons_may_have_any_size():
+    three, uneven = torch.tensor([[1.0, 2, 3], [1, 2, 0], [1, 2, -5]]), torch.tensor([[2.0], [1.0]])
+    assert neurons.off_sets(three) == pytest.approx(0, abs=1e-6)
+    assert neurons.off_sets(uneven) == pytest.approx(0.1)  # of (1, 1): cos² = 9/10; of (1, 0): 4/5
+    assert neurons.off_sets(torch.full((3, 4), 0.1)).isnan()
+
+
+def test_features_along_neurons_are_nearer_than_any_rotation_where_these_may_be_shorter():
+    W, every = torch.eye(5), torch.ones(5, dtype=torch.bool)
+    assert neurons.rotations_more_spread(W, measure=neurons.off_sets) < 1
+    nearness = partial(neurons.off_sets, among=every)
+    assert neurons.rotations_more_spread(W, measure=nearness) == 1
+    silenced = torch.tensor([[1.0, -1.0], [0.0, -1.0]])  # nothing to be along: left out
+    assert neurons.off_sets(silenced, among=torch.tensor([True, True])) == 0
+
+
+def test_of_the_same_features_those_without_preferred_directions_are_rarely_nearer():
+    W = some(1, 2000, 5, 8)
+    nearness = partial(neurons.off_sets, among=W.relu().square().sum(-2) >= 0.5)
+    share = neurons.rotations_more_spread(W, measure=nearness)
+    assert (share >= 0.99).double().mean() < 0.02
+    assert share.mean() < 0.55
+
+
+def test_without_preferred_directions_sets_are_as_near_as_after_a_rotation():
+    share = neurons.rotations_more_spread(some(0, 2000, 5, 8), measure=neurons.off_sets)
+    assert share.mean().item() == pytest.approx(0.5, abs=0.06)

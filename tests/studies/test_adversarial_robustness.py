@@ -102,6 +102,14 @@ def test_superposition_must_go_near_eighty_per_cent():
         assert found.weaker.all(), first
 
 
+def test_eighty_per_cent_is_neither_seventy_nor_ninety():
+    assert judged("adv-training-2", hardened(8)).shown.all()
+    for first in (7, 9):
+        found = judged("adv-training-2", hardened(first))
+        assert not found.shown.any(), first
+        assert found.weaker.all(), first
+
+
 def test_superposition_must_go_at_all_and_fall_on_the_way():
     assert not judged("adv-training", hardened(16)).weaker.any()
     backwards = hardened(8)

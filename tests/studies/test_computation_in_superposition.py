@@ -78,6 +78,14 @@ def test_one_part_that_fails_is_the_weaker_reading():
     assert found.measured["important ones stay pure"].startswith("0 of 2")
 
 
+def test_the_four_parts_may_need_a_decoder_that_starts_at_the_encoder():
+    right, wrong = large(PURE, BOTH, SHARED), large(PURE, PURE, PURE)
+    for own, started in ((right, wrong), (wrong, right), (wrong, wrong)):
+        found = judged("abs-superposed-2", own, started)
+        assert found.shown.all() == (own is right)
+        assert found.weaker.all() == (started is right)
+
+
 def motif_model(inhibited: bool) -> tuple[Tensor, Tensor]:
     """A motif of the paper's weights, with its inhibitor or without, among many pure neurons."""
     W, V = torch.zeros(60, 60), torch.zeros(60, 60)

@@ -39,6 +39,16 @@ def test_the_lemma_may_hold_for_the_worst_pair_alone_or_for_none():
     assert not judged("cost-noise", cosines(RANDOM_WALK, 0.4 * LEMMA)).weaker.any()
 
 
+def test_an_order_of_magnitude_is_a_factor_of_ten_either_way():
+    for times in (1 / 9.9, 9.9):
+        assert judged("cost-noise-2", cosines(times * LEMMA, LEMMA)).shown.all()
+    for times in (1 / 10.1, 10.1):
+        found = judged("cost-noise-2", cosines(times * LEMMA, LEMMA))
+        assert not found.shown.any()
+        assert found.weaker.all()
+    assert not judged("cost-noise-2", cosines(LEMMA, 11 * LEMMA)).weaker.any()
+
+
 @pytest.mark.parametrize(
     ("times", "shown"), [(1.0, True), (1.04, True), (1.06, False), (0.9, False)]
 )
@@ -91,6 +101,7 @@ DIMENSIONS = alike([float(m) for m, _ in costs.READ])
 def read(**values) -> SimpleNamespace:
     """Readings of codes of three sizes, with some values of them."""
     usual = {"alone": 2.5 * BOUND, "together": BOUND, "noise_at_m": 1.0 + 0 * BOUND}
+    usual["loud"] = DIMENSIONS
     return SimpleNamespace(**{**usual, **values})
 
 
@@ -103,6 +114,24 @@ def test_the_post_may_be_right_about_reading_everything_or_about_nothing():
     assert not found.shown.any()
     assert found.weaker.all()
     assert not judged("cost-capacity", read(together=BOUND / 3)).weaker.any()
+
+
+def test_a_tenth_or_ten_times_as_many_as_the_post_says_are_of_its_order():
+    for times, shown in ((0.11, True), (9.9, True), (0.09, False), (10.1, False)):
+        found = judged("cost-capacity-2", read(alone=times * BOUND)).shown
+        assert found.all() if shown else not found.any()
+    few = judged("cost-capacity-2", read(alone=11 * BOUND, together=BOUND / 11))
+    assert not few.weaker.any()
+    loud = judged("cost-capacity-2", read(loud=5 * BOUND)).measured
+    assert loud["Noise as large as the signal, over m/(8 ln n)"].startswith("5 to 5")
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"), [(0.51, True), (1.9, True), (0.49, False), (2.1, False)]
+)
+def test_noise_must_reach_the_signal_near_as_many_features_as_dimensions(times, shown):
+    found = judged("cost-capacity-rms-2", read(loud=times * DIMENSIONS)).shown
+    assert found.tolist() == [shown] * 9
 
 
 def test_as_many_as_dimensions_show_the_comments_bound():
@@ -164,6 +193,16 @@ def test_more_levels_may_still_fall_as_one_over_the_root():
     assert not found.shown.any()
     assert found.weaker.all()
     assert not judged("cost-levels", levels(torch.full((4,), 40.0))).weaker.any()
+
+
+def test_levels_must_be_of_the_posts_order_for_two_features_as_well():
+    post = costs.post_levels()
+    assert judged("cost-levels-2", levels(9.9 * post)).shown.all()
+    far = post.clone()
+    far[0] *= 10.1
+    found = judged("cost-levels-2", levels(far))
+    assert not found.shown.any()
+    assert not judged("cost-levels-2", levels(torch.full((4,), 40.0))).weaker.any()
 
 
 # Layers

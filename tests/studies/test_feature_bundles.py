@@ -49,6 +49,14 @@ def test_the_method_must_find_the_summands_and_nothing_else():
         assert not judged(claim_id, trials(False, False)).weaker.any()
 
 
+def test_the_method_may_find_other_planes_beside_the_summands():
+    for talk, projectors in ((True, False), (False, True)):
+        found = {"talk": trials(False, talk), "projectors": trials(False, projectors)}
+        outcome = judged("bundle-hough-2", found)
+        assert outcome.shown.tolist() == [talk] * 3
+        assert outcome.weaker.tolist() == [projectors] * 3
+
+
 def test_two_triangles_are_found_in_the_coordinate_planes_and_digons_are_none():
     W, sets = planted.direct_sum(["triangle", "triangle"])
     assert chapter.by_talk(W, sorted(sets)) == (True, True)

@@ -115,6 +115,15 @@ def test_alignment_counts_models_that_nearly_all_rotations_spread():
     assert outcome.measured["Without a hidden ReLU"].startswith("1 of 3")
 
 
+@pytest.mark.parametrize("claim_id", ["basis-aligned-2", "basis-aligned-3"])
+def test_alignment_with_sets_may_leave_dense_inputs_out(claim_id):
+    relu = torch.ones(1, P)
+    relu[0, 0] = 0.5
+    found = judged(claim_id, SimpleNamespace(relu=relu, linear=0 * relu))
+    assert found.shown.tolist() == [False] + [True] * (P - 1)
+    assert found.weaker.tolist() == [True] * (P - 1)
+
+
 def test_sets_are_features_in_equal_parts_that_rotations_tear_apart():
     whole = torch.full((2, P, 10), 2.05)
     between = torch.full((20, 2, P, 10), 2.5)

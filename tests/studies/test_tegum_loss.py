@@ -96,6 +96,24 @@ def test_an_optimum_at_an_end_or_one_that_does_not_fall_shows_neither(best):
     assert found.measured["(n, d) whose optimum reaches k = 1 at α = 2 or before"] == "(100, 50)"
 
 
+def plotted(best: list[float], most: float = 10.0) -> SimpleNamespace:
+    return SimpleNamespace(best=tensor([best] * 2), most=tensor([most] * 2))
+
+
+def test_the_plots_optimum_must_be_inside_fall_and_begin_near_the_end():
+    assert judged("tegum-cubic-2", plotted([9.5, 6, 3, 1.5])).shown.all()
+    early = judged("tegum-cubic-2", plotted([8.5, 6, 3, 1.5]))
+    assert not early.shown.any()
+    assert early.weaker.all()
+
+
+@pytest.mark.parametrize("best", [[9.5, 6, 3, 1.0], [9.5, 6, 6, 2], [9.999, 6, 3, 2]])
+def test_a_plotted_optimum_at_an_end_or_one_that_does_not_fall_shows_neither(best):
+    found = judged("tegum-cubic-2", plotted(best))
+    assert not found.shown.any()
+    assert not found.weaker.any()
+
+
 def roots(*holds: bool) -> SimpleNamespace:
     """Whether there is a root at k = 1, 2, 4, 8, with d = 8."""
     return SimpleNamespace(k=tensor([[1, 2, 4, 8]]), root=torch.tensor([holds]))
@@ -210,6 +228,33 @@ def test_a_trade_the_other_way_or_none_shows_neither():
         assert not found.weaker.any()
 
 
+def test_the_largest_alpha_must_have_the_mildest_worst_pair_and_the_smallest_the_fewest():
+    assert judged("tegum-moments-2", course(*[doubled] * 3, *[simplex] * 3)).shown.equal(SIMPLICES)
+    between = course(
+        doubled, simplex, doubled, simplex, doubled, simplex
+    )  # the ends are what counts
+    assert judged("tegum-moments-2", between).shown.equal(SIMPLICES)
+    for shapes in ([simplex] * 3 + [doubled] * 3, [simplex] * 6, [doubled] * 6):
+        found = judged("tegum-moments-2", course(*shapes))
+        assert not found.shown.any()
+        assert not found.weaker.any()
+
+
+def test_a_worst_pair_that_is_milder_elsewhere_shows_the_weaker_reading():
+    orthogonal = SIMPLICES & torch.tensor([d == 4 for _, d in SIZES])
+
+    def between(d):  # a triangle and axes of their own: milder than a double, worse than a simplex
+        if d < 4:
+            return simplex(d)
+        V = torch.zeros(4, 5, dtype=torch.float64)
+        V[:2, :3], V[2:, 3:] = simplex(2), torch.eye(2)
+        return V
+
+    found = judged("tegum-moments-2", course(doubled, *[simplex] * 4, between))
+    assert found.shown.equal(SIMPLICES & ~orthogonal)
+    assert found.weaker.equal(SIMPLICES)
+
+
 # The α of the toy model
 
 
@@ -234,6 +279,15 @@ def test_an_alpha_on_one_side_of_two_or_without_order_shows_the_weaker_reading(a
     found = judged("tegum-regimes", fitted(alpha))
     assert not found.shown.any()
     assert found.weaker.all()
+
+
+def test_with_a_bias_each_two_itself_is_not_below_the_critical_value():
+    rising = [1.9, 2.5, 2.8, 3.0, 3.5]
+    assert judged("tegum-regimes-2", fitted(rising)).shown.all()
+    found = judged("tegum-regimes-2", fitted([2.0, *rising[1:]]))
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert not judged("tegum-regimes-2", fitted(rising[::-1])).weaker.any()
 
 
 def test_an_alpha_that_falls_shows_neither():

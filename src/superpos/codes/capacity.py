@@ -310,6 +310,29 @@ def gaussian_capacity(n: int, m: int, *, error: float = 0.01, together: bool = F
     return m / (4 * float(stats.norm.isf(share)) ** 2)
 
 
+def frame_variance(n: int, m: int, active: float) -> float:
+    """Return the variance of a silent feature's reading in a tight frame that sums to zero.
+
+    The other n − 1 features have cosines with it that add up to −1, and squares that add up to
+    (n − m)/m. Of these, ``active`` are drawn without repetition: the variance of their sum is
+    l (n − 1 − l)/(n − 2) times that of one of them.
+
+    Parameters
+    ----------
+    n, m
+        Features and dimensions, n > m.
+    active
+        l, from 0 to n − 1: all others together make no noise.
+
+    Examples
+    --------
+    >>> round(frame_variance(72, 64, 36), 4), frame_variance(72, 64, 71)
+    (0.0281, 0.0)
+    """
+    of_one = (n - m) / (m * (n - 1)) - 1 / (n - 1) ** 2
+    return active * (n - 1 - active) / (n - 2) * of_one
+
+
 def _bits(counts: Tensor, features: float) -> Bits:
     """Return Σ_j I over a number of features from counts ``(blocks, bins, 2)``."""
     whole = counts.sum(0)

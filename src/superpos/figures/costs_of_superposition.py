@@ -144,17 +144,19 @@ def by_code(ax: Axes, by_number) -> None:
         most = by_number[kind].most.mean(1)
         ax.plot(NUMBERS, most, style, ms=size, color=colour, label=label)
     ax.plot(NUMBERS, [bound(n, 64) for n in NUMBERS], ls="--", color=ACCENT, label=POST_BOUND)
-    fine = torch.linspace(77, 512, 100)
-    frame = frame_capacity(fine, 64)
+    fine = range(78, 513, 2)
+    frame = [frame_capacity(n, 64) for n in fine]
     ax.plot(fine, frame, ls=":", lw=MEDIUM, color=PENTAGON, label="harmonic, by the normal law")
     size_axis(ax, MARKED, "features $n$")
     ax.set(yscale="log", title="m = 64, 1 % of readings")
 
 
-def frame_capacity(n: Tensor, m: int, *, deviations: float = 2.326) -> Tensor:
+def frame_capacity(n: int, m: int, *, deviations: float = 2.326) -> float:
     """How many can be active where the frame's noise is the allowed one: a root of a square."""
-    allowed = m * (n - 1) ** 2 / (deviations**2 * (n - m) * n**2)  # of 4 l (n − l)/n²
-    return n * (1 - (1 - allowed).clamp_min(0).sqrt()) / 2
+    others = n - 1
+    most = capacity.frame_variance(n, m, others / 2)  # of the variances over l, a parabola
+    allowed = 1 / (2 * deviations) ** 2 / most
+    return others * (1 - max(0.0, 1 - allowed) ** 0.5) / 2
 
 
 # Levels

@@ -6,7 +6,7 @@ And whether features lie along neurons at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -255,6 +255,38 @@ def effective_number(W: Tensor) -> Tensor:
     return torch.where(square >= _REPRESENTED, number, torch.nan)
 
 
+def off_sets(W: Tensor, *, among: Tensor | None = None) -> Tensor:
+    """Return how far represented features are from sets of neurons, on average: ``(...)``.
+
+    sin² of the angle between a feature's positive weights w_k = ReLU(W_ki) and the nearest set of
+    neurons in equal parts; a single neuron is a set. 0 where all lie along sets; NaN where there
+    are no features to look at.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+    among
+        Which features, booleans ``(..., n)``, at any length, unless they have no positive weight;
+        by default those with Σ_k w_k² ≥ 0.5.
+
+    Examples
+    --------
+    >>> off_sets(torch.tensor([[1.0, 1.0, 1.0], [-2.0, 1.0, 0.5]])) < 0.04
+    tensor(True)
+    >>> off_sets(torch.eye(3)), off_sets(0.1 * torch.eye(3))
+    (tensor(0.), tensor(nan))
+    """
+    W, _ = checks.weights(W)
+    positive = W.relu()
+    square = positive.square().sum(-2)
+    sizes = torch.arange(1, W.shape[-2] + 1).to(W)[:, None]
+    largest = positive.sort(dim=-2, descending=True).values.cumsum(-2)
+    along = (largest.square() / sizes).amax(-2) / square  # cos²; NaN without a positive weight
+    kept = square >= _REPRESENTED if among is None else among
+    return torch.where(kept, 1 - along, torch.nan).nanmean(-1)
+
+
 def spread(W: Tensor) -> Tensor:
     """Return Σ_k |W_ki| / ‖W_i‖, on average over the represented features: ``(...)``.
 
@@ -273,7 +305,13 @@ def spread(W: Tensor) -> Tensor:
     return (ratio * kept).sum(-1) / kept.sum(-1)
 
 
-def rotations_more_spread(W: Tensor, *, rotations: int = 100, seed: int = 0) -> Tensor:
+def rotations_more_spread(
+    W: Tensor,
+    *,
+    rotations: int = 100,
+    seed: int = 0,
+    measure: Callable[[Tensor], Tensor] = spread,
+) -> Tensor:
     """Return for which share of random rotations R the features of RW are more spread: ``(...)``.
 
     Without preferred directions that is a number drawn uniformly from 0 to 1. All models are
@@ -285,6 +323,9 @@ def rotations_more_spread(W: Tensor, *, rotations: int = 100, seed: int = 0) -> 
         ``(..., m, n)``.
     rotations, seed
         How many rotations, and which.
+    measure
+        From ``(..., m, n)`` to ``(...)``: how spread features are. One that is NaN after a rotation
+        does not count as more.
 
     Examples
     --------
@@ -292,9 +333,9 @@ def rotations_more_spread(W: Tensor, *, rotations: int = 100, seed: int = 0) -> 
     tensor(1.)
     """
     W, _ = checks.weights(W)
-    own = spread(W)
+    own = measure(W)
     more = torch.zeros_like(own)
     generator = torch.Generator().manual_seed(seed)
     for R in geometry.random_rotations(W.shape[-2], rotations, generator).to(W):
-        more += spread(R @ W) > own
+        more += measure(R @ W) > own
     return more / rotations

@@ -17,7 +17,7 @@ from superpos.claims import rate
 from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.stats import rank_correlation, span, told
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
 
@@ -364,6 +364,20 @@ def training(hardened, *, share, alone, learnt, correlation, smallest, largest):
             "Clean loss of six orthogonal features": f"{alone_loss(P):.3f}",
         },
     )
+
+
+@study.experiment
+def hardened_again(seeds_training, steps_training, procedure, device):
+    """Other models trained under analytic attacks, half as many."""
+    seeds = fresh(seeds_training)[: max(2, len(seeds_training) // 2)]
+    return under_attack(P, steps_training, seeds=seeds, procedure=procedure, device=device)
+
+
+@study.test("adv-training-2")
+def training_again(hardened_again, *, share, alone, learnt, correlation, size):
+    """As adv-training, but superposition is gone from one size on."""
+    marks = {"correlation": correlation, "smallest": size, "largest": size}
+    return training(hardened_again, share=share, alone=alone, learnt=learnt, **marks)
 
 
 @study.experiment

@@ -19,7 +19,7 @@ from superpos.features import BooleanFeatures, SignedFeatures
 from superpos.neurons import computation
 from superpos.neurons.computation import ABSOLUTE_VALUE, PAIRWISE_AND
 from superpos.stats import listed
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
 
@@ -52,12 +52,13 @@ study = Study(
     {
         "ours": Way(
             "Adam at 0.01 with β₂ = 0.99 and a warm-up over half of the steps (0.03 for three "
-            "features; five sixths and 16 inputs for ANDs), a decoder that starts at |W₁|",
+            "features; five sixths and 16 inputs for ANDs), a decoder that starts at |W₁| unless a "
+            "claim says otherwise",
             ours,
         ),
         "published": elhage_notebook(
             "the array of densities, biases 0 (the authors' notebook; the section does not say "
-            "otherwise), a decoder that starts at |W₁|",
+            "otherwise), a decoder that starts at |W₁| unless a claim says otherwise",
             lambda n, ands=False: 1 if n <= 3 else len(PROBABILITY),
             {"steps_plain": 1000, "steps": 500, "steps_and": 500},
         ),
@@ -180,6 +181,22 @@ def superposed(large, *, slope, dense, both, sparse):
     told = {name: rate(part) for name, part in parts.items()}
     told["Features served at the seven p"] = listed(counts, ".1f")
     return Outcome(passed == 4, passed == 3, told)
+
+
+@study.experiment
+def large_anew(seeds, steps, decay, procedure, device):
+    """Other models of a hundred features, ten at each density, from a decoder of its own."""
+    at = {"seeds": fresh(seeds)[:10], "procedure": procedure(100, 40, steps), "device": device}
+    free = replace(ABSOLUTE_VALUE, start=None)
+    return absolute_values(100, 40, decay, PROBABILITY, model=free, **at)
+
+
+@study.test("abs-superposed-2")
+def superposed_anew(large_anew, large, *, slope, dense, both, sparse):
+    """As abs-superposed, from a decoder of its own; weaker: from one that starts at |W₁|."""
+    marks = {"slope": slope, "dense": dense, "both": both, "sparse": sparse}
+    found = superposed(large_anew, **marks)
+    return replace(found, weaker=superposed(large, **marks).shown)
 
 
 def kinds_of_motif(W: Tensor, V: Tensor, **marks) -> Tensor:

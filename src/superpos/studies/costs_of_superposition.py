@@ -7,6 +7,7 @@ neurons n; here n features share m dimensions.
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from superpos import PUBLISHED, IndependentFeatures, Procedure, codes, sweep, tr
 from superpos.codes import capacity, layers, rounding
 from superpos.compute.sweeps import tensors
 from superpos.stats import span
-from superpos.studies.study import Outcome, Study, Way, on_cores
+from superpos.studies.study import Outcome, Study, Way, fresh, on_cores
 from superpos.studies.ways import elhage_notebook
 
 SIZES = ((64, 256), (128, 512), (256, 1024), (256, 4096))  # m and n of random codes
@@ -122,16 +123,27 @@ def exponent(values: Tensor, count: Sequence[int]) -> Tensor:
 # Signal and noise
 
 
-@study.experiment
-def interference(seeds_codes):
-    """The typical and the worst cosine of random codes: (sizes, codes)."""
+def cosines(seeds: Sequence[int]) -> SimpleNamespace:
+    """The typical and the worst cosine of random codes: ``(sizes, codes)``."""
 
     def measure(size, seed):
         m, n = size
         W = codes.random_code(n, m, seed=seed)
         return {"typical": codes.typical_cosine(W).item(), "worst": codes.coherence(W).item()}
 
-    return over(SIZES, seeds_codes, measure)
+    return over(SIZES, seeds, measure)
+
+
+@study.experiment
+def interference(seeds_codes):
+    """The cosines of random codes; see `cosines`."""
+    return cosines(seeds_codes)
+
+
+@study.experiment
+def interference_again(seeds_codes):
+    """Those of other codes."""
+    return cosines(fresh(seeds_codes))
 
 
 @study.experiment
@@ -179,6 +191,12 @@ def noise(interference, *, factor):
             "Estimate over the worst cosine": span(estimate / interference.worst),
         },
     )
+
+
+@study.test("cost-noise-2")
+def noise_in_order(interference_again, *, order):
+    """As cost-noise, to an order of magnitude."""
+    return noise(interference_again, factor=order)
 
 
 @study.test("cost-noise-rms")
@@ -289,6 +307,35 @@ def readings(seeds_codes, n_inputs):
 
 
 @study.experiment
+def readings_again(seeds_codes, n_inputs):
+    """What can be read from other codes, half as many: features at once, ``(sizes, codes)``.
+
+    As in `readings`; and ``loud``, the least number whose noise is as large as the signal.
+    """
+
+    def measure(size, seed):
+        m, n = size
+        W = codes.random_code(n, m, seed=seed)
+        few = {"error": ERROR, "inputs": n_inputs // 2, "seed": seed}
+
+        def noise(active):
+            return capacity.read(W, active, inputs=100, seed=seed).noise
+
+        return {
+            "alone": capacity.most_active(W, **few),
+            "together": capacity.most_active(W, together=True, **few),
+            "loud": 1 + bisect(range(1, n), 1.0, key=noise),
+        }
+
+    return over(READ, half(fresh(seeds_codes)), measure)
+
+
+def half(seeds: Sequence[int]) -> Sequence[int]:
+    """Return half of some seeds, at least two."""
+    return seeds[: max(2, len(seeds) // 2)]
+
+
+@study.experiment
 def by_error(seeds_codes, n_inputs):
     """How many features can be active at once, for other errors: (errors, codes)."""
 
@@ -320,6 +367,16 @@ def at_once(readings, *, factor):
     )
 
 
+@study.test("cost-capacity-2")
+def at_once_in_order(readings_again, *, order):
+    """As cost-capacity, to an order of magnitude."""
+    found = at_once(readings_again, factor=order)
+    bounds = torch.tensor([bound(n, m) for m, n in READ])[:, None]
+    loud = for_sizes([span(row, ".0f") for row in readings_again.loud / bounds])
+    told = {**found.measured, "Noise as large as the signal, over m/(8 ln n)": loud}
+    return replace(found, measured=told)
+
+
 @study.test("cost-capacity-rms")
 def at_once_rms(readings, *, factor, share):
     """l* is near m; weaker: at l = m the noise is as large as the signal."""
@@ -332,6 +389,17 @@ def at_once_rms(readings, *, factor, share):
             "m over l*": span(torch.tensor(sizes)[:, None] / readings.alone, ".1f"),
             "Noise at l = m, against a signal of 1": span(noise, ".3f"),
         },
+    )
+
+
+@study.test("cost-capacity-rms-2")
+def loud_at_m(readings_again, *, factor):
+    """The noise is as large as the signal where about m features are active."""
+    sizes, loud = [m for m, _ in READ], readings_again.loud
+    ratio = loud / torch.tensor(sizes)[:, None]
+    return Outcome(
+        within(loud.double(), sizes, factor).flatten(),
+        measured={"Noise as large as the signal, over m": span(ratio, ".3f")},
     )
 
 
@@ -416,20 +484,31 @@ def features_in_all(root_codes, *, silent, active):
 # Levels
 
 
-@study.experiment
-def told_apart(seeds_codes, n_inputs):
-    """Levels of an active feature that can be told apart: ``levels`` (codes, numbers)."""
+def levels_of(seeds: Sequence[int], inputs: int) -> SimpleNamespace:
+    """Levels of an active feature that can be told apart: ``levels`` ``(codes, numbers)``."""
 
     def measure(seed):
         W = codes.random_code(4096, 1024, seed=seed)
         return {
             "levels": [
-                capacity.levels(W, k, error=ERROR, inputs=5 * n_inputs // k, seed=seed)
+                capacity.levels(W, k, error=ERROR, inputs=5 * inputs // k, seed=seed)
                 for k in SHARED
             ]
         }
 
-    return each(seeds_codes, measure)
+    return each(seeds, measure)
+
+
+@study.experiment
+def told_apart(seeds_codes, n_inputs):
+    """Levels that can be told apart; see `levels_of`."""
+    return levels_of(seeds_codes, n_inputs)
+
+
+@study.experiment
+def told_apart_again(seeds_codes, n_inputs):
+    """The same in other codes, half as many."""
+    return levels_of(half(fresh(seeds_codes)), n_inputs)
 
 
 def post_levels() -> Tensor:
@@ -455,6 +534,13 @@ def levels(told_apart, *, fewest, factor, shallow, steep):
             "Slope of ln(K − 1) by ln l": span(slope),
         },
     )
+
+
+@study.test("cost-levels-2")
+def levels_in_order(told_apart_again, *, order, shallow, steep):
+    """As cost-levels, to an order of magnitude and at every l."""
+    marks = {"shallow": shallow, "steep": steep}
+    return levels(told_apart_again, fewest=SHARED[0], factor=order, **marks)
 
 
 # Layer after layer

@@ -6,6 +6,7 @@ Elhage et al. 2022, "Superposition in a Privileged Basis", and the running notes
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import torch
@@ -16,7 +17,7 @@ from superpos.claims import rate
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_HIDDEN, Model
 from superpos.stats import rank_correlation, span
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 from superpos.training import hidden
 from superpos.training.procedures import Procedure
@@ -224,6 +225,48 @@ def aligned(spreads, *, rotations):
             "Without a hidden ReLU": rate((spreads.linear >= rotations / 100).flatten()),
         },
     )
+
+
+@study.experiment
+def apart_from_sets(seeds, linear, steps, procedure):
+    """In how many of 100 rotations features are further from sets of neurons.
+
+    ``relu`` and ``linear``, ``(seeds, densities)``: other models with a hidden ReLU, and the
+    chapter's without.
+    """
+    W = trained(fresh(seeds), RELU_HIDDEN, procedure(N, M, steps))["W"]
+    relu, without = (
+        neurons.rotations_more_spread(each, measure=neurons.off_sets) for each in (W, linear.W)
+    )
+    return SimpleNamespace(relu=relu, linear=without)
+
+
+@study.test("basis-aligned-2")
+def aligned_with_sets(apart_from_sets, *, rotations):
+    """As basis-aligned, with sets of neurons; weaker: where inputs are not all active."""
+    found = aligned(apart_from_sets, rotations=rotations)
+    shown = apart_from_sets.relu >= rotations / 100
+    return replace(found, weaker=shown[:, 1:].flatten())
+
+
+@study.experiment
+def apart_from_sets_again(seeds, linear, steps, procedure):
+    """As `apart_from_sets`, for still other models, of the same features in every rotation.
+
+    Those whose positive weights have a squared length of 0.5 or more in the model itself.
+    """
+    W, found = trained(fresh(fresh(seeds)), RELU_HIDDEN, procedure(N, M, steps))["W"], []
+    for each in (W, linear.W):
+        held = each.relu().square().sum(-2) >= 0.5
+        nearness = partial(neurons.off_sets, among=held)
+        found.append(neurons.rotations_more_spread(each, measure=nearness))
+    return SimpleNamespace(relu=found[0], linear=found[1])
+
+
+@study.test("basis-aligned-3")
+def aligned_at_any_length(apart_from_sets_again, *, rotations):
+    """As basis-aligned-2, where rotations need not keep a feature's positive weights long."""
+    return aligned_with_sets(apart_from_sets_again, rotations=rotations)
 
 
 @study.experiment

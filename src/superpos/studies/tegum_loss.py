@@ -16,7 +16,7 @@ from torch import Tensor
 from superpos import codes, geometry, sweep, tegum
 from superpos.codes import thomson
 from superpos.stats import listed, rank_correlation, span
-from superpos.studies.study import Outcome, Study, on_cores
+from superpos.studies.study import Outcome, Study, fresh, on_cores
 
 study = Study("tegum_loss")  # nothing is trained
 
@@ -27,6 +27,8 @@ PAIRS = [  # n and d for which one space of d dimensions is possible: y ≤ 1/6 
     if math.log(10**e) / (10**e // ratio) <= 1 / 6
 ]
 SMALL = [0.25 * step for step in range(1, 9)]  # α up to 2
+PLOTTED = (10**5, 10**4)  # n and d of the source's plots, by a comment of its author
+CONSTANTS_PLOTTED = (1.0, 4.0)  # C: the chapter's, and that of the comment
 SIZES = [(n, d) for d in (2, 3, 4) for n in range(d + 1, 13)]  # that are searched
 REGISTERED = (0.5, 1.0, 1.5, 2.5, 4.0, 8.0)  # α of the claims
 SEARCHED = torch.tensor([0.5, 1, 1.5, 1.6, 1.7, 1.8, 1.9, 2.1, 2.5, 4, 8], dtype=torch.float64)
@@ -157,6 +159,35 @@ def cubic_optimum(cubic, *, factor, gain):
             "Loss at α = 2 below that of one space": f"{cubic.gain.min():.0%} to "
             f"{cubic.gain.max():.0%}",
             "(n, d) whose optimum reaches k = 1 at α = 2 or before": ", ".join(fails) or "none",
+        },
+    )
+
+
+@study.experiment
+def plotted():
+    """The cubic bound for the n and d of the source's plots, by C.
+
+    ``best`` ``(constants, alphas)``, the best k for α from 0.5 to 2; ``most``, the largest k.
+    """
+    alphas = [alpha for alpha in SMALL if alpha >= 0.5]
+    best = [[tegum.optimal_subspaces(*PLOTTED, a, C) for a in alphas] for C in CONSTANTS_PLOTTED]
+    most = [tegum.Bound(*PLOTTED, C).domain()[0][1] for C in CONSTANTS_PLOTTED]
+    best, most = (torch.tensor(each, dtype=torch.float64) for each in (best, most))
+    return SimpleNamespace(best=best, most=most)
+
+
+@study.test("tegum-cubic-2")
+def cubic_remark(plotted, *, factor, near):
+    """The best k is inside and falls with α; at the smallest α it is near the end of its range."""
+    best, most = plotted.best, plotted.most[:, None]
+    inside = ((best > factor) & (best < most / factor)).all(-1) & (best.diff() < 0).all(-1)
+    share = best / most
+    return Outcome(
+        inside & (share[:, 0] >= 1 - near),
+        inside,
+        {
+            f"Best k over the largest, C = {C:g}": listed(row, ".3g")
+            for C, row in zip(CONSTANTS_PLOTTED, share, strict=True)
         },
     )
 
@@ -350,6 +381,23 @@ def moments(arrangements, *, edge, slack, change):
     )
 
 
+@study.test("tegum-moments-2")
+def moments_at_the_ends(arrangements, *, edge, slack):
+    """The largest α has the smallest |cos| at most, the smallest α the fewest interfering pairs."""
+    largest, share = interference(arrangements, edge=edge)
+    falls = largest[:, 0] - largest[:, -1] > slack
+    mildest = (largest[:, -1:] <= largest + slack).all(-1) & falls
+    fewest = (share[:, :1] <= share + slack).all(-1) & (share[:, -1] - share[:, 0] > slack)
+    return Outcome(
+        mildest & fewest,
+        falls,
+        {
+            "Largest |cos|, first less last": span(largest[:, 0] - largest[:, -1], ".3f"),
+            "Share of interfering pairs, last less first": span(share[:, -1] - share[:, 0], ".3f"),
+        },
+    )
+
+
 # The α of the toy model
 
 
@@ -384,18 +432,59 @@ def random_vectors(seed: int, count: int) -> Tensor:
     return V / V.norm(dim=-2, keepdim=True)
 
 
+@study.experiment
+def effective_own(seeds, n_arrangements):
+    """The effective α of other arrangements where each feature has a bias of its own.
+
+    ``alpha`` and its rank ``correlation`` with the loss: (seed, p).
+    """
+
+    def effective_own(seed):
+        rows = []
+        for which in seed:
+            V = random_vectors(int(which), n_arrangements)
+            losses = tegum.readouts(V, DENSITY).loss_with_own_biases()
+            rows.append(tegum.effective_alpha(V, losses)[:2])
+        alpha, correlation = map(torch.stack, zip(*rows, strict=True))
+        return {"alpha": (["p"], alpha), "correlation": (["p"], correlation)}
+
+    return sweep(effective_own, {"seed": fresh(seeds)}, executor=on_cores())
+
+
+@study.test("tegum-regimes-2")
+def regimes_own(effective_own, *, critical, correlation):
+    """As tegum-regimes, with a bias for each feature."""
+    alpha, at = effective_own.alpha, listed(DENSITY, "g")
+    return Outcome(
+        through(alpha, critical=critical, correlation=correlation),
+        alpha[:, -1] > alpha[:, 0],
+        {
+            f"Median effective α at p = {at}": listed(alpha.median(0).values),
+            "Its rank correlation with the loss": listed(
+                effective_own.correlation.median(0).values
+            ),
+            "At p = 1": span(alpha[:, 0]),
+        },
+    )
+
+
+def through(alpha: Tensor, *, critical: float, correlation: float) -> Tensor:
+    """Whether α, (seeds, densities), rises with sparsity from below a critical value to above."""
+    rises = rank_correlation(alpha, 1 / DENSITY) >= correlation
+    return (alpha[:, -1] > critical) & (alpha[:, 0] < critical) & rises
+
+
 @study.test("tegum-regimes")
 def regimes(effective, *, critical, correlation):
     """The effective α rises with sparsity, from below the critical value to above it."""
     alpha = effective.alpha
-    rises = rank_correlation(alpha, 1 / DENSITY) >= correlation
 
     def median(values):
         return listed(values.median(0).values)
 
     at = listed(DENSITY, "g")
     return Outcome(
-        (alpha[:, -1] > critical) & (alpha[:, 0] < critical) & rises,
+        through(alpha, critical=critical, correlation=correlation),
         alpha[:, -1] > alpha[:, 0],
         {
             f"Median effective α at p = {at}": median(alpha),
