@@ -31,7 +31,11 @@ def claims(book):
 
 POOLS = {
     "lines": SimpleNamespace(
-        name="lines", claims=("alpha-rises", "beta-rests"), why="Why.", count=lambda _: 24
+        name="lines",
+        claims=("alpha-rises", "beta-rests"),
+        why="Why.",
+        count=lambda _: 24,
+        amendments=("On a day: because.",),
     )
 }
 
@@ -48,6 +52,7 @@ def test_every_curve_is_shown_with_its_figure_and_its_drivers(claims):
     assert "p 9: 9 of 9" in text
     assert ':alt: "Rates: 10% to 90%."' in text
     assert DRAWN.drivers in text
+    assert "*Amended* On a day: because." in text
     assert files == {"book/robustness/alpha-rises.svg": b"<svg/>"}
     assert "- beta-rests (24 specifications): not computed yet" in text
 

@@ -99,6 +99,7 @@ LEAST_AT = ("thresholds", "rises", "least")
         (POOL | {"colour": 1}, "pool lines has unknown fields: colour"),
         (POOL | {"seconds": 0}, "pool lines has 0 seconds: a number above 0 is needed"),
         (POOL | {"seconds": True}, "has True seconds"),
+        (POOL | {"amendments": "Because."}, "has amendments 'Because.': a list of texts"),
         (POOL | {"fraction": 0.5}, "has a fraction of 0.5: a whole number is needed"),
         (POOL | {"fraction": 3}, "one combination in 3: that is balanced only where two"),
         (POOL | {"claims": []}, r"has the claims \[\]: a list is needed"),

@@ -67,6 +67,8 @@ def as_files(
         if not mine:
             continue
         lines += [f"## {pool.name.replace('-', ' ').capitalize()}", "", one_line(pool.why), ""]
+        for text in pool.amendments:
+            lines += [f"*Amended* {one_line(text)}", ""]
         for claim in mine:
             drawn = draw(shown[claim])
             files[f"{PAGE}/{claim}.svg"] = drawn.svg

@@ -24,7 +24,7 @@ LEAST = 24  # specifications of a claim
 BEST_OF = "best_of"  # beside a claim's thresholds: of how many runs the best one counts
 _TRIES = "tries"  # the threshold by which a weaker reading is that of the best of some runs
 _REQUIRED = {"pool", "chapter", "claims", "why", "seconds", "settings", "factors"}
-_OPTIONAL = {"fraction", "thresholds"}
+_OPTIONAL = {"fraction", "thresholds", "amendments"}
 _PROCEDURE, _TIMES = "procedure.", "times."  # how changes of the way to train begin
 _WAY = "way"
 OURS = "ours"  # the way to train that is the book's
@@ -105,6 +105,8 @@ class Pool:
         of it; 1 keeps all.
     thresholds
         By claim and name: the values that a threshold of its test is given. They need no models.
+    amendments
+        What was changed after it was registered, when, and why.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Pool:
     factors: Mapping[str, Mapping[str, Option]]
     fraction: int
     thresholds: Mapping[str, Mapping[str, tuple[float, ...]]]
+    amendments: tuple[str, ...] = ()
 
     def cells(self) -> list[Cell]:
         """Return what is to be trained, in order."""
@@ -254,6 +257,7 @@ def _read(entry: Any, registry: Mapping[str, Claim]) -> Pool:
             claim: _thresholds(claim, varied, registry, claims, where)
             for claim, varied in _mapping(entry.get("thresholds", {}), where, "thresholds").items()
         },
+        amendments=_texts(entry.get("amendments", []), where),
     )
     for claim, varied in pool.thresholds.items():
         told = labels({name: 1.0 for name in varied})
@@ -275,6 +279,12 @@ def _mapping(value: Any, where: str, name: str) -> dict:
     if not isinstance(value, dict):
         raise InvalidArgument(f"{where} has {value!r} for {name}: names with values are needed")
     return value
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
+        raise InvalidArgument(f"{where} has amendments {value!r}: a list of texts is needed")
+    return tuple(text.strip() for text in value)
 
 
 def _factors(entry: Any, where: str) -> dict[str, dict[str, Option]]:
