@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from superpos import losses, optima
 from superpos.bundles import planted
 from superpos.studies import feature_bundles as chapter
 
@@ -147,3 +148,39 @@ def test_digons_at_a_slight_angle_are_one_component_and_two_bundles():
     assert chapter.compared(W, edge=0.15)[:2] == (False, True)
     models = SimpleNamespace(W=W.expand(3, 4, *W.shape))
     assert not judged("bundle-trained", models).shown.any()
+
+
+SUMS = [("digon", "digon"), ("digon", "polygon 5")]
+
+
+def curved(simplices: list[float], pentagon: list[float], gradient: float = 1e-9):
+    """Least curvatures of two sums at two densities, the sparse one last."""
+    least = torch.tensor([simplices, pentagon])
+    return SimpleNamespace(sums=SUMS, least=least, gradient=torch.full_like(least, gradient))
+
+
+def test_simplices_must_be_minima_everywhere_and_others_only_where_dense():
+    assert judged("bundle-minima", curved([0.1, 0.1], [0.1, -0.1])).shown.tolist() == [True, True]
+    for wrong in (
+        curved([0.1, -0.1], [0.1, 0.1]),  # a saddle where sparse; a minimum there
+        curved([0.1, 1e-8], [0.1, 1e-8]),  # flat is neither
+        curved([-0.1, 0.1], [-0.1, -0.1]),
+        curved([0.1, 0.1], [0.1, -0.1], gradient=1e-3),  # no stationary point at all
+    ):
+        assert not judged("bundle-minima", wrong).shown.any()
+
+
+def test_small_sums_are_those_that_fit():
+    sums = chapter.small_sums()
+    assert len(sums) == len(set(sums)) == 25
+    assert ("triangle", "triangle", "triangle") in sums
+    assert ("tetrahedron", "polygon 6") not in sums  # ten features
+
+
+def test_a_sum_at_its_best_is_as_good_as_descent_makes_it_and_stays_in_its_coordinates():
+    p = torch.tensor([0.3, 0.05]).double()
+    W, b = chapter.at_their_best(("digon", "triangle"), p)
+    found = optima.minimise(W, b, p[:, None])
+    assert (found.loss - losses.exact_loss(W, b, p[:, None])).abs().max() < 1e-8
+    assert (found.W - W).abs().max() < 1e-4
+    assert W[:, :1, 2:].abs().max() == 0

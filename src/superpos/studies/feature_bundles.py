@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from superpos import IndependentFeatures, Procedure, bundles, geometry, sweep, train
+from superpos import IndependentFeatures, Procedure, bundles, geometry, losses, optima, sweep, train
 from superpos.bundles import planes, planted, regions
 from superpos.claims import rate
+from superpos.codes.polytopes import Polytope
+from superpos.optima.ladder import rung
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 
@@ -26,6 +28,10 @@ ALL_KINDS = ("digon", *NO_DIGONS, "polygon 8")
 CODES = ("polygon 5", "polygon 6", "polygon 7", "antiprism 4")
 RADII = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of DBSCAN: each method has its best
 NOISE = (0.0, 0.001, 0.01, 0.03, 0.05, 0.08, 0.12)
+SIMPLICES = ("digon", "triangle", "tetrahedron", "simplex 4")
+SMALL_CODES = (*SIMPLICES, "polygon 5", "polygon 6", "polygon 7")
+MOST_FEATURES = 9  # of the sums whose curvature is taken
+DENSITIES = torch.logspace(math.log10(1.25), 2, 12, dtype=torch.double).reciprocal()
 REPRESENTATIVES = {"talk": planes.column_reduced, "projectors": planes.projector}
 
 
@@ -446,6 +452,79 @@ def random_biases(first_seed):
             size=W.shape[::-1], counts=[a for a, _ in pairs], products=[b for _, b in pairs]
         )
     return found
+
+
+# Minima and saddles
+
+
+def small_sums() -> list[tuple[str, ...]]:
+    """All direct sums of two or more of `SMALL_CODES` with at most `MOST_FEATURES` features."""
+    size = {kind: planted.summand(kind).shape[1] for kind in SMALL_CODES}
+    return [
+        kinds
+        for parts in range(2, MOST_FEATURES // 2 + 1)
+        for kinds in itertools.combinations_with_replacement(SMALL_CODES, parts)
+        if sum(size[kind] for kind in kinds) <= MOST_FEATURES
+    ]
+
+
+def at_their_best(kinds: Sequence[str], p: Tensor) -> tuple[Tensor, Tensor]:
+    """A direct sum whose summands have the length and bias that are best at p: (p, m, n), (p, n).
+
+    A summand's features and all of another are orthogonal: what is best for it alone is best.
+    """
+    best = [rung(Polytope(kind, lambda kind=kind: planted.summand(kind)), p) for kind in kinds]
+    rows = [
+        torch.block_diag(*(r.size[k].sqrt() * r.polytope.points for r in best))
+        for k in range(len(p))
+    ]
+    b = [r.bias[:, None].expand(-1, r.polytope.corners) for r in best]
+    return torch.stack(rows), torch.cat(b, dim=1)
+
+
+@study.experiment
+def curvatures():
+    """Of each small sum at its best, for each of `DENSITIES`: ``least`` and ``gradient``.
+
+    The least curvature along anything but a rotation, over p, and the length of the gradient:
+    ``(sums, densities)``; and the ``sums`` themselves.
+    """
+    p = DENSITIES[:, None]
+    least, gradient = [], []
+    for kinds in small_sums():
+        W, b = (value.requires_grad_() for value in at_their_best(kinds, DENSITIES))
+        slopes = torch.autograd.grad(losses.exact_loss(W, b, p).sum(), (W, b))
+        gradient.append(torch.cat([part.flatten(1) for part in slopes], dim=1).norm(dim=1))
+        least.append(optima.least_curvature(W.detach(), b.detach(), p) / DENSITIES)
+    return SimpleNamespace(
+        sums=small_sums(), least=torch.stack(least), gradient=torch.stack(gradient)
+    )
+
+
+@study.test("bundle-minima")
+def minima(curvatures, *, still, flat):
+    """Sums of simplices are minima at every p, others at some and saddles at the smallest."""
+    least = curvatures.least
+    minimum, saddle = least > flat, least < -flat
+    simplices = torch.tensor([set(kinds) <= set(SIMPLICES) for kinds in curvatures.sums])
+    turns = minimum.any(1) & saddle[:, -1]
+    stationary = (curvatures.gradient <= still).all(1)
+    told = {
+        "Minima at every p": minimum.all(1),
+        "Minima at some p, saddles at the smallest": turns,
+        "Saddles at every p": saddle.all(1),
+    }
+    return Outcome(
+        stationary & torch.where(simplices, minimum.all(1), turns),
+        measured={
+            **{
+                name: f"{int(which[simplices].sum())} of {int(simplices.sum())} sums of simplices, "
+                f"{int(which[~simplices].sum())} of {int((~simplices).sum())} others"
+                for name, which in told.items()
+            },
+            "Longest gradient": f"{curvatures.gradient.max():.0e}",
+        },
+    )
 
 
 # Trained models
