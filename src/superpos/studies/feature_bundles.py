@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from superpos import IndependentFeatures, Procedure, bundles, geometry, losses, optima, sweep, train
+from superpos import IndependentFeatures, Procedure, bundles, geometry, optima, sweep, train
 from superpos.bundles import planes, planted, regions
 from superpos.claims import rate
 from superpos.codes.polytopes import Polytope
@@ -489,16 +489,61 @@ def curvatures():
     The least curvature along anything but a rotation, over p, and the length of the gradient:
     ``(sums, densities)``; and the ``sums`` themselves.
     """
-    p = DENSITIES[:, None]
     least, gradient = [], []
     for kinds in small_sums():
-        W, b = (value.requires_grad_() for value in at_their_best(kinds, DENSITIES))
-        slopes = torch.autograd.grad(losses.exact_loss(W, b, p).sum(), (W, b))
-        gradient.append(torch.cat([part.flatten(1) for part in slopes], dim=1).norm(dim=1))
-        least.append(optima.least_curvature(W.detach(), b.detach(), p) / DENSITIES)
+        W, b = at_their_best(kinds, DENSITIES)
+        # lengths and biases as exact as floats are; so few steps do not fall off a saddle
+        found = optima.minimise(W, b, DENSITIES[:, None], tolerance=1e-10, max_steps=2)
+        gradient.append(found.gradient_norm)
+        least.append(least_of(found.W, found.b, DENSITIES))
     return SimpleNamespace(
         sums=small_sums(), least=torch.stack(least), gradient=torch.stack(gradient)
     )
+
+
+def least_of(W: Tensor, b: Tensor, p: Tensor) -> Tensor:
+    """The least curvature of models along anything but a rotation, over p: ``(densities,)``."""
+    return optima.least_curvature(W, b, p[:, None]) / p
+
+
+@study.experiment
+def curvatures_alone():
+    """The same ``least`` of each of `SMALL_CODES` alone, ``(codes, densities)``, and ``turn``.
+
+    From that 1/p on it is a minimum at all sparser densities, ``(codes,)``; 1 if it always is.
+    """
+    least, turn = [], []
+    for code in SMALL_CODES:
+        least.append(least_of(*at_their_best([code], DENSITIES), DENSITIES))
+        saddles = (least[-1] < 0).nonzero().flatten().tolist()
+        if not saddles:
+            turn.append(1.0)
+            continue
+        dense, sparse = DENSITIES[saddles[-1]], DENSITIES[saddles[-1] + 1]
+        for _ in range(12):
+            middle = (dense * sparse).sqrt()
+            is_saddle = least_of(*at_their_best([code], middle[None]), middle[None]) < 0
+            dense, sparse = (middle, sparse) if is_saddle else (dense, middle)
+        turn.append(1 / middle.item())
+    return SimpleNamespace(codes=SMALL_CODES, least=torch.stack(least), turn=torch.tensor(turn))
+
+
+@study.experiment
+def basins(first_seed):
+    """How many of twenty disturbed pairs of triangles, 1/p = 6, descend to the pair again.
+
+    By the size of the disturbance of every weight.
+    """
+    p = torch.tensor([1 / 6], dtype=torch.double)
+    W, b = at_their_best(("triangle", "triangle"), p)
+    back = {}
+    for sigma in (0.01, 0.03, 0.1):
+        random = stream(first_seed)
+        starts = torch.stack([planted.disturbed(W[0], sigma, random) for _ in range(20)])
+        found = optima.minimise(starts, b, p, tolerance=1e-6)
+        apart = (found.W.mT @ found.W - W.mT @ W).flatten(1).norm(dim=1)
+        back[sigma] = int((apart < 0.01).sum())
+    return back
 
 
 @study.test("bundle-minima")
