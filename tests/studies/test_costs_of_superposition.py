@@ -275,6 +275,13 @@ def test_dependence_must_leave_the_noise_and_change_what_is_read_as_expected():
     assert not judged("cost-dependent", as_many, EXPECTED * torch.tensor([1, 1.5, 1])).shown.any()
 
 
+def test_judged_again_dependence_must_matter_by_a_tenth():
+    for together, shown in ((8.8, True), (9.2, False)):
+        expected = torch.tensor([10.0, together, 10.0])
+        found = kinds(times=(1.0, together / 6, 10 / 10.5))
+        assert judged("cost-dependent-2", found, expected).shown.tolist() == [shown] * 3
+
+
 @pytest.mark.parametrize("kind", costs.KINDS)
 def test_others_active_are_counted_as_they_are_drawn(kind):
     features = costs.dependent(kind, 8.0)

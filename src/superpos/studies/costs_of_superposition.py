@@ -29,7 +29,7 @@ from superpos import (
 from superpos.codes import capacity, decoding, layers, rounding
 from superpos.compute.sweeps import tensors
 from superpos.stats import span
-from superpos.studies.study import Outcome, Study, Way, on_cores
+from superpos.studies.study import Outcome, Study, Way, fresh, on_cores
 from superpos.studies.ways import elhage_notebook
 
 SIZES = ((64, 256), (128, 512), (256, 1024), (256, 4096))  # m and n of random codes
@@ -857,14 +857,25 @@ def dependence(seeds_codes, n_inputs):
 
     The noise is that of silent features where `MEAN` are active on average.
     """
+    return of_kinds(seeds_codes, n_inputs)
+
+
+@study.experiment
+def dependence_again(seeds_codes, n_inputs):
+    """The same of ten other codes."""
+    return of_kinds(fresh(seeds_codes)[:10], n_inputs)
+
+
+def of_kinds(seeds: Sequence[int], inputs: int) -> SimpleNamespace:
+    """Measure the three kinds of features on codes; see `dependence`."""
 
     def measure(kind, seed):
         W = codes.random_code(1024, 256, seed=seed)
-        noise = dependent_readings(W, kind, MEAN, n_inputs, seed).noise
-        most = halved(lambda l: dependent_readings(W, kind, l, n_inputs, seed).margin(ERROR))
+        noise = dependent_readings(W, kind, MEAN, inputs, seed).noise
+        most = halved(lambda l: dependent_readings(W, kind, l, inputs, seed).margin(ERROR))
         return {"noise": noise, "most": most}
 
-    return over(KINDS, seeds_codes, measure)
+    return over(KINDS, seeds, measure)
 
 
 @study.experiment
@@ -876,6 +887,21 @@ def dependence_expected():
 @study.test("cost-dependent")
 def dependent_noise(dependence, dependence_expected, *, near, fewer, within):
     """The typical noise is the same for all kinds; how many can be read is not, and is known."""
+    return judged_dependence(dependence, dependence_expected, near=near, fewer=fewer, within=within)
+
+
+@study.test("cost-dependent-2")
+def dependent_again(dependence_again, dependence_expected, *, near, fewer, within):
+    """The same with another mark."""
+    return judged_dependence(
+        dependence_again, dependence_expected, near=near, fewer=fewer, within=within
+    )
+
+
+def judged_dependence(
+    dependence: SimpleNamespace, dependence_expected: Tensor, *, near, fewer, within
+) -> Outcome:
+    """Judge measurements of `of_kinds` by what normal noise gives."""
     noise = dependence.noise / (MEAN / 256) ** 0.5
     most, expected = dependence.most, dependence_expected[:, None]
     typical = ((noise - 1).abs() <= near).all(0)
