@@ -184,3 +184,41 @@ def test_a_sum_at_its_best_is_as_good_as_descent_makes_it_and_stays_in_its_coord
     assert (found.loss - losses.exact_loss(W, b, p[:, None])).abs().max() < 1e-8
     assert (found.W - W).abs().max() < 1e-4
     assert W[:, :1, 2:].abs().max() == 0
+
+
+PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7)]
+CROSSED = [(0, 2), (1, 3), (4, 5), (6, 7)]
+
+
+def composed(below=PAIRS, above=PAIRS, split=0.97, whole=0.5):
+    on_top = SimpleNamespace(below=[below] * 3, above=[above] * 3)
+    nodes = {"split": torch.tensor([split] * 3), "whole": torch.tensor([whole] * 3)}
+    return judged("bundle-composed", on_top, nodes).shown
+
+
+def test_what_is_on_top_must_meet_the_same_pairs():
+    assert composed().all()
+    assert not composed(above=CROSSED).any()
+    assert not composed(split=0.85).any()
+    assert not composed(whole=0.7).any()
+    triples = [(0, 1, 2), (3, 4, 5), (6, 7)]
+    assert not composed(below=triples, above=triples).any()
+
+
+def test_two_nodes_on_planted_digons_tell_members_apart_but_not_pairs():
+    W = planted.direct_sum(["digon"] * 4)[0].float()[None]
+    models = SimpleNamespace(W=planted.rotated(W[0], chapter.stream(0))[None])
+    on_top = SimpleNamespace(below=[chapter.sets_of(models.W[0])])
+    assert on_top.below == [PAIRS]
+    found = chapter.two_nodes(models, on_top, 0)
+    assert found["split"].item() > 0.95
+    assert abs(found["whole"].item() - 0.5) < 0.1
+
+
+def test_a_logistic_regression_finds_the_direction_and_the_offset():
+    h = torch.randn(4000, 2, generator=chapter.stream(0))
+    logit = h @ torch.tensor([2.0, -1.0]) + 0.5
+    label = torch.rand(4000, generator=chapter.stream(1)) < torch.sigmoid(logit)
+    direction, offset = chapter.logistic(h, label)
+    torch.testing.assert_close(direction, torch.tensor([2.0, -1.0]), atol=0.2, rtol=0)
+    assert abs(offset.item() - 0.5) < 0.15

@@ -15,11 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from superpos import IndependentFeatures, Procedure, bundles, geometry, optima, sweep, train
+from superpos import (
+    Examples,
+    IndependentFeatures,
+    Procedure,
+    bundles,
+    geometry,
+    optima,
+    sweep,
+    train,
+)
 from superpos.bundles import planes, planted, regions
 from superpos.claims import rate
 from superpos.codes.polytopes import Polytope
 from superpos.optima.ladder import rung
+from superpos.stats import span
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 
@@ -568,6 +578,103 @@ def minima(curvatures, *, still, flat):
                 for name, which in told.items()
             },
             "Longest gradient": f"{curvatures.gradient.max():.0e}",
+        },
+    )
+
+
+# Layers on top
+
+
+COMPOSED = 2000  # inputs of what is on top
+
+
+def some_inputs(first_seed: int, *, active: bool) -> Tensor:
+    """Inputs of eight features at p = 0.2, all of them or those with an active one: (inputs, 8)."""
+    features = IndependentFeatures(8, torch.tensor(0.2))
+    u = torch.rand(COMPOSED, features.uniforms, generator=stream(first_seed))
+    return features.active_inputs(u) if active else features.inputs(u)
+
+
+@study.experiment
+def on_top(small_models, first_seed, steps, procedure):
+    """A second component on the outputs of each small model, and the bundles of both.
+
+    ``below`` and ``above``: for each model, the sets of features of its bundles, sorted.
+    """
+    W, b = small_models.W.cpu(), small_models.b.cpu()
+    x = some_inputs(first_seed, active=False)
+    given = torch.relu(x @ W.mT @ W + b[:, None])
+    upper = train(Examples(given), 4, seeds=[first_seed], procedure=procedure(8, 4, steps))
+    return SimpleNamespace(below=[*map(sets_of, W)], above=[*map(sets_of, upper.W[0])])
+
+
+def sets_of(W: Tensor) -> list[tuple[int, ...]]:
+    """The sets of features of a model's bundles, sorted."""
+    return sorted(bundle.features for bundle in bundles.find_bundles(W))
+
+
+@study.experiment
+def two_nodes(small_models, on_top, first_seed):
+    """How often two nodes on h label other inputs right, by what the classes are: (models,).
+
+    ``split`` where each class has one of every pair, ``whole`` where each has two pairs; 0 for a
+    model whose bundles are no pairs.
+    """
+    x, other = (some_inputs(first_seed + k, active=True) for k in (1, 2))
+    found = {"split": [], "whole": []}
+    for W, pairs in zip(small_models.W.cpu(), on_top.below, strict=True):
+        for name, shares in found.items():
+            if not four_pairs(pairs):
+                shares.append(0.0)
+                continue
+            members = [pair[0] for pair in pairs] if name == "split" else [*pairs[0], *pairs[1]]
+            sign = torch.full((8,), -1.0)
+            sign[members] = 1.0
+            label, true = x @ sign > 0, other @ sign > 0
+            direction, offset = logistic(x @ W.mT, label)
+            shares.append(float(((other @ W.mT @ direction + offset > 0) == true).float().mean()))
+    return {name: torch.tensor(shares) for name, shares in found.items()}
+
+
+def four_pairs(sets: Sequence[tuple[int, ...]]) -> bool:
+    """Whether all bundles are pairs."""
+    return [len(each) for each in sets] == [2, 2, 2, 2]
+
+
+def logistic(h: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """A logistic regression of booleans on ``(inputs, m)``, by Newton's method: (m,) and ().
+
+    Two nodes with a softmax are one logit, the difference of theirs. Weights are held back a
+    little: of classes that can be told exactly they would grow without end.
+    """
+    design = torch.cat([h, torch.ones(len(h), 1)], dim=1).double()
+    weight = design.new_zeros(design.shape[1])
+    held = 1e-3 * len(h) * torch.eye(len(weight), dtype=torch.double)
+    for _ in range(20):
+        chance = torch.sigmoid(design @ weight)
+        slope = design.mT @ (chance - label.double()) + held @ weight
+        curvature = (design * (chance * (1 - chance))[:, None]).mT @ design + held
+        weight = weight - torch.linalg.solve(curvature, slope)
+    return weight[:-1].to(h), weight[-1].to(h)
+
+
+@study.test("bundle-composed")
+def composed(on_top, two_nodes, *, right, chance):
+    """The same bundles above; classes are told if every bundle is split, not if they are whole."""
+    pairs = torch.tensor([four_pairs(sets) for sets in on_top.below])
+    same = torch.tensor([a == b for a, b in zip(on_top.below, on_top.above, strict=True)])
+    split, whole = two_nodes["split"], two_nodes["whole"]
+
+    def told(shares: Tensor) -> str:
+        return span(shares[pairs], ".0%") if pairs.any() else "none"
+
+    return Outcome(
+        pairs & same & (split >= right) & (whole <= chance),
+        measured={
+            "First components of four pairs": rate(pairs),
+            "Second components with the same bundles": rate(same),
+            "Labelled right, every bundle split": told(split),
+            "Labelled right, whole bundles": told(whole),
         },
     )
 
