@@ -205,6 +205,19 @@ def test_what_is_on_top_must_meet_the_same_pairs():
     assert not composed(below=triples, above=triples).any()
 
 
+def test_of_ten_second_components_the_best_must_meet_the_same_pairs():
+    nodes = {"split": torch.full((2,), 0.97), "whole": torch.full((2,), 0.5)}
+    for loss, shown in (([0.001, 0.02], True), ([0.02, 0.001], False)):
+        on_top = SimpleNamespace(
+            below=[PAIRS] * 2,
+            above=[[PAIRS] * 2, *[[CROSSED] * 2] * 9],
+            loss=torch.tensor([loss[:1] * 2, *[loss[1:] * 2] * 9]),
+        )
+        found = judged("bundle-composed-2", on_top, nodes)
+        assert found.shown.tolist() == [shown] * 2
+    assert found.measured["Single second components with the same bundles"].startswith("2 of 20")
+
+
 def test_two_nodes_on_planted_digons_tell_members_apart_but_not_pairs():
     W = planted.direct_sum(["digon"] * 4)[0].float()[None]
     models = SimpleNamespace(W=planted.rotated(W[0], chapter.stream(0))[None])

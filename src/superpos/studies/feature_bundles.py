@@ -9,6 +9,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from superpos import (
     Examples,
     IndependentFeatures,
     Procedure,
+    Trained,
     bundles,
     geometry,
     optima,
@@ -27,10 +29,11 @@ from superpos import (
 )
 from superpos.bundles import planes, planted, regions
 from superpos.claims import rate
+from superpos.claims.registry import thresholds
 from superpos.codes.polytopes import Polytope
 from superpos.optima.ladder import rung
 from superpos.stats import span
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import FRESH, Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 
 NO_DIGONS = ("triangle", "polygon 5", "polygon 6", "polygon 7", "tetrahedron", "antiprism 4")
@@ -392,6 +395,11 @@ def spheres_of_summands(spheres):
 @study.experiment
 def small_models(seeds, steps, procedure, device):
     """Trained models of eight features in four dimensions, at p = 0.2."""
+    return eight_in_four(seeds, steps, procedure, device)
+
+
+def eight_in_four(seeds: range, steps: int, procedure: Callable, device: str) -> Trained:
+    """At least ten of them."""
     seeds = range(seeds.start, seeds.start + max(10, len(seeds)))
     return train(
         IndependentFeatures(8, torch.tensor(0.2)), 4, seeds=seeds,
@@ -586,6 +594,8 @@ def minima(curvatures, *, still, flat):
 
 
 COMPOSED = 2000  # inputs of what is on top
+FEW = 250  # of them, where many second components are trained
+TRIES = thresholds("bundle-composed-2")["tries"]  # of these for each first one
 
 
 def some_inputs(first_seed: int, *, active: bool) -> Tensor:
@@ -602,10 +612,32 @@ def on_top(small_models, first_seed, steps, procedure):
     ``below`` and ``above``: for each model, the sets of features of its bundles, sorted.
     """
     W, b = small_models.W.cpu(), small_models.b.cpu()
-    x = some_inputs(first_seed, active=False)
-    given = torch.relu(x @ W.mT @ W + b[:, None])
+    given = outputs(W, b, some_inputs(first_seed, active=False))
     upper = train(Examples(given), 4, seeds=[first_seed], procedure=procedure(8, 4, steps))
     return SimpleNamespace(below=[*map(sets_of, W)], above=[*map(sets_of, upper.W[0])])
+
+
+@study.experiment
+def on_top_again(seeds, first_seed, steps, procedure, device):
+    """The same of other models, each with `TRIES` second components.
+
+    ``above`` and the ``loss``, ``(tries, models)``, of these; and the first ones' ``W``.
+    """
+    models = eight_in_four(fresh(seeds), steps, procedure, device)
+    W, b = models.W.cpu(), models.b.cpu()
+    given = outputs(W, b, some_inputs(first_seed + FRESH, active=False)[:FEW])
+    tried = range(first_seed, first_seed + TRIES)
+    upper = train(Examples(given), 4, seeds=tried, procedure=procedure(8, 4, steps))
+    off = outputs(upper.W, upper.b, given) - given
+    loss = off.square().sum(-1).mean(-1)  # (tries, models)
+    below = [*map(sets_of, W)]
+    above = [[*map(sets_of, models)] for models in upper.W]
+    return SimpleNamespace(below=below, above=above, loss=loss, W=W)
+
+
+def outputs(W: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    """What models make of inputs: ``(..., inputs, n)``."""
+    return torch.relu(x @ W.mT @ W + b[..., None, :])
 
 
 def sets_of(W: Tensor) -> list[tuple[int, ...]]:
@@ -620,9 +652,20 @@ def two_nodes(small_models, on_top, first_seed):
     ``split`` where each class has one of every pair, ``whole`` where each has two pairs; 0 for a
     model whose bundles are no pairs.
     """
+    return labelled_right(small_models.W.cpu(), on_top.below, first_seed)
+
+
+@study.experiment
+def two_nodes_again(on_top_again, first_seed):
+    """The same of other models and inputs."""
+    return labelled_right(on_top_again.W, on_top_again.below, first_seed + FRESH)
+
+
+def labelled_right(models: Tensor, below: Sequence, first_seed: int) -> dict[str, Tensor]:
+    """See `two_nodes`; models are ``(models, 4, 8)``."""
     x, other = (some_inputs(first_seed + k, active=True) for k in (1, 2))
     found = {"split": [], "whole": []}
-    for W, pairs in zip(small_models.W.cpu(), on_top.below, strict=True):
+    for W, pairs in zip(models, below, strict=True):
         for name, shares in found.items():
             if not four_pairs(pairs):
                 shares.append(0.0)
@@ -661,6 +704,28 @@ def logistic(h: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
 @study.test("bundle-composed")
 def composed(on_top, two_nodes, *, right, chance):
     """The same bundles above; classes are told if every bundle is split, not if they are whole."""
+    return judged_composed(on_top, two_nodes, right=right, chance=chance)
+
+
+@study.test("bundle-composed-2")
+def composed_again(on_top_again, two_nodes_again, *, tries, right, chance):
+    """The same of the best of several second components."""
+    below, above, loss = on_top_again.below, on_top_again.above, on_top_again.loss
+    best = [above[k][at] for at, k in enumerate(loss[:tries].argmin(0).tolist())]
+    found = judged_composed(
+        SimpleNamespace(below=below, above=best), two_nodes_again, right=right, chance=chance
+    )
+    same = torch.tensor([[a == b for a, b in zip(row, below, strict=True)] for row in above])
+    told = {"Single second components with the same bundles": rate(same.flatten())}
+    if same.any() and not same.all():
+        told["Loss with other bundles over that with the same"] = (
+            f"{loss[~same].median() / loss[same].median():.0f} (medians)"
+        )
+    return replace(found, measured={**found.measured, **told})
+
+
+def judged_composed(on_top, two_nodes, *, right: float, chance: float) -> Outcome:
+    """Judge what is on top of models; see `composed`."""
     pairs = torch.tensor([four_pairs(sets) for sets in on_top.below])
     same = torch.tensor([a == b for a, b in zip(on_top.below, on_top.above, strict=True)])
     split, whole = two_nodes["split"], two_nodes["whole"]
