@@ -235,3 +235,25 @@ def test_a_logistic_regression_finds_the_direction_and_the_offset():
     direction, offset = chapter.logistic(h, label)
     torch.testing.assert_close(direction, torch.tensor([2.0, -1.0]), atol=0.2, rtol=0)
     assert abs(offset.item() - 0.5) < 0.15
+
+
+def large(exclusive=0.6, joint=0.0, bundles=18):
+    named = {"independent": 0.03, "together": joint, "at most one": exclusive}
+    sums = {
+        name: SimpleNamespace(bundles=torch.tensor([bundles] * 3), within=torch.tensor([share] * 3))
+        for name, share in named.items()
+    }
+    return judged("bundle-large", sums).shown
+
+
+def test_pairs_must_share_bundles_if_one_is_active_at_most_and_else_not():
+    assert large().all()
+    assert large(joint=1 / 18).all()
+    assert not large(exclusive=0.4).any()
+    assert not large(joint=2 / 18).any()
+    assert not large(bundles=2).any()
+
+
+def test_pairs_within_sets_are_counted_whole():
+    assert chapter.pairs_within([(0, 1), (2, 4), (3, 5)], 6) == 1 / 3
+    assert chapter.pairs_within([(0, 1, 2, 3, 4, 5)], 6) == 1

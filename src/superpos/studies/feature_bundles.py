@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from superpos import (
+    AnticorrelatedSets,
+    CorrelatedSets,
     Examples,
     IndependentFeatures,
     Procedure,
@@ -741,6 +743,57 @@ def judged_composed(on_top, two_nodes, *, right: float, chance: float) -> Outcom
             "Labelled right, every bundle split": told(split),
             "Labelled right, whole bundles": told(whole),
         },
+    )
+
+
+# Large direct sums
+
+
+DEPENDENT = {
+    "independent": IndependentFeatures(36, 0.1),
+    "together": CorrelatedSets(18, 2, 0.1),
+    "at most one": AnticorrelatedSets(18, 2, 0.2),
+}
+
+
+@study.experiment
+def large_sums(seeds, steps, procedure, device):
+    """Models of 36 features in 18 dimensions, by how their pairs are dependent: (seeds,) each.
+
+    ``bundles``, how many, and ``within``, the share of the pairs that lie in one bundle.
+    """
+    found = {}
+    for name, features in DEPENDENT.items():
+        models = train(features, 18, seeds=seeds, procedure=procedure(36, 18, steps), device=device)
+        sets = [sets_of(W) for W in models.W.cpu()]
+        found[name] = SimpleNamespace(
+            bundles=torch.tensor([len(each) for each in sets]),
+            within=torch.tensor([pairs_within(each, 36) for each in sets]),
+        )
+    return found
+
+
+def pairs_within(sets: Sequence[tuple[int, ...]], n: int) -> float:
+    """The share of the pairs (0, 1), (2, 3), … of n features that lie in one of some sets.
+
+    >>> pairs_within([(0, 1, 2), (3,)], 4)
+    0.5
+    """
+    return sum({i, i + 1} <= set(each) for i in range(0, n, 2) for each in sets) / (n // 2)
+
+
+@study.test("bundle-large")
+def large(large_sums, *, components, together, apart):
+    """Pairs of which at most one is active share bundles; those active together do not."""
+    exclusive, joint = large_sums["at most one"], large_sums["together"]
+    many = (exclusive.bundles >= components) & (joint.bundles >= components)
+    measured = {
+        f"Pairs in one bundle, {name}": f"{span(each.within, '.0%')}, mean "
+        f"{each.within.mean():.0%}; {span(each.bundles, 'd')} bundles"
+        for name, each in large_sums.items()
+    }
+    return Outcome(
+        many & (exclusive.within >= together) & (joint.within <= apart), measured=measured
     )
 
 
