@@ -257,3 +257,21 @@ def test_pairs_must_share_bundles_if_one_is_active_at_most_and_else_not():
 def test_pairs_within_sets_are_counted_whole():
     assert chapter.pairs_within([(0, 1), (2, 4), (3, 5)], 6) == 1 / 3
     assert chapter.pairs_within([(0, 1, 2, 3, 4, 5)], 6) == 1
+
+
+def large_again(within=(0.5, 0.6, 0.4), cosine=0.2, bundles=18):
+    share = torch.tensor(within)
+    kind = {"bundles": torch.full((3,), bundles), "chance": torch.full((3,), 0.03)}
+    sums = {
+        "at most one": SimpleNamespace(**kind, within=share, loss=0.05 * (1 - share)),
+        "together": SimpleNamespace(**kind, cosine=torch.full((3,), cosine)),
+    }
+    return judged("bundle-large-2", sums)
+
+
+def test_judged_again_pairs_share_bundles_by_more_than_chance_or_are_orthogonal():
+    assert large_again().shown.all()
+    assert large_again().measured["Correlation of that share with the loss"] == "-1.00"
+    assert large_again(within=(0.1, 0.6, 0.4)).shown.tolist() == [False, True, True]
+    assert not large_again(cosine=0.4).shown.any()
+    assert not large_again(bundles=2).shown.any()

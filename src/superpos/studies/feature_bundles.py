@@ -758,19 +758,40 @@ DEPENDENT = {
 
 @study.experiment
 def large_sums(seeds, steps, procedure, device):
-    """Models of 36 features in 18 dimensions, by how their pairs are dependent: (seeds,) each.
+    """Models of 36 features in 18 dimensions, by how their pairs are dependent; see `many`."""
+    return {
+        name: many(features, seeds, procedure(36, 18, steps), device)
+        for name, features in DEPENDENT.items()
+    }
 
-    ``bundles``, how many, and ``within``, the share of the pairs that lie in one bundle.
+
+@study.experiment
+def large_sums_again(seeds, steps, procedure, device):
+    """The same of other seeds, of dependent pairs alone."""
+    return {
+        name: many(DEPENDENT[name], fresh(seeds), procedure(36, 18, steps), device)
+        for name in ("together", "at most one")
+    }
+
+
+def many(features, seeds: range, procedure: Procedure, device: str) -> SimpleNamespace:
+    """Train models and look for pairs in their bundles: ``(seeds,)`` each.
+
+    ``bundles``, how many; ``within``, the share of the pairs that lie in one bundle, and
+    ``chance``, that of any two features; the largest ``cosine`` of a pair, in size; the ``loss``.
     """
-    found = {}
-    for name, features in DEPENDENT.items():
-        models = train(features, 18, seeds=seeds, procedure=procedure(36, 18, steps), device=device)
-        sets = [sets_of(W) for W in models.W.cpu()]
-        found[name] = SimpleNamespace(
-            bundles=torch.tensor([len(each) for each in sets]),
-            within=torch.tensor([pairs_within(each, 36) for each in sets]),
-        )
-    return found
+    models = train(features, 18, seeds=seeds, procedure=procedure, device=device)
+    W = models.W.cpu()
+    n, sets = W.shape[-1], [*map(sets_of, W)]
+    alike = [sum(len(part) * (len(part) - 1) for part in each) / (n * (n - 1)) for each in sets]
+    cosines = torch.nn.functional.cosine_similarity(W[..., 0::2], W[..., 1::2], dim=-2)
+    return SimpleNamespace(
+        bundles=torch.tensor([len(each) for each in sets]),
+        within=torch.tensor([pairs_within(each, n) for each in sets]),
+        chance=torch.tensor(alike),
+        cosine=cosines.abs().amax(-1),
+        loss=models.expected_loss()[0].cpu(),
+    )
 
 
 def pairs_within(sets: Sequence[tuple[int, ...]], n: int) -> float:
@@ -794,6 +815,25 @@ def large(large_sums, *, components, together, apart):
     }
     return Outcome(
         many & (exclusive.within >= together) & (joint.within <= apart), measured=measured
+    )
+
+
+@study.test("bundle-large-2")
+def large_again(large_sums_again, *, components, times, cosine):
+    """The former share bundles more often than by chance; the latter are nearly orthogonal."""
+    exclusive, joint = large_sums_again["at most one"], large_sums_again["together"]
+    enough = (exclusive.bundles >= components) & (joint.bundles >= components)
+    apart = joint.cosine <= cosine
+    together = exclusive.within >= times * exclusive.chance
+    seen = torch.stack([exclusive.within, exclusive.loss.to(exclusive.within)])
+    return Outcome(
+        enough & together & apart,
+        measured={
+            "Pairs in one bundle, at most one active": f"{span(exclusive.within, '.0%')}, mean "
+            f"{exclusive.within.mean():.0%}; by chance {exclusive.chance.mean():.0%}",
+            "Correlation of that share with the loss": f"{torch.corrcoef(seen)[0, 1]:.2f}",
+            "Largest cosine of two features active together": span(joint.cosine, ".2f"),
+        },
     )
 
 
