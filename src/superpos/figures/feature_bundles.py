@@ -14,7 +14,6 @@ from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, MEDIUM, PRODU
 from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.stats import listed
 from superpos.studies.feature_bundles import (
-    DENSITIES,
     NOISE,
     compared,
     most_persistent,
@@ -120,7 +119,7 @@ POLYGONS = {"polygon 5": "pentagon", "polygon 6": "hexagon", "polygon 7": "hepta
 def minima_by_sparsity(curvatures, curvatures_alone, basins) -> Picture:
     """The least curvature of each small direct sum, by the polygon in it."""
     fig, ax = figure(width=5.6, height=HIGH)
-    inverse = 1 / DENSITIES
+    inverse = 1 / curvatures.p
     colours = {None: INK, **dict(zip(POLYGONS, FEATURES[1:4], strict=True))}
     told = set()
     for kinds, least in zip(curvatures.sums, curvatures.least, strict=True):

@@ -46,7 +46,6 @@ NOISE = (0.0, 0.001, 0.01, 0.03, 0.05, 0.08, 0.12)
 SIMPLICES = ("digon", "triangle", "tetrahedron", "simplex 4")
 SMALL_CODES = (*SIMPLICES, "polygon 5", "polygon 6", "polygon 7")
 MOST_FEATURES = 9  # of the sums whose curvature is taken
-DENSITIES = torch.logspace(math.log10(1.25), 2, 12, dtype=torch.double).reciprocal()
 REPRESENTATIVES = {"talk": planes.column_reduced, "projectors": planes.projector}
 
 
@@ -502,22 +501,28 @@ def at_their_best(kinds: Sequence[str], p: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(rows), torch.cat(b, dim=1)
 
 
+def densities(count: int) -> Tensor:
+    """Values of p, with 1/p from 1.25 to 100: ``(count,)``."""
+    return torch.logspace(math.log10(1.25), 2, count, dtype=torch.double).reciprocal()
+
+
 @study.experiment
-def curvatures():
-    """Of each small sum at its best, for each of `DENSITIES`: ``least`` and ``gradient``.
+def curvatures(n_densities):
+    """Of each small sum at its best, for each density ``p``: ``least`` and ``gradient``.
 
     The least curvature along anything but a rotation, over p, and the length of the gradient:
     ``(sums, densities)``; and the ``sums`` themselves.
     """
+    p = densities(n_densities)
     least, gradient = [], []
     for kinds in small_sums():
-        W, b = at_their_best(kinds, DENSITIES)
+        W, b = at_their_best(kinds, p)
         # lengths and biases as exact as floats are; so few steps do not fall off a saddle
-        found = optima.minimise(W, b, DENSITIES[:, None], tolerance=1e-10, max_steps=2)
+        found = optima.minimise(W, b, p[:, None], tolerance=1e-10, max_steps=2)
         gradient.append(found.gradient_norm)
-        least.append(least_of(found.W, found.b, DENSITIES))
+        least.append(least_of(found.W, found.b, p))
     return SimpleNamespace(
-        sums=small_sums(), least=torch.stack(least), gradient=torch.stack(gradient)
+        sums=small_sums(), least=torch.stack(least), gradient=torch.stack(gradient), p=p
     )
 
 
@@ -527,24 +532,25 @@ def least_of(W: Tensor, b: Tensor, p: Tensor) -> Tensor:
 
 
 @study.experiment
-def curvatures_alone():
+def curvatures_alone(n_densities):
     """The same ``least`` of each of `SMALL_CODES` alone, ``(codes, densities)``, and ``turn``.
 
     From that 1/p on it is a minimum at all sparser densities, ``(codes,)``; 1 if it always is.
     """
+    p = densities(n_densities)
     least, turn = [], []
     for code in SMALL_CODES:
-        least.append(least_of(*at_their_best([code], DENSITIES), DENSITIES))
+        least.append(least_of(*at_their_best([code], p), p))
         saddles = (least[-1] < 0).nonzero().flatten().tolist()
         if not saddles:
             turn.append(1.0)
             continue
-        dense, sparse = DENSITIES[saddles[-1]], DENSITIES[saddles[-1] + 1]
+        dense, sparse = p[saddles[-1]], p[saddles[-1] + 1]
         for _ in range(12):
             middle = (dense * sparse).sqrt()
             is_saddle = least_of(*at_their_best([code], middle[None]), middle[None]) < 0
             dense, sparse = (middle, sparse) if is_saddle else (dense, middle)
-        turn.append(1 / middle.item())
+        turn.append(1 / dense.item())
     return SimpleNamespace(codes=SMALL_CODES, least=torch.stack(least), turn=torch.tensor(turn))
 
 
