@@ -32,7 +32,7 @@ from superpos import (
     tegum,
 )
 from superpos.bundles import planes, planted, regions
-from superpos.codes import capacity, layers, polytopes, rounding, thomson, vectors
+from superpos.codes import capacity, decoding, layers, polytopes, rounding, thomson, vectors
 from superpos.features import as_features
 from superpos.learning import boundaries, dynamics, memorization, onehot, resampling, sae
 from superpos.losses import ramps
@@ -258,6 +258,12 @@ CASES = [
     case(capacity.read, lambda at, _: (
         (found := capacity.read(at(unit(8, 12).float()), 2, inputs=20)), found.noise,
         found.margin(), found.all_right())),
+    case(decoding.read_in_rounds, lambda at, _: (
+        (found := decoding.read_in_rounds(at(unit(8, 12).float()), 2, inputs=20)).f, found.x,
+    )),
+    case(decoding.read_by_pseudoinverse, lambda at, _: (
+        (found := decoding.read_by_pseudoinverse(at(unit(8, 12).float()), 2, inputs=20)).f, found.x,
+    )),
     called(capacity.most_active, torch.eye(8), inputs=20, no_tensor=True),
     called(capacity.levels, unit(8, 12), active=2, inputs=20, no_tensor=True),
     called(capacity.stored_bits, unit(8, 12), active=3.0, inputs=200, no_tensor=True),

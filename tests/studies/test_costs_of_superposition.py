@@ -274,3 +274,73 @@ def test_the_posts_bound_is_that_of_the_normal_law_for_many_features():
     n = 10**9
     z2 = 1 / (4 * costs.bound(n, 1))  # l = m/4z²
     assert z2 == pytest.approx(2 * math.log(n))
+
+
+# More layers to read with, and dependent features
+
+
+def by_reader(rounds: float, transpose: float = 5.0, pseudoinverse: float = 7.0):
+    named = {"transpose": transpose, "pseudoinverse": pseudoinverse, "rounds": rounds}
+    return SimpleNamespace(**{name: torch.full((2, 3), value) for name, value in named.items()})
+
+
+def test_rounds_must_read_twice_what_the_better_linear_reading_does():
+    assert judged("cost-nonlinear", by_reader(14.5)).shown.tolist() == [True] * 6
+    assert not judged("cost-nonlinear", by_reader(13.0)).shown.any()
+    assert not judged("cost-nonlinear", by_reader(14.5, transpose=8.0)).shown.any()
+
+
+def test_what_is_read_without_superposition_is_the_entropy_less_what_errors_take():
+    known = costs.bits_read(torch.tensor([32.0]), 64, 64)  # p = 1/2: 1 − H(0.01)
+    assert known.item() == pytest.approx(1 - 0.0808, abs=1e-4)
+
+
+EXPECTED = torch.tensor([10.0, 6.0, 10.5])
+
+
+def kinds(noise=1.0, times=(1.0, 1.0, 1.0)) -> SimpleNamespace:
+    most = EXPECTED * torch.tensor(times)
+    spread = (costs.MEAN / 256) ** 0.5
+    return SimpleNamespace(noise=alike([noise * spread] * 3), most=alike(most.tolist()))
+
+
+def test_dependence_must_leave_the_noise_and_change_what_is_read_as_expected():
+    assert judged("cost-dependent", kinds(), EXPECTED).shown.all()
+    assert not judged("cost-dependent", kinds(noise=1.1), EXPECTED).shown.any()
+    assert not judged("cost-dependent", kinds(times=(0.7, 1.0, 1.0)), EXPECTED).shown.any()
+    unlike = kinds(times=(1.0, 1.4, 1.0))
+    assert not judged("cost-dependent", unlike, EXPECTED).shown.any()
+    as_many = kinds(times=(1.0, 1.5, 1.0))  # known, but no fewer
+    assert not judged("cost-dependent", as_many, EXPECTED * torch.tensor([1, 1.5, 1])).shown.any()
+
+
+def test_judged_again_dependence_must_matter_by_a_tenth():
+    for together, shown in ((8.8, True), (9.2, False)):
+        expected = torch.tensor([10.0, together, 10.0])
+        found = kinds(times=(1.0, together / 6, 10 / 10.5))
+        assert judged("cost-dependent-2", found, expected).shown.tolist() == [shown] * 3
+
+
+@pytest.mark.parametrize("kind", costs.KINDS)
+def test_others_active_are_counted_as_they_are_drawn(kind):
+    features = costs.dependent(kind, 8.0)
+    draws = torch.Generator().manual_seed(0)
+    x = features.inputs(torch.rand(4000, features.uniforms, generator=draws)).sign()
+    assert x.mean().item() * 1024 == pytest.approx(8, rel=0.05)
+    for active in (True, False):
+        count, chance = costs.others_active(kind, 8.0, active=active)
+        assert chance.sum().item() == pytest.approx(1, abs=1e-6)
+        state = (x == active).float()
+        drawn = (state * (x.sum(-1, keepdim=True) - x)).sum() / state.sum()
+        assert (count * chance).sum().item() == pytest.approx(drawn.item(), rel=0.05)
+
+
+def test_normal_noise_of_a_varying_number_is_worse_than_that_of_its_mean():
+    of_eight = 1 - 2 * 2.326 * (8 / 256) ** 0.5  # by hand: 1 % is 2.326 standard deviations away
+    margin = {kind: costs.normal_margin(kind, 8.0) for kind in costs.KINDS}
+    assert margin["active together"] < margin["independent"] < of_eight
+    assert margin["independent"] == pytest.approx(of_eight, abs=0.1)
+
+
+def test_halving_finds_where_a_function_crosses():
+    assert costs.halved(lambda l: 7.0 - l) == pytest.approx(7, rel=0.01)

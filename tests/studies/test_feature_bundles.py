@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from superpos import losses, optima
 from superpos.bundles import planted
 from superpos.studies import feature_bundles as chapter
 
@@ -155,3 +156,130 @@ def test_digons_at_a_slight_angle_are_one_component_and_two_bundles():
     assert chapter.compared(W, edge=0.15)[:2] == (False, True)
     models = SimpleNamespace(W=W.expand(3, 4, *W.shape))
     assert not judged("bundle-trained", models).shown.any()
+
+
+SUMS = [("digon", "digon"), ("digon", "polygon 5")]
+
+
+def curved(simplices: list[float], pentagon: list[float], gradient: float = 1e-9):
+    """Least curvatures of two sums at two densities, the sparse one last."""
+    least = torch.tensor([simplices, pentagon])
+    return SimpleNamespace(sums=SUMS, least=least, gradient=torch.full_like(least, gradient))
+
+
+def test_simplices_must_be_minima_everywhere_and_others_only_where_dense():
+    assert judged("bundle-minima", curved([0.1, 0.1], [0.1, -0.1])).shown.tolist() == [True, True]
+    for wrong in (
+        curved([0.1, -0.1], [0.1, 0.1]),  # a saddle where sparse; a minimum there
+        curved([0.1, 1e-8], [0.1, 1e-8]),  # flat is neither
+        curved([-0.1, 0.1], [-0.1, -0.1]),
+        curved([0.1, 0.1], [0.1, -0.1], gradient=1e-3),  # no stationary point at all
+    ):
+        assert not judged("bundle-minima", wrong).shown.any()
+
+
+def test_small_sums_are_those_that_fit():
+    sums = chapter.small_sums()
+    assert len(sums) == len(set(sums)) == 25
+    assert ("triangle", "triangle", "triangle") in sums
+    assert ("tetrahedron", "polygon 6") not in sums  # ten features
+
+
+def test_a_sum_at_its_best_is_as_good_as_descent_makes_it_and_stays_in_its_coordinates():
+    p = torch.tensor([0.3, 0.05]).double()
+    W, b = chapter.at_their_best(("digon", "triangle"), p)
+    found = optima.minimise(W, b, p[:, None])
+    assert (found.loss - losses.exact_loss(W, b, p[:, None])).abs().max() < 1e-8
+    assert (found.W - W).abs().max() < 1e-4
+    assert W[:, :1, 2:].abs().max() == 0
+
+
+PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7)]
+CROSSED = [(0, 2), (1, 3), (4, 5), (6, 7)]
+
+
+def composed(below=PAIRS, above=PAIRS, split=0.97, whole=0.5):
+    on_top = SimpleNamespace(below=[below] * 3, above=[above] * 3)
+    nodes = {"split": torch.tensor([split] * 3), "whole": torch.tensor([whole] * 3)}
+    return judged("bundle-composed", on_top, nodes).shown
+
+
+def test_what_is_on_top_must_meet_the_same_pairs():
+    assert composed().all()
+    assert not composed(above=CROSSED).any()
+    assert not composed(split=0.85).any()
+    assert not composed(whole=0.7).any()
+    triples = [(0, 1, 2), (3, 4, 5), (6, 7)]
+    assert not composed(below=triples, above=triples).any()
+
+
+def test_of_ten_second_components_the_best_must_meet_the_same_pairs():
+    nodes = {"split": torch.full((2,), 0.97), "whole": torch.full((2,), 0.5)}
+    for loss, shown in (([0.001, 0.02], True), ([0.02, 0.001], False)):
+        on_top = SimpleNamespace(
+            below=[PAIRS] * 2,
+            above=[[PAIRS] * 2, *[[CROSSED] * 2] * 9],
+            loss=torch.tensor([loss[:1] * 2, *[loss[1:] * 2] * 9]),
+        )
+        found = judged("bundle-composed-2", on_top, nodes)
+        assert found.shown.tolist() == [shown] * 2
+    assert found.measured["Single second components with the same bundles"].startswith("2 of 20")
+
+
+def test_two_nodes_on_planted_digons_tell_members_apart_but_not_pairs():
+    W = planted.direct_sum(["digon"] * 4)[0].float()[None]
+    models = SimpleNamespace(W=planted.rotated(W[0], chapter.stream(0))[None])
+    on_top = SimpleNamespace(below=[chapter.sets_of(models.W[0])])
+    assert on_top.below == [PAIRS]
+    found = chapter.two_nodes(models, on_top, 0)
+    assert found["split"].item() > 0.95
+    assert abs(found["whole"].item() - 0.5) < 0.1
+
+
+def test_a_logistic_regression_finds_the_direction_and_the_offset():
+    h = torch.randn(4000, 2, generator=chapter.stream(0))
+    logit = h @ torch.tensor([2.0, -1.0]) + 0.5
+    label = torch.rand(4000, generator=chapter.stream(1)) < torch.sigmoid(logit)
+    direction, offset = chapter.logistic(h, label)
+    torch.testing.assert_close(direction, torch.tensor([2.0, -1.0]), atol=0.2, rtol=0)
+    assert abs(offset.item() - 0.5) < 0.15
+
+
+def large(exclusive=0.6, joint=0.0, bundles=18):
+    named = {"independent": 0.03, "together": joint, "at most one": exclusive}
+    sums = {
+        name: SimpleNamespace(bundles=torch.tensor([bundles] * 3), within=torch.tensor([share] * 3))
+        for name, share in named.items()
+    }
+    return judged("bundle-large", sums).shown
+
+
+def test_pairs_must_share_bundles_if_one_is_active_at_most_and_else_not():
+    assert large().all()
+    assert large(joint=1 / 18).all()
+    assert not large(exclusive=0.4).any()
+    assert not large(joint=2 / 18).any()
+    assert not large(bundles=2).any()
+
+
+def test_pairs_within_sets_are_counted_whole():
+    assert chapter.pairs_within([(0, 1), (2, 4), (3, 5)], 6) == 1 / 3
+    assert chapter.pairs_within([(0, 1, 2, 3, 4, 5)], 6) == 1
+
+
+def large_again(within=(0.5, 0.6, 0.4), cosine=0.2, bundles=18):
+    share = torch.tensor(within)
+    kind = {"bundles": torch.full((3,), bundles), "chance": torch.full((3,), 0.03)}
+    sums = {
+        "at most one": SimpleNamespace(**kind, within=share, loss=0.05 * (1 - share)),
+        "together": SimpleNamespace(**kind, cosine=torch.full((3,), cosine)),
+    }
+    return judged("bundle-large-2", sums)
+
+
+def test_judged_again_pairs_share_bundles_by_more_than_chance_or_are_orthogonal():
+    assert large_again().shown.all()
+    assert large_again().measured["Correlation of that share with the loss"] == "-1.00"
+    assert large_again(within=(0.1, 0.6, 0.4)).shown.tolist() == [False, True, True]
+    assert not large_again(cosine=0.4).shown.any()
+    assert not large_again(bundles=2).shown.any()

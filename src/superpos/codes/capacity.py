@@ -121,7 +121,13 @@ def read(
 
 
 def most_active(
-    W: Tensor, *, error: float = 0.01, together: bool = False, inputs: int = 1000, seed: int = 0
+    W: Tensor,
+    *,
+    error: float = 0.01,
+    together: bool = False,
+    inputs: int = 1000,
+    seed: int = 0,
+    reader: Callable[..., Readings] = read,
 ) -> float:
     """Return how many boolean features can be active at once and still be read with a threshold.
 
@@ -135,6 +141,8 @@ def most_active(
         Whether it is the input that counts: all n features are right, but for this share of inputs.
     inputs, seed
         As for `read`.
+    reader
+        How they are read, from W, the number of active features, ``inputs`` and ``seed``.
 
     Returns
     -------
@@ -153,7 +161,7 @@ def most_active(
     def spare(active: int) -> float:
         if active == 0:
             return 1.0 if not together else error
-        found = read(W, active, inputs=inputs, seed=seed)
+        found = reader(W, active, inputs=inputs, seed=seed)
         return found.all_right() - (1 - error) if together else found.margin(error)
 
     return _crossing(spare, n)

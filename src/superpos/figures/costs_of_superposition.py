@@ -17,11 +17,13 @@ from superpos.studies import costs_of_superposition as study
 from superpos.studies.costs_of_superposition import (
     BITS,
     CROWDS,
+    DECODED,
     ERRORS,
     LAYERS,
     NUMBERS,
     OCCUPIED,
     READ,
+    ROUNDS,
     SHARED,
     SHOWN,
     P,
@@ -326,6 +328,37 @@ def crossing(falls: Tensor, rises: Tensor) -> str:
     k = int((gap > 0).int().argmax())  # the first load at which the other is higher
     part = -gap[k - 1] / (gap[k] - gap[k - 1])
     return f"{1024 / (OCCUPIED[k - 1] * (OCCUPIED[k] / OCCUPIED[k - 1]) ** part.item()):.0f}"
+
+
+# More layers to read with
+
+
+def rounds_of_reading(by_rounds, decoded) -> Picture:
+    """How many features can be active at once against the number of rounds."""
+    m, n = DECODED[-1]
+    most, linear = by_rounds.most.mean(1), decoded.pseudoinverse[-1].mean().item()
+    fig, ax = figure(width=5.6, height=MIDDLE)
+    ax.plot(ROUNDS, most, "o-", color=INK, label="in rounds")
+    ax.axhline(linear, color=DIGON, label="pseudoinverse")
+    ax.axhline(bound(n, m), color=ACCENT, ls="--", label=POST_BOUND)
+    size_axis(ax, list(ROUNDS), "rounds")
+    ax.set(ylim=(0, None), ylabel="features active at once, $l^*$")
+    ax.legend(loc="upper left")
+    told = (f"{value:.1f} after {rounds}" for rounds, value in zip(ROUNDS, most, strict=True))
+    bits = study.bits_read(most[-1], n, m)
+    return Picture(
+        fig,
+        f"Features that can be active at once, m = {m}, n = {n}, by rounds of reading: "
+        + ", ".join(told)
+        + f". The pseudoinverse reads {linear:.1f}, the post's estimate is {bound(n, m):.1f}.",
+        f"How many of {n} features in {m} dimensions can be active and be read with 1 % of errors, "
+        "against the number of rounds; one round reads with $W^\\top$. Mean of two random codes.",
+        {
+            "times": f"{most[-1] / linear:.1f}",
+            "three": f"{most[ROUNDS.index(3)] / linear:.1f}",
+            "bits": f"{bits:.1f}",
+        },
+    )
 
 
 # Other settings

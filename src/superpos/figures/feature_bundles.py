@@ -8,12 +8,17 @@ import torch
 
 from superpos import bundles, geometry
 from superpos.bundles import planted, regions
-from superpos.figures.axes import size_axis
+from superpos.figures.axes import against_sparsity, size_axis
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, MEDIUM, PRODUCTS
-from superpos.figures.style import MIDDLE, Picture, Table, figure
+from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
 from superpos.stats import listed
-from superpos.studies.feature_bundles import NOISE, compared, most_persistent, stream
+from superpos.studies.feature_bundles import (
+    NOISE,
+    compared,
+    most_persistent,
+    stream,
+)
 
 HOLES = (("triangle", "triangle"), ("triangle", "polygon 5"), ("digon", "tetrahedron"))
 FEW = 8  # seeds whose models are drawn
@@ -106,6 +111,56 @@ def region_table(random_biases, arrangements) -> Table:
 
 def told_counts(found: Iterable[tuple[int, int]]) -> str:
     return "; ".join(f"{number}, {bounded}" for number, bounded in sorted(set(found)))
+
+
+POLYGONS = {"polygon 5": "pentagon", "polygon 6": "hexagon", "polygon 7": "heptagon"}
+
+
+def minima_by_sparsity(curvatures, curvatures_alone, basins) -> Picture:
+    """The least curvature of each small direct sum, by the polygon in it."""
+    fig, ax = figure(width=5.6, height=HIGH)
+    inverse = 1 / curvatures.p
+    colours = {None: INK, **dict(zip(POLYGONS, FEATURES[1:4], strict=True))}
+    told = set()
+    for kinds, least in zip(curvatures.sums, curvatures.least, strict=True):
+        polygon = next((kind for kind in kinds if kind in POLYGONS), None)
+        name = f"with a {POLYGONS[polygon]}" if polygon else "simplices alone"
+        ax.plot(inverse, least, "o-", ms=3, lw=MEDIUM, color=colours[polygon],
+                label=None if name in told else name)  # fmt: skip
+        told.add(name)
+    ax.axhline(0, color=FAINT, lw=MEDIUM)
+    turn = dict(zip(curvatures_alone.codes, curvatures_alone.turn.tolist(), strict=True))
+    for polygon in POLYGONS:
+        ax.axvline(turn[polygon], color=colours[polygon], lw=MEDIUM, ls=":")
+    ax.set_yscale("symlog", linthresh=1e-3)
+    ax.set(ylabel="least curvature over p", yticks=[-0.1, -0.01, 0, 0.01, 0.1, 1])
+    against_sparsity(ax)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=2)
+    simple = torch.tensor([not set(kinds) & set(POLYGONS) for kinds in curvatures.sums])
+    minimum = curvatures.least > 0
+    alone = dict(zip(curvatures_alone.codes, curvatures_alone.least > 0, strict=True))
+    expected = torch.stack([
+        torch.stack([alone[kind] for kind in kinds]).all(0) for kinds in curvatures.sums
+    ])  # fmt: skip
+    same = expected == minimum
+    shares = minimum[simple].double().mean(0)
+    return Picture(
+        fig,
+        "Least curvature, over p, of 25 direct sums against 1/p. Share of the sums of simplices "
+        f"that are minima: {listed(shares, '.0%')} at 1/p = {listed(inverse, '.3g')}. Those with "
+        "a polygon are minima from near where it alone becomes one: "
+        + ", ".join(f"{name} {turn[kind]:.2f}" for kind, name in POLYGONS.items())
+        + ".",
+        "The least curvature of direct sums at their best lengths and biases, rotations apart: "
+        "above 0 a minimum, below a saddle. Dotted: where the polygon, alone in its plane, turns "
+        "from a saddle into a minimum.",
+        {
+            **{name: f"{turn[kind]:.1f}" for kind, name in POLYGONS.items()},
+            "same": f"{int(same.sum())} of {same.numel()}",
+            "simplices": f"{inverse[shares < 1].max():.2f}",
+            **{f"back from {sigma}": str(back) for sigma, back in basins.items()},
+        },
+    )
 
 
 def trained_models(trained) -> Picture:

@@ -10,13 +10,24 @@ import math
 from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from superpos import PUBLISHED, IndependentFeatures, Procedure, codes, sweep, train
-from superpos.codes import capacity, layers, rounding
+from superpos import (
+    PUBLISHED,
+    AnticorrelatedSets,
+    CorrelatedSets,
+    IndependentFeatures,
+    Procedure,
+    codes,
+    sweep,
+    train,
+)
+from superpos.codes import capacity, decoding, layers, rounding
 from superpos.compute.sweeps import tensors
 from superpos.stats import span
 from superpos.studies.study import Outcome, Study, Way, fresh, on_cores
@@ -36,6 +47,11 @@ ERROR = 0.01  # share of readings, or of inputs, that may be wrong
 ERRORS = (0.001, ERROR, 0.05)  # for comparison
 P = torch.tensor([0.1, 0.03, 0.01])  # of trained models
 BITS = tuple(range(2, 9))
+DECODED = ((64, 256), (128, 512))  # m and n of codes that are read in rounds
+ROUNDS = (1, 2, 3, 5, 8, 12, 20)
+IN_SETS = 4  # features in each set of dependent ones
+MEAN = 8  # of them active, where their noise is measured
+KINDS = ("independent", "active together", "at most one active")
 RESPONSES = (layers.unchanged, layers.relu, layers.saturating, layers.step)
 
 
@@ -768,5 +784,226 @@ def win(readings):
             "Times the bits of m features with a dimension each": for_sizes(
                 [span(row, ".1f") for row in ratio]
             )
+        },
+    )
+
+
+# More layers to read with
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Return the entropy of a boolean that is 1 with probability p, in bits."""
+    return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)) / math.log(2)
+
+
+def bits_read(active: Tensor, n: int, m: int) -> Tensor:
+    """Return what readings tell in bits a dimension, with 1 % of either state read wrong."""
+    p = active / n
+    on = p * (1 - ERROR) + (1 - p) * ERROR
+    return (entropy(on) - entropy(torch.full_like(p, ERROR))) * n / m
+
+
+@study.experiment
+def decoded(seeds_codes, n_inputs):
+    """How many features can be active at once, by the way to read: (sizes, codes)."""
+    readers = {
+        "transpose": capacity.read,
+        "pseudoinverse": decoding.read_by_pseudoinverse,
+        "rounds": partial(decoding.read_in_rounds, rounds=ROUNDS[-1]),
+    }
+
+    def measure(size, seed):
+        m, n = size
+        W = codes.random_code(n, m, seed=seed)
+        few = {"error": ERROR, "inputs": max(100, n_inputs // 4), "seed": seed}
+        return {
+            name: capacity.most_active(W, reader=reader, **few) for name, reader in readers.items()
+        }
+
+    return over(DECODED, seeds_codes, measure)
+
+
+@study.experiment
+def by_rounds(first_seed, n_inputs):
+    """The same of two codes by the number of rounds: ``most`` (rounds, codes)."""
+    m, n = DECODED[-1]
+
+    def measure(rounds, seed):
+        W = codes.random_code(n, m, seed=seed)
+        reader = partial(decoding.read_in_rounds, rounds=rounds)
+        few = {"inputs": max(100, n_inputs // 4), "seed": seed}
+        return {"most": capacity.most_active(W, error=ERROR, reader=reader, **few)}
+
+    return over(ROUNDS, range(first_seed, first_seed + 2), measure)
+
+
+@study.test("cost-nonlinear")
+def nonlinear(decoded, *, times):
+    """In rounds more features are read at once than by the better linear read-out."""
+    linear = torch.maximum(decoded.transpose, decoded.pseudoinverse)
+    ratio = decoded.rounds / linear
+    sizes = [f"(m = {m}, n = {n})" for m, n in DECODED]
+
+    def told(rows, form=".1f"):
+        return "; ".join(f"{span(row, form)} {size}" for row, size in zip(rows, sizes, strict=True))
+
+    bits = {
+        name: torch.stack([
+            bits_read(row, n, m) for row, (m, n) in zip(values, DECODED, strict=True)
+        ])
+        for name, values in (("linearly", linear), ("in rounds", decoded.rounds))
+    }  # fmt: skip
+    return Outcome(
+        (ratio >= times).flatten(),
+        measured={
+            "l* in rounds over linear": told(ratio),
+            "l* linear": told(linear),
+            "Pseudoinverse over Wᵀ": told(decoded.pseudoinverse / decoded.transpose, ".2f"),
+            **{
+                f"Bits per dimension at l*, {name}": told(values, ".2f")
+                for name, values in bits.items()
+            },
+        },
+    )
+
+
+# Dependent features
+
+
+def dependent(kind: str, mean: float, n: int = 1024):
+    """Return features of one kind of which ``mean`` are active on average."""
+    p, sets = mean / n, n // IN_SETS
+    if kind == "independent":
+        return IndependentFeatures(n, p)
+    if kind == "active together":
+        return CorrelatedSets(sets, IN_SETS, p)
+    return AnticorrelatedSets(sets, IN_SETS, IN_SETS * p)
+
+
+def dependent_readings(W: Tensor, kind: str, mean: float, inputs: int, seed: int):
+    """Return readings of boolean features of one kind, from the same draws at every mean."""
+    features = dependent(kind, mean, W.shape[1])
+    draws = torch.Generator().manual_seed(seed)
+    x = features.inputs(torch.rand(inputs, features.uniforms, generator=draws)).sign()
+    return capacity.Readings(x @ W.mT @ W, x)
+
+
+def halved(spare: Callable[[float], float], low: float = 1.0, high: float = 32.0) -> float:
+    """Return where a falling function crosses 0, to less than one per cent, by halving."""
+    for _ in range(9):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if spare(middle) >= 0 else (low, middle)
+    return (low * high) ** 0.5
+
+
+def others_active(kind: str, mean: float, *, active: bool, n: int = 1024):
+    """Return how likely each number of other active features is: numbers and probabilities.
+
+    For a feature that is active itself, or silent.
+    """
+    from scipy import stats
+
+    p, sets = mean / n, n // IN_SETS
+    if kind == "independent":
+        count = range(12 * round(mean + 5))
+        return torch.tensor(count), torch.from_numpy(stats.binom.pmf(count, n - 1, p))
+    if kind == "active together":
+        count = range(4 * round(mean + 5))
+        chance = torch.from_numpy(stats.binom.pmf(count, sets - 1, p))
+        return IN_SETS * torch.tensor(count) + (IN_SETS - 1) * active, chance
+    count = range(12 * round(mean + 5))
+    chance = torch.from_numpy(stats.binom.pmf(count, sets - 1, IN_SETS * p))
+    own = 0 if active else (IN_SETS - 1) * p / (1 - p)  # another of its set
+    return torch.tensor(count), (1 - own) * chance + own * chance.roll(1)
+
+
+def normal_margin(kind: str, mean: float, m: int = 256) -> float:
+    """Return how far apart active and silent readings are, but for 1 %, if noise is normal.
+
+    Of variance k/m where k others are active, averaged over k.
+    """
+    from scipy import optimize, stats
+
+    def beyond(share: float, active: bool) -> float:
+        count, chance = others_active(kind, mean, active=active)
+        spread = (count.double() / m).sqrt().clamp_min(1e-9)
+
+        def more(height: float) -> float:
+            return float((chance * torch.from_numpy(stats.norm.sf(height / spread))).sum()) - share
+
+        root: Any = optimize.brentq(more, 0, 20)
+        return root
+
+    return (1 - beyond(ERROR, True)) - beyond(ERROR, False)
+
+
+@study.experiment
+def dependence(seeds_codes, n_inputs):
+    """Three kinds of features on the same codes: ``noise`` and ``most``, (kinds, codes).
+
+    The noise is that of silent features where `MEAN` are active on average.
+    """
+    return of_kinds(seeds_codes, n_inputs)
+
+
+@study.experiment
+def dependence_again(seeds_codes, n_inputs):
+    """The same of ten other codes."""
+    return of_kinds(fresh(seeds_codes)[:10], n_inputs)
+
+
+def of_kinds(seeds: Sequence[int], inputs: int) -> SimpleNamespace:
+    """Measure the three kinds of features on codes; see `dependence`."""
+
+    def measure(kind, seed):
+        W = codes.random_code(1024, 256, seed=seed)
+        noise = dependent_readings(W, kind, MEAN, inputs, seed).noise
+        most = halved(lambda l: dependent_readings(W, kind, l, inputs, seed).margin(ERROR))
+        return {"noise": noise, "most": most}
+
+    return over(KINDS, seeds, measure)
+
+
+@study.experiment
+def dependence_expected():
+    """What normal noise, averaged over how many are active, gives for ``most``: (kinds,)."""
+    return torch.tensor([halved(lambda l, k=kind: normal_margin(k, l)) for kind in KINDS])
+
+
+@study.test("cost-dependent")
+def dependent_noise(dependence, dependence_expected, *, near, fewer, within):
+    """The typical noise is the same for all kinds; how many can be read is not, and is known."""
+    return judged_dependence(dependence, dependence_expected, near=near, fewer=fewer, within=within)
+
+
+@study.test("cost-dependent-2")
+def dependent_again(dependence_again, dependence_expected, *, near, fewer, within):
+    """The same with another mark."""
+    return judged_dependence(
+        dependence_again, dependence_expected, near=near, fewer=fewer, within=within
+    )
+
+
+def judged_dependence(
+    dependence: SimpleNamespace, dependence_expected: Tensor, *, near, fewer, within
+) -> Outcome:
+    """Judge measurements of `of_kinds` by what normal noise gives."""
+    noise = dependence.noise / (MEAN / 256) ** 0.5
+    most, expected = dependence.most, dependence_expected[:, None]
+    typical = ((noise - 1).abs() <= near).all(0)
+    alone, together, _ = most
+    known = ((most / expected - 1).abs() <= within).all(0)
+
+    def told(rows, form):
+        return "; ".join(
+            f"{span(row, form)} ({kind})" for kind, row in zip(KINDS, rows, strict=True)
+        )
+
+    return Outcome(
+        typical & (together <= fewer * alone) & known,
+        measured={
+            "Noise over √(l/m)": told(noise, ".3f"),
+            "l*": told(most, ".1f"),
+            "l* over what normal noise gives": told(most / expected, ".2f"),
         },
     )

@@ -9,16 +9,33 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from superpos import IndependentFeatures, Procedure, bundles, geometry, sweep, train
+from superpos import (
+    AnticorrelatedSets,
+    CorrelatedSets,
+    Examples,
+    IndependentFeatures,
+    Procedure,
+    Trained,
+    bundles,
+    geometry,
+    optima,
+    sweep,
+    train,
+)
 from superpos.bundles import planes, planted, regions
 from superpos.claims import rate
-from superpos.studies.study import Outcome, Study, Way, fresh
+from superpos.claims.registry import thresholds
+from superpos.codes.polytopes import Polytope
+from superpos.optima.ladder import rung
+from superpos.stats import span
+from superpos.studies.study import FRESH, Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 
 NO_DIGONS = ("triangle", "polygon 5", "polygon 6", "polygon 7", "tetrahedron", "antiprism 4")
@@ -26,6 +43,9 @@ ALL_KINDS = ("digon", *NO_DIGONS, "polygon 8")
 CODES = ("polygon 5", "polygon 6", "polygon 7", "antiprism 4")
 RADII = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of DBSCAN: each method has its best
 NOISE = (0.0, 0.001, 0.01, 0.03, 0.05, 0.08, 0.12)
+SIMPLICES = ("digon", "triangle", "tetrahedron", "simplex 4")
+SMALL_CODES = (*SIMPLICES, "polygon 5", "polygon 6", "polygon 7")
+MOST_FEATURES = 9  # of the sums whose curvature is taken
 REPRESENTATIVES = {"talk": planes.column_reduced, "projectors": planes.projector}
 
 
@@ -402,6 +422,11 @@ def spheres_of_summands(spheres):
 @study.experiment
 def small_models(seeds, steps, procedure, device):
     """Trained models of eight features in four dimensions, at p = 0.2."""
+    return eight_in_four(seeds, steps, procedure, device)
+
+
+def eight_in_four(seeds: range, steps: int, procedure: Callable, device: str) -> Trained:
+    """At least ten of them."""
     seeds = range(seeds.start, seeds.start + max(10, len(seeds)))
     return train(
         IndependentFeatures(8, torch.tensor(0.2)), 4, seeds=seeds,
@@ -472,6 +497,376 @@ def random_biases(first_seed):
             size=W.shape[::-1], counts=[a for a, _ in pairs], products=[b for _, b in pairs]
         )
     return found
+
+
+# Minima and saddles
+
+
+def small_sums() -> list[tuple[str, ...]]:
+    """All direct sums of two or more of `SMALL_CODES` with at most `MOST_FEATURES` features."""
+    size = {kind: planted.summand(kind).shape[1] for kind in SMALL_CODES}
+    return [
+        kinds
+        for parts in range(2, MOST_FEATURES // 2 + 1)
+        for kinds in itertools.combinations_with_replacement(SMALL_CODES, parts)
+        if sum(size[kind] for kind in kinds) <= MOST_FEATURES
+    ]
+
+
+def at_their_best(kinds: Sequence[str], p: Tensor) -> tuple[Tensor, Tensor]:
+    """A direct sum whose summands have the length and bias that are best at p: (p, m, n), (p, n).
+
+    A summand's features and all of another are orthogonal: what is best for it alone is best.
+    """
+    best = [rung(Polytope(kind, lambda kind=kind: planted.summand(kind)), p) for kind in kinds]
+    rows = [
+        torch.block_diag(*(r.size[k].sqrt() * r.polytope.points for r in best))
+        for k in range(len(p))
+    ]
+    b = [r.bias[:, None].expand(-1, r.polytope.corners) for r in best]
+    return torch.stack(rows), torch.cat(b, dim=1)
+
+
+def densities(count: int) -> Tensor:
+    """Values of p, with 1/p from 1.25 to 100: ``(count,)``."""
+    return torch.logspace(math.log10(1.25), 2, count, dtype=torch.double).reciprocal()
+
+
+@study.experiment
+def curvatures(n_densities):
+    """Of each small sum at its best, for each density ``p``: ``least`` and ``gradient``.
+
+    The least curvature along anything but a rotation, over p, and the length of the gradient:
+    ``(sums, densities)``; and the ``sums`` themselves.
+    """
+    p = densities(n_densities)
+    least, gradient = [], []
+    for kinds in small_sums():
+        W, b = at_their_best(kinds, p)
+        # lengths and biases as exact as floats are; so few steps do not fall off a saddle
+        found = optima.minimise(W, b, p[:, None], tolerance=1e-10, max_steps=2)
+        gradient.append(found.gradient_norm)
+        least.append(least_of(found.W, found.b, p))
+    return SimpleNamespace(
+        sums=small_sums(), least=torch.stack(least), gradient=torch.stack(gradient), p=p
+    )
+
+
+def least_of(W: Tensor, b: Tensor, p: Tensor) -> Tensor:
+    """The least curvature of models along anything but a rotation, over p: ``(densities,)``."""
+    return optima.least_curvature(W, b, p[:, None]) / p
+
+
+@study.experiment
+def curvatures_alone(n_densities):
+    """The same ``least`` of each of `SMALL_CODES` alone, ``(codes, densities)``, and ``turn``.
+
+    From that 1/p on it is a minimum at all sparser densities, ``(codes,)``; 1 if it always is.
+    """
+    p = densities(n_densities)
+    least, turn = [], []
+    for code in SMALL_CODES:
+        least.append(least_of(*at_their_best([code], p), p))
+        saddles = (least[-1] < 0).nonzero().flatten().tolist()
+        if not saddles:
+            turn.append(1.0)
+            continue
+        dense, sparse = p[saddles[-1]], p[saddles[-1] + 1]
+        for _ in range(12):
+            middle = (dense * sparse).sqrt()
+            is_saddle = least_of(*at_their_best([code], middle[None]), middle[None]) < 0
+            dense, sparse = (middle, sparse) if is_saddle else (dense, middle)
+        turn.append(1 / dense.item())
+    return SimpleNamespace(codes=SMALL_CODES, least=torch.stack(least), turn=torch.tensor(turn))
+
+
+@study.experiment
+def basins(first_seed):
+    """How many of twenty disturbed pairs of triangles, 1/p = 6, descend to the pair again.
+
+    By the size of the disturbance of every weight.
+    """
+    p = torch.tensor([1 / 6], dtype=torch.double)
+    W, b = at_their_best(("triangle", "triangle"), p)
+    back = {}
+    for sigma in (0.01, 0.03, 0.1):
+        random = stream(first_seed)
+        starts = torch.stack([planted.disturbed(W[0], sigma, random) for _ in range(20)])
+        found = optima.minimise(starts, b, p, tolerance=1e-6)
+        apart = (found.W.mT @ found.W - W.mT @ W).flatten(1).norm(dim=1)
+        back[sigma] = int((apart < 0.01).sum())
+    return back
+
+
+@study.test("bundle-minima")
+def minima(curvatures, *, still, flat):
+    """Sums of simplices are minima at every p, others at some and saddles at the smallest."""
+    least = curvatures.least
+    minimum, saddle = least > flat, least < -flat
+    simplices = torch.tensor([set(kinds) <= set(SIMPLICES) for kinds in curvatures.sums])
+    turns = minimum.any(1) & saddle[:, -1]
+    stationary = (curvatures.gradient <= still).all(1)
+    told = {
+        "Minima at every p": minimum.all(1),
+        "Minima at some p, saddles at the smallest": turns,
+        "Saddles at every p": saddle.all(1),
+    }
+    return Outcome(
+        stationary & torch.where(simplices, minimum.all(1), turns),
+        measured={
+            **{
+                name: f"{int(which[simplices].sum())} of {int(simplices.sum())} sums of simplices, "
+                f"{int(which[~simplices].sum())} of {int((~simplices).sum())} others"
+                for name, which in told.items()
+            },
+            "Longest gradient": f"{curvatures.gradient.max():.0e}",
+        },
+    )
+
+
+# Layers on top
+
+
+COMPOSED = 2000  # inputs of what is on top
+FEW = 250  # of them, where many second components are trained
+TRIES = thresholds("bundle-composed-2")["tries"]  # of these for each first one
+
+
+def some_inputs(first_seed: int, *, active: bool) -> Tensor:
+    """Inputs of eight features at p = 0.2, all of them or those with an active one: (inputs, 8)."""
+    features = IndependentFeatures(8, torch.tensor(0.2))
+    u = torch.rand(COMPOSED, features.uniforms, generator=stream(first_seed))
+    return features.active_inputs(u) if active else features.inputs(u)
+
+
+@study.experiment
+def on_top(small_models, first_seed, steps, procedure):
+    """A second component on the outputs of each small model, and the bundles of both.
+
+    ``below`` and ``above``: for each model, the sets of features of its bundles, sorted.
+    """
+    W, b = small_models.W.cpu(), small_models.b.cpu()
+    given = outputs(W, b, some_inputs(first_seed, active=False))
+    upper = train(Examples(given), 4, seeds=[first_seed], procedure=procedure(8, 4, steps))
+    return SimpleNamespace(below=[*map(sets_of, W)], above=[*map(sets_of, upper.W[0])])
+
+
+@study.experiment
+def on_top_again(seeds, first_seed, steps, procedure, device):
+    """The same of other models, each with `TRIES` second components.
+
+    ``above`` and the ``loss``, ``(tries, models)``, of these; and the first ones' ``W``.
+    """
+    models = eight_in_four(fresh(seeds), steps, procedure, device)
+    W, b = models.W.cpu(), models.b.cpu()
+    given = outputs(W, b, some_inputs(first_seed + FRESH, active=False)[:FEW])
+    tried = range(first_seed, first_seed + TRIES)
+    upper = train(Examples(given), 4, seeds=tried, procedure=procedure(8, 4, steps))
+    off = outputs(upper.W, upper.b, given) - given
+    loss = off.square().sum(-1).mean(-1)  # (tries, models)
+    below = [*map(sets_of, W)]
+    above = [[*map(sets_of, models)] for models in upper.W]
+    return SimpleNamespace(below=below, above=above, loss=loss, W=W)
+
+
+def outputs(W: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    """What models make of inputs: ``(..., inputs, n)``."""
+    return torch.relu(x @ W.mT @ W + b[..., None, :])
+
+
+def sets_of(W: Tensor) -> list[tuple[int, ...]]:
+    """The sets of features of a model's bundles, sorted."""
+    return sorted(bundle.features for bundle in bundles.find_bundles(W))
+
+
+@study.experiment
+def two_nodes(small_models, on_top, first_seed):
+    """How often two nodes on h label other inputs right, by what the classes are: (models,).
+
+    ``split`` where each class has one of every pair, ``whole`` where each has two pairs; 0 for a
+    model whose bundles are no pairs.
+    """
+    return labelled_right(small_models.W.cpu(), on_top.below, first_seed)
+
+
+@study.experiment
+def two_nodes_again(on_top_again, first_seed):
+    """The same of other models and inputs."""
+    return labelled_right(on_top_again.W, on_top_again.below, first_seed + FRESH)
+
+
+def labelled_right(models: Tensor, below: Sequence, first_seed: int) -> dict[str, Tensor]:
+    """See `two_nodes`; models are ``(models, 4, 8)``."""
+    x, other = (some_inputs(first_seed + k, active=True) for k in (1, 2))
+    found = {"split": [], "whole": []}
+    for W, pairs in zip(models, below, strict=True):
+        for name, shares in found.items():
+            if not four_pairs(pairs):
+                shares.append(0.0)
+                continue
+            members = [pair[0] for pair in pairs] if name == "split" else [*pairs[0], *pairs[1]]
+            sign = torch.full((8,), -1.0)
+            sign[members] = 1.0
+            label, true = x @ sign > 0, other @ sign > 0
+            direction, offset = logistic(x @ W.mT, label)
+            shares.append(float(((other @ W.mT @ direction + offset > 0) == true).float().mean()))
+    return {name: torch.tensor(shares) for name, shares in found.items()}
+
+
+def four_pairs(sets: Sequence[tuple[int, ...]]) -> bool:
+    """Whether all bundles are pairs."""
+    return [len(each) for each in sets] == [2, 2, 2, 2]
+
+
+def logistic(h: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """A logistic regression of booleans on ``(inputs, m)``, by Newton's method: (m,) and ().
+
+    Two nodes with a softmax are one logit, the difference of theirs. Weights are held back a
+    little: of classes that can be told exactly they would grow without end.
+    """
+    design = torch.cat([h, torch.ones(len(h), 1)], dim=1).double()
+    weight = design.new_zeros(design.shape[1])
+    held = 1e-3 * len(h) * torch.eye(len(weight), dtype=torch.double)
+    for _ in range(20):
+        chance = torch.sigmoid(design @ weight)
+        slope = design.mT @ (chance - label.double()) + held @ weight
+        curvature = (design * (chance * (1 - chance))[:, None]).mT @ design + held
+        weight = weight - torch.linalg.solve(curvature, slope)
+    return weight[:-1].to(h), weight[-1].to(h)
+
+
+@study.test("bundle-composed")
+def composed(on_top, two_nodes, *, right, chance):
+    """The same bundles above; classes are told if every bundle is split, not if they are whole."""
+    return judged_composed(on_top, two_nodes, right=right, chance=chance)
+
+
+@study.test("bundle-composed-2")
+def composed_again(on_top_again, two_nodes_again, *, tries, right, chance):
+    """The same of the best of several second components."""
+    below, above, loss = on_top_again.below, on_top_again.above, on_top_again.loss
+    best = [above[k][at] for at, k in enumerate(loss[:tries].argmin(0).tolist())]
+    found = judged_composed(
+        SimpleNamespace(below=below, above=best), two_nodes_again, right=right, chance=chance
+    )
+    same = torch.tensor([[a == b for a, b in zip(row, below, strict=True)] for row in above])
+    told = {"Single second components with the same bundles": rate(same.flatten())}
+    if same.any() and not same.all():
+        told["Loss with other bundles over that with the same"] = (
+            f"{loss[~same].median() / loss[same].median():.0f} (medians)"
+        )
+    return replace(found, measured={**found.measured, **told})
+
+
+def judged_composed(on_top, two_nodes, *, right: float, chance: float) -> Outcome:
+    """Judge what is on top of models; see `composed`."""
+    pairs = torch.tensor([four_pairs(sets) for sets in on_top.below])
+    same = torch.tensor([a == b for a, b in zip(on_top.below, on_top.above, strict=True)])
+    split, whole = two_nodes["split"], two_nodes["whole"]
+
+    def told(shares: Tensor) -> str:
+        return span(shares[pairs], ".0%") if pairs.any() else "none"
+
+    return Outcome(
+        pairs & same & (split >= right) & (whole <= chance),
+        measured={
+            "First components of four pairs": rate(pairs),
+            "Second components with the same bundles": rate(same),
+            "Labelled right, every bundle split": told(split),
+            "Labelled right, whole bundles": told(whole),
+        },
+    )
+
+
+# Large direct sums
+
+
+DEPENDENT = {
+    "independent": IndependentFeatures(36, 0.1),
+    "together": CorrelatedSets(18, 2, 0.1),
+    "at most one": AnticorrelatedSets(18, 2, 0.2),
+}
+
+
+@study.experiment
+def large_sums(seeds, steps, procedure, device):
+    """Models of 36 features in 18 dimensions, by how their pairs are dependent; see `many`."""
+    return {
+        name: many(features, seeds, procedure(36, 18, steps), device)
+        for name, features in DEPENDENT.items()
+    }
+
+
+@study.experiment
+def large_sums_again(seeds, steps, procedure, device):
+    """The same of other seeds, of dependent pairs alone."""
+    return {
+        name: many(DEPENDENT[name], fresh(seeds), procedure(36, 18, steps), device)
+        for name in ("together", "at most one")
+    }
+
+
+def many(features, seeds: range, procedure: Procedure, device: str) -> SimpleNamespace:
+    """Train models and look for pairs in their bundles: ``(seeds,)`` each.
+
+    ``bundles``, how many; ``within``, the share of the pairs that lie in one bundle, and
+    ``chance``, that of any two features; the largest ``cosine`` of a pair, in size; the ``loss``.
+    """
+    models = train(features, 18, seeds=seeds, procedure=procedure, device=device)
+    W = models.W.cpu()
+    n, sets = W.shape[-1], [*map(sets_of, W)]
+    alike = [sum(len(part) * (len(part) - 1) for part in each) / (n * (n - 1)) for each in sets]
+    cosines = torch.nn.functional.cosine_similarity(W[..., 0::2], W[..., 1::2], dim=-2)
+    return SimpleNamespace(
+        bundles=torch.tensor([len(each) for each in sets]),
+        within=torch.tensor([pairs_within(each, n) for each in sets]),
+        chance=torch.tensor(alike),
+        cosine=cosines.abs().amax(-1),
+        loss=models.expected_loss()[0].cpu(),
+    )
+
+
+def pairs_within(sets: Sequence[tuple[int, ...]], n: int) -> float:
+    """The share of the pairs (0, 1), (2, 3), … of n features that lie in one of some sets.
+
+    >>> pairs_within([(0, 1, 2), (3,)], 4)
+    0.5
+    """
+    return sum({i, i + 1} <= set(each) for i in range(0, n, 2) for each in sets) / (n // 2)
+
+
+@study.test("bundle-large")
+def large(large_sums, *, components, together, apart):
+    """Pairs of which at most one is active share bundles; those active together do not."""
+    exclusive, joint = large_sums["at most one"], large_sums["together"]
+    many = (exclusive.bundles >= components) & (joint.bundles >= components)
+    measured = {
+        f"Pairs in one bundle, {name}": f"{span(each.within, '.0%')}, mean "
+        f"{each.within.mean():.0%}; {span(each.bundles, 'd')} bundles"
+        for name, each in large_sums.items()
+    }
+    return Outcome(
+        many & (exclusive.within >= together) & (joint.within <= apart), measured=measured
+    )
+
+
+@study.test("bundle-large-2")
+def large_again(large_sums_again, *, components, times, cosine):
+    """The former share bundles more often than by chance; the latter are nearly orthogonal."""
+    exclusive, joint = large_sums_again["at most one"], large_sums_again["together"]
+    enough = (exclusive.bundles >= components) & (joint.bundles >= components)
+    apart = joint.cosine <= cosine
+    together = exclusive.within >= times * exclusive.chance
+    seen = torch.stack([exclusive.within, exclusive.loss.to(exclusive.within)])
+    return Outcome(
+        enough & together & apart,
+        measured={
+            "Pairs in one bundle, at most one active": f"{span(exclusive.within, '.0%')}, mean "
+            f"{exclusive.within.mean():.0%}; by chance {exclusive.chance.mean():.0%}",
+            "Correlation of that share with the loss": f"{torch.corrcoef(seen)[0, 1]:.2f}",
+            "Largest cosine of two features active together": span(joint.cosine, ".2f"),
+        },
+    )
 
 
 # Trained models
