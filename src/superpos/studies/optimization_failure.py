@@ -1101,6 +1101,18 @@ def splays_anyway(undisturbed, *, grown, least):
 
 
 @study.experiment
+def slightly(n_map, steps_map):
+    """Descents from the failure, by disturbance and rate: ``total``, Σ‖W_j‖ at the end."""
+    disturbance = torch.tensor([0, 1e-7, 1e-5, 1e-3, 1e-1], dtype=torch.float64)
+    rate = torch.linspace(0.5, 3, max(10, n_map // 4), dtype=torch.float64)
+    W, b = onehot.failure(7)
+    b = b.repeat(len(disturbance), len(rate), 1)
+    b[..., [0, 5]] += disturbance[:, None, None]
+    end = onehot.descend(W.expand(*b.shape[:-1], 2, 7), b, GradientDescent(rate), steps_map)
+    return SimpleNamespace(disturbance=disturbance, rate=rate, total=end.W.norm(dim=-2).sum(-1))
+
+
+@study.experiment
 def windows(n_zoom, steps_map, procedure):
     """Enlargements of the speckled part, and one of the edge: by name and size."""
     side = torch.linspace(-1, 1, n_zoom, dtype=torch.float64)
