@@ -38,7 +38,7 @@ from superpos.learning import boundaries, dynamics, memorization, onehot, resamp
 from superpos.losses import ramps
 from superpos.neurons import computation
 from superpos.optima import branches, decoders, ladder, phases, search
-from superpos.training import drift, hidden
+from superpos.training import drift, hidden, priced
 from superpos.training.objectives import objective
 
 Place = Callable[[Tensor], Tensor]  # puts a tensor where it is to be
@@ -343,6 +343,10 @@ CASES = [
         ABSOLUTE, SignedFeatures(4, 0.3)), own_draws=True),
     case(superpos.train, told="attacked", call=trained_models(
         models.RELU_OUTPUT, adversarial.Attacked(IndependentFeatures(4, 0.3), torch.tensor(0.1))),
+        own_draws=True),
+    case(superpos.train, told="priced", call=trained_models(
+        models.RELU_OUTPUT,
+        priced.Priced(n=4, probability=torch.tensor(0.3), price=torch.tensor(0.1))),
         own_draws=True),
     *[case(objective, told=f"of the {model.name} model", call=lambda at, _, model=model: (
         (target := objective(model, IndependentFeatures(4, at(DENSITY[:, None])),

@@ -19,6 +19,7 @@ from superpos.stats import rank_correlation, span
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import elhage_notebook
 from superpos.training import hidden
+from superpos.training.priced import Priced
 from superpos.training.procedures import Procedure
 
 N, M = 10, 5
@@ -37,9 +38,14 @@ LINEAR_HIDDEN = Model("ReLU output")  # no ReLU on the hidden layer
 BIASED = Model("hidden biases", hidden=torch.relu, hidden_bias=True)
 
 
-def ours(n: int, m: int, steps: int, *, biased: bool = False) -> Procedure:
-    """The chapter's procedure: quick for a thousand models, slower with hidden biases."""
-    rate = 0.02 if biased else 0.06
+PRICES = torch.cat([torch.zeros(1), torch.logspace(-2, 0, 16)])  # of hidden activity
+SPARSE = 0.05  # the density of models that pay for it
+UNEQUAL, EQUAL = 0, 1  # their importances: 0.75^i and 1
+
+
+def ours(n: int, m: int, steps: int, *, biased: bool = False, priced: bool = False) -> Procedure:
+    """The chapter's procedure: quick for a thousand models, else slower."""
+    rate = 0.02 if biased or priced else 0.06
     return Procedure(steps=steps, learning_rate=rate, warmup=50, beta2=0.99)
 
 
@@ -47,8 +53,8 @@ study = Study(
     "privileged_basis",
     {
         "ours": Way(
-            "Adam at 0.06 (0.02 with hidden biases), β₂ = 0.99, warmed up and lowered to 0 as a "
-            "cosine, 64 inputs a step; the best are trained further with 256",
+            "Adam at 0.06 (0.02 with hidden biases or a price), β₂ = 0.99, warmed up and lowered to "
+            "0 as a cosine, 64 inputs a step; the best are trained further with 256",
             ours,
         ),
         "published": elhage_notebook(
@@ -445,6 +451,73 @@ def hidden_bias(biased, unbiased, *, above, mostly, within):
             ),
         },
     )
+
+
+# A price on activity
+
+
+PRICED = elhage_notebook(
+    "an array of the prices, biases 0 (the authors' notebook; the source does not say how it "
+    "trained such models, nor at which prices)",
+    lambda n, priced: len(PRICES),
+    {"steps_bias": 300},
+)
+
+
+@study.experiment
+def priced(seeds_priced, steps_bias, procedure):
+    """Models without a hidden ReLU that pay for hidden activity: W and loss, without the price.
+
+    By seed, price and importance: unequal, and equal.
+    """
+    descent = procedure(N, M, steps_bias, priced=True)
+    importance = torch.stack([IMPORTANCE, torch.ones(N)])
+
+    def paying(seed, price):
+        grid = torch.as_tensor(price)[:, None].expand(-1, len(importance))
+        paid = Priced(
+            n=N, probability=torch.tensor(SPARSE), price=grid, integrate=descent.integrate
+        )
+        run = train(paid, M, importance=importance, seeds=seed, procedure=descent)
+        loss, _ = losses.expected_loss(run.W, run.b, SPARSE, importance, samples=4096, seed=0)
+        return {"W": (["case", "neuron", "feature"], run.W), "loss": (["case"], loss)}
+
+    return sweep(paying, {"seed": seeds_priced, "price": PRICES}, cells_at_once=400)
+
+
+def stored(W: Tensor, *, kept: float, most: float) -> tuple[Tensor, Tensor]:
+    """Which features are represented, and which of them are in superposition: ``(..., n)``.
+
+    Those are along whose direction the others have a squared length of more than ``most``.
+
+    >>> stored(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 0.8]]), kept=0.5, most=0.1)
+    (tensor([True, True, True]), tensor([ True,  True, False]))
+    """
+    long = geometry.squared_norms(W) >= kept
+    return long, long & (geometry.interference(W) > most)
+
+
+@study.test("tms-hidden-l1", published=PRICED)
+def price_removes_superposition(priced, *, kept, most):
+    """At some price no feature is in superposition; weaker: where importances are unequal."""
+    long, crowded = stored(priced.W, kept=kept, most=most)
+    superposed = crowded.any(-1)  # (seeds, prices, cases)
+    dearer = priced.loss > priced.loss[:, :1]
+    removed = (long.any(-1) & ~superposed & dearer)[:, 1:]
+    gone = superposed[:, 0] & removed.any(1)
+    measured = {}
+    for case, name in ((UNEQUAL, "Unequal importance"), (EQUAL, "Equal importance")):
+        measured[f"{name}, superposition is gone"] = stats.told_rate(gone[:, case])
+        if gone[:, case].any():
+            first = 1 + removed[:, :, case].int().argmax(1)  # the lowest such price
+            which = torch.arange(len(gone))[gone[:, case]], first[gone[:, case]], case
+            loss = priced.loss[which] / priced.loss[which[0], 0, case]
+            measured[f"{name}, at the lowest such price"] = (
+                f"{PRICES[which[1]].median():.2g} in the median, "
+                f"{long[which].sum(-1).double().mean():.1f} features represented, the loss is "
+                f"{loss.median():.1f} times as large"
+            )
+    return Outcome(gone.all(1), gone[:, UNEQUAL], measured)
 
 
 # Other ways down
