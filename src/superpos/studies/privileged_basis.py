@@ -53,8 +53,8 @@ study = Study(
     "privileged_basis",
     {
         "ours": Way(
-            "Adam at 0.06 (0.02 with hidden biases or a price), β₂ = 0.99, warmed up and lowered to "
-            "0 as a cosine, 64 inputs a step; the best are trained further with 256",
+            "Adam at 0.06 (0.02 with hidden biases or a price), β₂ = 0.99, warmed up and lowered "
+            "to 0 as a cosine, 64 inputs a step; the best are trained further with 256",
             ours,
         ),
         "published": elhage_notebook(
