@@ -170,6 +170,44 @@ def test_models_with_hidden_biases_must_be_linear_at_every_density():
         assert not judged("basis-hidden-bias", found(above, 0.1, loss), unbiased).weaker.any()
 
 
+# Many features in place of a hidden bias
+
+
+def crowd(above: list[float], beyond: list[float], few: float = 0.5) -> dict:
+    """Two seeds with ten features, and with 160 these values at three densities."""
+    alike = {"above": torch.full((2, 3), few), "beyond": torch.zeros(2, 3)}
+    values = {"above": torch.tensor([above] * 2), "beyond": torch.tensor([beyond] * 2)}
+    return {10: SimpleNamespace(**alike), 160: SimpleNamespace(**values)}
+
+
+def test_many_features_simulate_a_bias_where_they_keep_neurons_above_the_kink():
+    found = judged("tms-simulated-bias", crowd([0.99, 0.95, 0.91], [0.9, 0.8, 0.6]))
+    assert found.shown.all()
+    assert found.weaker.all()
+
+
+@pytest.mark.parametrize(
+    ("above", "beyond", "weaker"),
+    [
+        ([0.99, 0.95, 0.89], [0.9, 0.8, 0.6], True),  # not at the sparsest
+        ([0.99, 0.95, 0.95], [0.9, 0.8, 0.4], True),  # by the important features
+        ([0.99, 0.95, 0.5], [0.9, 0.8, 0.6], False),  # no more than with ten
+    ],
+)
+def test_they_do_not_where_neurons_are_often_below_or_others_hold_them_up(above, beyond, weaker):
+    found = judged("tms-simulated-bias", crowd(above, beyond))
+    assert not found.shown.any()
+    assert found.weaker.all() == weaker
+
+
+def test_models_with_many_features_are_counted_at_each_density(monkeypatch):
+    monkeypatch.setattr(chapter, "NUMBERS", (10, 12))
+    found = chapter.study.experiments["many"](range(2), 100, chapter.ours)
+    assert list(found) == [10, 12]
+    assert found[12].above.shape == found[12].beyond.shape == (2, 3)
+    assert not found[10].beyond.any()  # there are none beyond the tenth
+
+
 # A price on activity
 
 DIGONS = torch.eye(5).repeat_interleave(2, dim=1) * torch.tensor([1.0, -1.0]).repeat(5)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from superpos import geometry, losses, neurons, stats, sweep, train
 from superpos.claims import rate
+from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_HIDDEN, Model
 from superpos.stats import rank_correlation, span
@@ -38,6 +39,7 @@ LINEAR_HIDDEN = Model("ReLU output")  # no ReLU on the hidden layer
 BIASED = Model("hidden biases", hidden=torch.relu, hidden_bias=True)
 
 
+NUMBERS = (10, 40, 160)  # of features, without a hidden bias
 PRICES = torch.cat([torch.zeros(1), torch.logspace(-2, 0, 16)])  # of hidden activity
 SPARSE = 0.05  # the density of models that pay for it
 UNEQUAL, EQUAL = 0, 1  # their importances: 0.75^i and 1
@@ -449,6 +451,62 @@ def hidden_bias(biased, unbiased, *, above, mostly, within):
                 f"{value:.3f} at p = {DENSITIES[at]:g}"
                 for value, at in zip(over, AT_BIAS, strict=True)
             ),
+        },
+    )
+
+
+# Many features in place of a hidden bias
+
+
+@study.experiment
+def many(seeds_many, steps_bias, procedure):
+    """Models with a hidden ReLU, no hidden biases and more and more features, by their number n.
+
+    ``above`` the kink, the share of neurons and inputs with an active feature; ``beyond``, of the
+    mean activation before the ReLU, what features from the eleventh on bring: ``(seeds, 3)``.
+    """
+    p = DENSITIES[AT_BIAS, None]
+
+    def with_features(n):
+        features = IndependentFeatures(n, p)
+        descent = procedure(n, M, steps_bias, biased=True)
+
+        def counted(seed):
+            W = train(
+                features, M, model=RELU_HIDDEN, importance=0.75 ** torch.arange(n), seeds=seed,
+                procedure=descent,
+            ).W  # fmt: skip
+            u = torch.rand(2000, features.uniforms, generator=torch.Generator().manual_seed(0))
+            above = (features.active_inputs(u) @ W.mT > 0).double().mean((-2, -1))
+            by_feature = W.sum(-2)
+            beyond = by_feature[..., N:].sum(-1) / by_feature.sum(-1)
+            return {"above": (["density"], above), "beyond": (["density"], beyond)}
+
+        return tensors(sweep(counted, {"seed": seeds_many}, cells_at_once=6))
+
+    return {n: with_features(n) for n in NUMBERS}
+
+
+@study.test("tms-simulated-bias")
+def simulated_bias(many, *, above, half):
+    """With the most features neurons are above the kink, by the others' doing; weaker: more so."""
+    few, most = many[NUMBERS[0]], many[NUMBERS[-1]]
+    shown = (most.above >= above) & (most.beyond >= half)
+    return Outcome(
+        shown.all(1),
+        (most.above > few.above).all(1),
+        {
+            f"Above the kink, n = {n}": ", ".join(
+                f"{found.above[:, k].median():.0%} at p = {DENSITIES[at]:g}"
+                for k, at in enumerate(AT_BIAS)
+            )
+            for n, found in many.items()
+        }
+        | {
+            f"Of the mean activation, from features beyond the tenth, n = {NUMBERS[-1]}": ", ".join(
+                f"{most.beyond[:, k].median():.0%} at p = {DENSITIES[at]:g}"
+                for k, at in enumerate(AT_BIAS)
+            )
         },
     )
 
