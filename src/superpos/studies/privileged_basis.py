@@ -61,7 +61,8 @@ study = Study(
     {
         "ours": Way(
             "Adam at 0.06 (0.02 with hidden biases or a price, 0.002 with many features), "
-            "β₂ = 0.99, warmed up and lowered to 0 as a cosine, 64 inputs a step; the best are trained further with 256",
+            "β₂ = 0.99, warmed up and lowered to 0 as a cosine, 64 inputs a step; the best are "
+            "trained further with 256",
             ours,
         ),
         "published": elhage_notebook(
