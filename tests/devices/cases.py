@@ -422,6 +422,7 @@ CASES = [
     case(adversarial.attacked_loss, lambda at, _: adversarial.attacked_loss(
         at(W), at(B), at(X), 0.1)),
     *each([adversarial.best_analytic, adversarial.random_analytic], W, B, X, torch.tensor(0.1)),
+    called(adversarial.gradient_ascent, W, B, X, torch.tensor(0.1), steps=2),
     called(adversarial.projected_gradient, W, B, X, torch.tensor(0.1), steps=2),
     called(adversarial.analytic, W, B, X, torch.tensor(0.1), torch.arange(16).expand(3, 16) % 4),
     *[case(function, lambda at, _, function=function: function(

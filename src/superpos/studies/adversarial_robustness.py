@@ -215,6 +215,42 @@ def other_attacks(some):
 
 
 @study.experiment
+def masked(models, n_features):
+    """Attacks on the sparsest models, by formula and by climbing from the inputs: ``(seeds,)``.
+
+    ``analytic`` and ``climbed``, by how much they raise the loss; ``silent``, the share of outputs
+    that are 0 on the inputs, and so without a gradient; ``without``, of inputs without any.
+    """
+    W, b = models.W[:, -1:], models.b[:, -1:]
+    features = IndependentFeatures(n_features, 1 / models.inverse_p[-1:, None])
+    analytic, climbed = (
+        vulnerability(W, b, features, attack=attack)[:, 0]
+        for attack in (adversarial.best_analytic, adversarial.gradient_ascent)
+    )
+    x, weight = adversarial.weighted_inputs(features, samples=128, seed=0)
+    out = torch.relu(x @ W.mT @ W + b[..., None, :])
+    zero = (out == 0).double()
+    silent, without = zero.mean(-1), zero.amin(-1)
+    silent, without = ((each * weight).sum(-1)[:, 0] for each in (silent, without))
+    return SimpleNamespace(analytic=analytic, climbed=climbed, silent=silent, without=without)
+
+
+@study.test("adv-masking")
+def gradients_are_masked(masked, *, zero, little, less):
+    """Most outputs are 0, and climbing finds far weaker attacks; weaker: somewhat weaker."""
+    share = masked.climbed / masked.analytic
+    return Outcome(
+        (masked.silent >= zero) & (share <= little),
+        share <= 1 - less,
+        {
+            "Outputs that are 0": told(masked.silent),
+            "Inputs on which all are": told(masked.without),
+            "What climbing finds, as a share of the analytic attack": told(share),
+        },
+    )
+
+
+@study.experiment
 def single_features(some):
     """Vulnerability of each output, where its feature is active and where it is silent."""
     active, silent = adversarial.feature_vulnerability(some.W, some.b, some.features)
