@@ -141,7 +141,13 @@ def test_the_longest_features_have_at_least_half_of_the_largest_squared_length()
 
 def attacks(silent: float, climbed: float) -> SimpleNamespace:
     """Two seeds of which climbing finds so much of an analytic attack that raises the loss by 4."""
-    values = {"silent": silent, "climbed": 4 * climbed, "analytic": 4.0, "without": 0.5}
+    values = {
+        "silent": silent,
+        "climbed": 4 * climbed,
+        "analytic": 4.0,
+        "without": 0.5,
+        "there": 0.1,
+    }
     return SimpleNamespace(**{name: torch.full((2,), value) for name, value in values.items()})
 
 
