@@ -289,3 +289,22 @@ def test_the_best_analytic_attack_goes_down_where_the_output_is_too_low():
     for bias, expected in ((-0.1, -0.2), (0.1, 0.2)):
         found = adv.best_analytic(one, torch.tensor([bias]), x, torch.tensor(0.2))
         assert found.item() == pytest.approx(expected)
+
+
+def test_climbing_from_the_input_finds_nothing_where_nothing_is_active_and_something_elsewhere():
+    W, b = torch.eye(2), torch.full((2,), -0.2)
+    x = torch.tensor([[0.0, 0.1], [0.6, 0.0]])  # no output is active on the first
+    found = adv.gradient_ascent(W, b, x, torch.tensor(0.3))
+    assert not found[0].any()
+    assert found[1].norm() == pytest.approx(0.3)
+    loss = adv.attacked_loss(W, b, x, found)
+    assert (
+        loss[0]
+        == adv.attacked_loss(W, b, x)[0]
+        < adv.attacked_loss(W, b, x, adv.best_analytic(W, b, x, torch.tensor(0.3)))[0]
+    )
+    assert loss[1] > adv.attacked_loss(W, b, x)[1]
+    assert (
+        loss
+        <= adv.attacked_loss(W, b, x, adv.projected_gradient(W, b, x, torch.tensor(0.3))) + 1e-6
+    ).all()

@@ -333,6 +333,47 @@ def projected_gradient(
     return best
 
 
+def gradient_ascent(W: Tensor, b: Tensor, x: Tensor, size: Tensor, *, steps: int = 20) -> Tensor:
+    """Return the best attack found by climbing the whole loss from the input itself.
+
+    As one would who knows no formula. Where the loss has no gradient at the input, for instance
+    because no output is active, there is no attack: zeros.
+
+    Parameters
+    ----------
+    W, b, x, size
+        As for `best_analytic`.
+    steps
+        How many, on the sphere after the first, ever shorter; at least 1.
+
+    Returns
+    -------
+    Tensor
+        The attacks, ``(..., inputs, n)``.
+
+    References
+    ----------
+    Elhage et al. 2022, "Relationship to Adversarial Robustness" (attacks with gradient descent).
+
+    Examples
+    --------
+    >>> pair, b = torch.tensor([[1.0, -1.0]]), torch.tensor([-0.1, -0.1])
+    >>> gradient_ascent(pair, b, torch.tensor([[0.5, 0.0], [0.05, 0.0]]), torch.tensor(0.1))
+    tensor([[-0.0707,  0.0707],
+            [ 0.0000,  0.0000]])
+    """
+    checks.whole_number("steps", steps)
+    attack = best = torch.zeros_like(_output(W, b, x))
+    highest = attacked_loss(W, b, x, best)
+    for step in range(steps):
+        attack = _climbed(W, b, x, size, attack, pace=2 / (1 + step))
+        loss = attacked_loss(W, b, x, attack)
+        better = loss > highest
+        highest = torch.where(better, loss, highest)
+        best = torch.where(better[..., None], attack, best)
+    return best
+
+
 def _climbed(
     W: Tensor, b: Tensor, x: Tensor, size: Tensor, attack: Tensor, *, pace: float = 2.0
 ) -> Tensor:

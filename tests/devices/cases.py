@@ -38,7 +38,7 @@ from superpos.learning import boundaries, dynamics, memorization, onehot, resamp
 from superpos.losses import ramps
 from superpos.neurons import computation
 from superpos.optima import branches, decoders, ladder, phases, search
-from superpos.training import drift, hidden
+from superpos.training import drift, hidden, priced
 from superpos.training.objectives import objective
 
 Place = Callable[[Tensor], Tensor]  # puts a tensor where it is to be
@@ -350,6 +350,10 @@ CASES = [
     case(superpos.train, told="attacked", call=trained_models(
         models.RELU_OUTPUT, adversarial.Attacked(IndependentFeatures(4, 0.3), torch.tensor(0.1))),
         own_draws=True),
+    case(superpos.train, told="priced", call=trained_models(
+        models.RELU_OUTPUT,
+        priced.Priced(n=4, probability=torch.tensor(0.3), price=torch.tensor(0.1))),
+        own_draws=True),
     *[case(objective, told=f"of the {model.name} model", call=lambda at, _, model=model: (
         (target := objective(model, IndependentFeatures(4, at(DENSITY[:, None])),
                              at(torch.ones(3, 4)), integrate=True, skip_silent=True)).loss(
@@ -425,6 +429,7 @@ CASES = [
     case(adversarial.attacked_loss, lambda at, _: adversarial.attacked_loss(
         at(W), at(B), at(X), 0.1)),
     *each([adversarial.best_analytic, adversarial.random_analytic], W, B, X, torch.tensor(0.1)),
+    called(adversarial.gradient_ascent, W, B, X, torch.tensor(0.1), steps=2),
     called(adversarial.projected_gradient, W, B, X, torch.tensor(0.1), steps=2),
     called(adversarial.analytic, W, B, X, torch.tensor(0.1), torch.arange(16).expand(3, 16) % 4),
     *[case(function, lambda at, _, function=function: function(

@@ -24,6 +24,7 @@ from superpos.figures import axes as lines
 from superpos.figures import features, maps, matrices, palette, plane, style
 from superpos.learning import onehot
 from superpos.optima import phases
+from superpos.studies import phase_change
 
 TOLD = {"name": "a-figure", "alt": "A line from 0 to 1.", "caption": "The *line*, $n < 2$."}
 
@@ -622,7 +623,7 @@ def test_a_phase_map_shows_each_cell_in_the_colour_of_its_kind():
 
 
 def test_every_kind_of_solution_has_a_colour():
-    assert {*phases.TWO_FEATURES, *phases.THREE_FEATURES} == set(maps.KINDS)
+    assert {*phases.TWO_FEATURES, *phases.THREE_FEATURES, *phase_change.EXTRA} == set(maps.KINDS)
 
 
 def test_a_heat_map_starts_at_zero():

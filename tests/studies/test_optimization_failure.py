@@ -541,6 +541,41 @@ def test_a_map_must_rise_and_then_be_patchy():
     assert not chaos(lambda rate: speckled(0.1)(rate) - 2 * rate, "opt-chaos-2").weaker.any()
 
 
+def from_no_disturbance(single: float, small: float) -> dict[str, SimpleNamespace]:
+    """Failures at two rates, the second of which has grown by a factor."""
+    W, b = onehot.failure(7)
+
+    def grown(by):
+        return SimpleNamespace(
+            rate=torch.tensor([1.0, 2.0]), W=torch.stack([W, by * W]), b=torch.stack([b, b])
+        )
+
+    return {"single": grown(single), "double": grown(1.0), "small": grown(small)}
+
+
+def test_what_has_grown_without_a_disturbance_has_splayed_and_what_burst_has_not():
+    found = judged("opt-splay-zero", from_no_disturbance(1.02, 1.005))
+    assert found.shown.tolist() == [False, True]
+    assert not found.weaker.any()
+    told = list(found.measured.values())
+    assert told[0] == "at 1 of 2 rates, from 2.00 on"
+    assert told[1] == told[2] == "at none of the rates"
+    found = judged("opt-splay-zero", from_no_disturbance(torch.inf, 1.02))
+    assert not found.shown.any()
+    assert found.weaker.tolist() == [False, True]
+
+
+def test_descents_without_a_disturbance_start_at_the_failure_and_stay_there_for_a_while():
+    found = chapter.study.experiments["undisturbed"](3, 50)
+    for name in ("single", "double"):
+        W, b = found[name].W.double(), found[name].b.double()
+        assert chapter.symmetric_failure(
+            W, b, short=0.05, near=0.02, within=1e-3, degrees=0.1
+        ).all()
+    assert found["single"].W.dtype == torch.float32
+    assert found["small"].b[0, 0] > found["double"].b[0, 0] + 1e-7  # the disturbance is there
+
+
 def test_a_map_must_rise_and_then_jump():
     def jumps(rate):
         speckles = torch.where(rate > 2.3, (-1.0) ** torch.arange(51), 0.0)

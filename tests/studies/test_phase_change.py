@@ -114,6 +114,12 @@ def trained(kinds: list[Tensor], loss: list[float]) -> SimpleNamespace:
     return SimpleNamespace(W=W, loss=torch.tensor(loss)[:, None, None].expand(W.shape[:3]))
 
 
+def three_trained(kinds: list[Tensor], loss: list[float]) -> SimpleNamespace:
+    """The same of three features."""
+    W = torch.stack([of_kinds(each, 3) for each in kinds])
+    return SimpleNamespace(W=W, loss=torch.tensor(loss)[:, None, None].expand(W.shape[:3]))
+
+
 EXACT = diagram(of_kinds(KINDS))
 OTHER = 2 - KINDS  # right nowhere but where the other feature is left out
 
@@ -141,6 +147,42 @@ def test_the_best_of_patient_models_decides_whatever_the_others_are():
     lost = trained([KINDS, OTHER, OTHER], [1.5, 1.0, 1.0])
     found = judged("phase-peers", lost, few, EXACT)
     assert found.shown.tolist() == [False, True, False, False]
+
+
+# by kind of three features: what becomes of the extra one
+THREE = torch.tensor([[0, 1], [2, 3]])  # the cheapest candidates of P and R
+
+
+def test_only_what_becomes_of_the_extra_feature_counts():
+    exact = diagram(of_kinds(THREE, 3))
+    other = THREE.clone()
+    other[:, 1] = other[:, 1].flip(0)  # it has its own dimension, whatever the others do
+    shown = judged("phase-3-2-trained", three_trained([other] * 3, [1.0, 1.0, 2.0]), exact)
+    assert shown.shown.all()
+    assert shown.weaker.all()
+    swapped = THREE.flip(0)  # left out where it should be paired
+    found = judged("phase-3-2-trained", three_trained([swapped] * 3, [1.0, 1.0, 2.0]), exact)
+    assert found.shown.tolist() == found.weaker.tolist() == [False, True, False, True]
+
+
+def test_most_of_the_kept_models_of_three_features_decide_and_the_best_for_the_weaker_reading():
+    exact, swapped = diagram(of_kinds(THREE, 3)), THREE.flip(0)
+    run = three_trained([THREE, swapped, swapped, swapped], [0.5, 1.0, 1.0, 2.0])
+    found = judged("phase-3-2-trained", run, exact)
+    assert found.shown.tolist() == [False, True, False, True]
+    assert found.weaker.all()
+    run = three_trained([THREE, THREE, swapped, swapped], [1.0, 1.0, 0.5, 2.0])
+    found = judged("phase-3-2-trained", run, exact)
+    assert found.shown.all()
+    assert found.weaker.tolist() == [False, True, False, True]
+
+
+def test_a_feature_at_120_degrees_is_in_superposition_and_one_beside_ignored_ones_alone():
+    short = torch.tensor([[[1.0, 0.1, 0.9], [0.0, 0.0, 0.9]]])
+    W = torch.cat([JOINT[None], short.double()])
+    assert change.becomes(W, left_out=0.1, right=0.2).tolist() == [1, 1]
+    W[1, :, 0] *= 0.1  # now both others are short
+    assert change.becomes(W, left_out=0.1, right=0.2).tolist() == [1, 2]
 
 
 # Kinks

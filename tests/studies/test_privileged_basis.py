@@ -177,3 +177,86 @@ def test_models_with_hidden_biases_must_be_linear_at_every_density():
         assert some.weaker.all()
     for above, loss in ((0.85, 1.0), (0.95, 1.05)):
         assert not judged("basis-hidden-bias", found(above, 0.1, loss), unbiased).weaker.any()
+
+
+# Many features in place of a hidden bias
+
+
+def crowd(above: list[float], beyond: list[float], few: float = 0.5) -> dict:
+    """Two seeds with ten features, and with 160 these values at three densities."""
+    alike = {"above": torch.full((2, 3), few), "beyond": torch.zeros(2, 3)}
+    values = {"above": torch.tensor([above] * 2), "beyond": torch.tensor([beyond] * 2)}
+    return {10: SimpleNamespace(**alike), 160: SimpleNamespace(**values)}
+
+
+def test_many_features_simulate_a_bias_where_they_keep_neurons_above_the_kink():
+    found = judged("tms-simulated-bias", crowd([0.99, 0.95, 0.91], [0.9, 0.8, 0.6]))
+    assert found.shown.all()
+    assert found.weaker.all()
+
+
+@pytest.mark.parametrize(
+    ("above", "beyond", "weaker"),
+    [
+        ([0.99, 0.95, 0.89], [0.9, 0.8, 0.6], True),  # not at the sparsest
+        ([0.99, 0.95, 0.95], [0.9, 0.8, 0.4], True),  # by the important features
+        ([0.99, 0.95, 0.5], [0.9, 0.8, 0.6], False),  # no more than with ten
+    ],
+)
+def test_they_do_not_where_neurons_are_often_below_or_others_hold_them_up(above, beyond, weaker):
+    found = judged("tms-simulated-bias", crowd(above, beyond))
+    assert not found.shown.any()
+    assert found.weaker.all() == weaker
+
+
+def test_models_with_many_features_are_counted_at_each_density(monkeypatch):
+    monkeypatch.setattr(chapter, "NUMBERS", (10, 12))
+    found = chapter.study.experiments["many"](range(2), 100, chapter.ours)
+    assert list(found) == [10, 12]
+    assert found[12].above.shape == found[12].beyond.shape == (2, 3)
+    assert not found[10].beyond.any()  # there are none beyond the tenth
+
+
+# A price on activity
+
+DIGONS = torch.eye(5).repeat_interleave(2, dim=1) * torch.tensor([1.0, -1.0]).repeat(5)
+
+
+def paying(*by_price: tuple[Tensor, Tensor, float]) -> SimpleNamespace:
+    """Two seeds of models by price: W with unequal and with equal importance, and the loss."""
+    W = torch.stack([torch.stack(both) for *both, _ in by_price])
+    loss = torch.tensor([value for *_, value in by_price])[:, None].expand(-1, 2)
+    return SimpleNamespace(W=W.expand(2, *W.shape), loss=loss.expand(2, *loss.shape))
+
+
+def test_superposition_is_gone_where_a_price_leaves_features_alone_at_a_higher_loss():
+    found = judged("tms-hidden-l1", paying((DIGONS, DIGONS, 1.0), (0.9 * ALONE, ALONE, 2.0)))
+    assert found.shown.all()
+    assert found.weaker.all()
+    told = found.measured["Unequal importance, at the lowest such price"]
+    assert told == "0.01 in the median, 5.0 features represented, the loss is 2.0 times as large"
+
+
+@pytest.mark.parametrize(
+    "at_price",
+    [
+        (DIGONS, DIGONS, 2.0),  # still there
+        (0.1 * ALONE, 0.1 * ALONE, 2.0),  # nothing is represented any more
+        (ALONE, ALONE, 0.9),  # for nothing
+    ],
+)
+def test_it_is_not_where_it_stays_or_everything_goes_or_nothing_is_paid(at_price):
+    found = judged("tms-hidden-l1", paying((DIGONS, DIGONS, 1.0), at_price))
+    assert not found.shown.any()
+    assert not found.weaker.any()
+
+
+def test_what_was_never_in_superposition_has_not_lost_it():
+    found = judged("tms-hidden-l1", paying((ALONE, ALONE, 1.0), (ALONE, ALONE, 2.0)))
+    assert not found.weaker.any()
+
+
+def test_unequal_importance_alone_is_the_weaker_reading():
+    found = judged("tms-hidden-l1", paying((DIGONS, DIGONS, 1.0), (ALONE, DIGONS, 2.0)))
+    assert not found.shown.any()
+    assert found.weaker.all()

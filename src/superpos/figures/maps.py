@@ -24,6 +24,9 @@ KINDS = {
     "others paired": "#009E73",
     "joint": "#b5472f",
     "none of these": INK,
+    "left out": "#cfd8dc",
+    "in superposition": "#E69F00",
+    "alone": "#56B4E9",
 }
 
 

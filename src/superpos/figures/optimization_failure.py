@@ -239,6 +239,31 @@ def maps(whole) -> Picture:
     )
 
 
+def hardly_disturbed(slightly) -> Picture:
+    """How far features splay from smaller and smaller disturbances."""
+    over = slightly.total >= (1 + thresholds("opt-splay-zero")["grown"]) * FLAT
+    begins = torch.where(over, slightly.rate, torch.inf).amin(1).tolist()
+    fig, ax = figure(height=MIDDLE)
+    names = [f"{by:g}" for by in slightly.disturbance.tolist()]
+    for k, (name, total) in enumerate(zip(names, slightly.total, strict=True)):
+        ax.plot(slightly.rate, total, color=sequence(k, len(names)) if k else INK, label=name)
+    ax.set(xlabel="learning rate", title="$\\Sigma\\|W_j\\|$")
+    ax.legend(title="disturbance", loc="upper left")
+    told_begins = [
+        f"{name} it has grown by a hundredth from a rate of {rate:.2f} on"
+        for name, rate in zip(names, begins, strict=True)
+        if rate < torch.inf
+    ]
+    return Picture(
+        fig,
+        "The sum of the lengths in the end against the learning rate, from five disturbances. "
+        f"Without one it is {slightly.total[0].max():.2f} at every rate. From "
+        f"{', from '.join(told_begins)}.",
+        "How far the features splay from almost no disturbance, by learning rate.",
+        {"hundredth": f"{begins[2] - begins[3]:.1f}" if begins[2] < torch.inf else "over 2"},
+    )
+
+
 def zooms(windows) -> Picture:
     """Enlargements of the speckled part of the map."""
     speckled = [found for (name, _), found in windows.items() if name == "speckled"]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from superpos import geometry
+from superpos.claims.registry import thresholds
 from superpos.figures.axes import plain_ticks, reference
 from superpos.figures.explorers import Explorer, real
 from superpos.figures.maps import contours, heat, kind_legend, phase_map
@@ -161,6 +162,37 @@ def three_features(three) -> Picture:
         f"feature is left out in {another:.1%} of the cells, and a joint solution of all three "
         f"wins in {share[JOINT]:.1%}, a small region of dense inputs near r = 1.",
         "$n = 3$, $m = 2$: the candidate with the lowest loss, and the exact optimum.",
+    )
+
+
+def three_trained(trained_three, coarse_three) -> Picture:
+    """What becomes of the extra feature in trained models, and how many agree with the theory."""
+    marks = thresholds("phase-3-2-trained")
+    found = study.becomes(trained_three.W, **marks)
+    cheapest = study.candidate(coarse_three, features=3)
+    told = study.becomes(phases.candidates(3), **marks)[cheapest]
+    most, _ = study.vote(found, trained_three.loss, len(study.EXTRA))
+    agree = (found == told).double().mean(0)
+    p, r = coarse_three.p, coarse_three.r
+    fig, axes = figure(1, 2, height=HIGH, sharex=True, sharey=True)
+    heat(axes[1], p, r, 100 * agree, label="%")
+    axes[1].set(xlabel="density p", title="models as the theory says")
+    phase_map(axes[0], p, r, most, study.EXTRA)
+    axes[0].set_title("most of nine models")
+    kind_legend(fig, study.EXTRA)
+    sparse = p < 0.2
+    more, less = (agree[sparse][:, side].mean() for side in (r > 1, r < 1))
+    return Picture(
+        fig,
+        "Two diagrams for three features in two dimensions, by density and importance of the "
+        "extra feature. Left, what becomes of it in most trained models: it is left out where it "
+        "is dense and unimportant, in superposition where it is sparse and unimportant, and "
+        f"mostly alone where it is important; {(most == told).double().mean():.0%} of the cells "
+        "are as the candidates say. Right, how many models agree: all where inputs are dense, "
+        f"{less:.0%} below r = 1 and {more:.0%} above where they are sparse.",
+        "$n = 3$, $m = 2$: what becomes of the extra feature in most of the kept models, and how "
+        "many of all models do what the candidates say.",
+        {"sparse: more": f"{more:.0%}", "sparse: less": f"{less:.0%}"},
     )
 
 

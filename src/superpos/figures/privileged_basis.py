@@ -223,6 +223,44 @@ def biases(biased, unbiased) -> Picture:
     )
 
 
+def prices(priced) -> Picture:
+    """What a price on activity leaves, and what that costs."""
+    long, crowded = study.stored(priced.W, **thresholds("tms-hidden-l1"))
+    count, shared = (each.sum(-1).double().mean(0) for each in (long, crowded))
+    loss = priced.loss / priced.loss[:, :1]
+    middle, paid = loss.median(0).values, study.PRICES[1:]
+    fig, axes = figure(1, 2, height=MIDDLE)
+    looks = ((study.UNEQUAL, DIGON, "unequal"), (study.EQUAL, INK, "equal"))
+    for case, colour, name in looks:
+        lines = {"-": ("represented", count), "--": ("in superposition", shared)}
+        for style, (what, values) in lines.items():
+            label = what if case == study.EQUAL else None
+            axes[0].plot(paid, values[1:, case], style, color=colour, label=label)
+        axes[1].plot(paid, middle[1:, case], color=colour, label=f"{name} importance")
+    axes[0].axhline(M, color=FAINT, lw=1)
+    axes[0].set(xscale="log", xlabel="price λ", title="features", ylim=(-0.3, 10.5))
+    axes[1].set(xscale="log", yscale="log", xlabel="price λ", title="loss, × that without a price")
+    for ax in axes:
+        ax.legend()
+    p = study.SPARSE
+    alone = IMPORTANCE[M:].sum() * (p / 3 - p**2 / 4) / priced.loss[:, 0, study.UNEQUAL].median()
+    own = (neurons.effective_number(priced.W.abs()) <= 1.1)[
+        long & (study.PRICES[:, None, None] >= 0.1)
+    ]
+    return Picture(
+        fig,
+        "Left, how many of ten features are represented in five dimensions and how many of these "
+        "are in superposition, against the price of activity; both fall together. With unequal "
+        f"importance {count[1, 0]:.1f} are represented at a price of {paid[0]:.2f} and "
+        f"{count[-1, 0]:.1f} at {paid[-1]:.0f}, with equal importance {count[1, 1]:.1f} and "
+        f"{count[-1, 1]:.1f}. Right, the loss rises to {middle[-1, 0]:.0f} and "
+        f"{middle[-1, 1]:.0f} times that without a price.",
+        "What a price on activity leaves of ten features in five dimensions (grey line), and the "
+        "loss, without the price; means and medians.",
+        {"alone": f"{alone:.0f}", "own": f"{own.double().mean():.0%}"},
+    )
+
+
 def detectors(best) -> Table:
     """The regimes that hold with other shares of the positive squared length."""
     rows = {}

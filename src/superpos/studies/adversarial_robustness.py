@@ -215,6 +215,48 @@ def other_attacks(some):
 
 
 @study.experiment
+def masked(models, n_features):
+    """Attacks on the sparsest models, by formula and by climbing from the inputs: ``(seeds,)``.
+
+    ``analytic`` and ``climbed``, by how much they raise the loss; ``silent``, the share of outputs
+    that are 0 on the inputs, and so without a gradient; ``without``, of inputs without any; and
+    ``there``, how much of what the analytic attack gains it gains on those.
+    """
+    W, b = models.W[:, -1:], models.b[:, -1:]
+    features = IndependentFeatures(n_features, 1 / models.inverse_p[-1:, None])
+    analytic, climbed = (
+        vulnerability(W, b, features, attack=attack)[:, 0]
+        for attack in (adversarial.best_analytic, adversarial.gradient_ascent)
+    )
+    x, weight = adversarial.weighted_inputs(features, samples=128, seed=0)
+    out = torch.relu(x @ W.mT @ W + b[..., None, :])
+    zero = (out == 0).double()
+    attack = adversarial.best_analytic(W, b, x, 0.1 * adversarial.mean_norm(x, weight))
+    gain = attacked_loss(W, b, x, attack) - attacked_loss(W, b, x)
+    per_input = (zero.mean(-1), zero.amin(-1), gain * zero.amin(-1), gain)
+    silent, without, there, all_gain = ((each * weight).sum(-1)[:, 0] for each in per_input)
+    return SimpleNamespace(
+        analytic=analytic, climbed=climbed, silent=silent, without=without, there=there / all_gain
+    )
+
+
+@study.test("adv-masking")
+def gradients_are_masked(masked, *, zero, little, less):
+    """Most outputs are 0, and climbing finds far weaker attacks; weaker: somewhat weaker."""
+    share = masked.climbed / masked.analytic
+    return Outcome(
+        (masked.silent >= zero) & (share <= little),
+        share <= 1 - less,
+        {
+            "Outputs that are 0": told(masked.silent),
+            "Inputs on which all are": told(masked.without),
+            "Of what the analytic attack gains, on these": told(masked.there, digits=4),
+            "What climbing finds, as a share of the analytic attack": told(share),
+        },
+    )
+
+
+@study.experiment
 def single_features(some):
     """Vulnerability of each output, where its feature is active and where it is silent."""
     active, silent = adversarial.feature_vulnerability(some.W, some.b, some.features)

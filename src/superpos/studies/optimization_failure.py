@@ -1059,6 +1059,69 @@ def rises(row: Tensor, rate: Tensor) -> float:
 
 
 @study.experiment
+def undisturbed(n_map, steps_map):
+    """By name: where plain descent from the exact failure ends, at each of the map's rates.
+
+    ``single`` and ``double``: without a disturbance, in single and in double precision. ``small``:
+    with the small one of opt-splay-zero. Each has ``rate``, and W and b at the end.
+    """
+    rate = torch.linspace(0.5, 3, n_map, dtype=torch.float64)
+
+    def descended(dtype, by):
+        W, b = onehot.failure(7, dtype=dtype)
+        b[[0, 5]] += by
+        W, b = W.expand(n_map, 2, 7), b.expand(n_map, 7)
+        end = onehot.descend(W, b, GradientDescent(rate.to(dtype)), steps_map)
+        return SimpleNamespace(rate=rate, W=end.W, b=end.b)
+
+    return {
+        "single": descended(torch.float32, 0.0),
+        "double": descended(torch.float64, 0.0),
+        "small": descended(torch.float64, thresholds("opt-splay-zero")["least"]),
+    }
+
+
+def has_splayed(end, grown: float) -> Tensor:
+    """Whether Σ‖W_j‖ is a share above that of the failure, and finite: booleans ``(rates,)``."""
+    total = end.W.norm(dim=-2).sum(-1)
+    return total.isfinite() & (total >= (1 + grown) * onehot.failure(7)[0].norm(dim=0).sum())
+
+
+@study.test("opt-splay-zero")
+def splays_anyway(undisturbed, *, grown, least):
+    """The features splay without a disturbance; weaker: with a very small one."""
+    shown = {name: has_splayed(end, grown) for name, end in undisturbed.items()}
+
+    def where(name: str) -> str:
+        rate = undisturbed[name].rate[shown[name]]
+        if not len(rate):
+            return "at none of the rates"
+        return f"at {len(rate)} of {len(shown[name])} rates, from {rate.min():.2f} on"
+
+    return Outcome(
+        shown["single"],
+        shown["small"],
+        {
+            "They splay in single precision": where("single"),
+            "In double precision": where("double"),
+            f"From a disturbance of {least:g}": where("small"),
+        },
+    )
+
+
+@study.experiment
+def slightly(n_map, steps_map):
+    """Descents from the failure, by disturbance and rate: ``total``, Σ‖W_j‖ at the end."""
+    disturbance = torch.tensor([0, 1e-7, 1e-5, 1e-3, 1e-1], dtype=torch.float64)
+    rate = torch.linspace(0.5, 3, max(10, n_map // 4), dtype=torch.float64)
+    W, b = onehot.failure(7)
+    b = b.repeat(len(disturbance), len(rate), 1)
+    b[..., [0, 5]] += disturbance[:, None, None]
+    end = onehot.descend(W.expand(*b.shape[:-1], 2, 7), b, GradientDescent(rate), steps_map)
+    return SimpleNamespace(disturbance=disturbance, rate=rate, total=end.W.norm(dim=-2).sum(-1))
+
+
+@study.experiment
 def windows(n_zoom, steps_map, procedure):
     """Enlargements of the speckled part, and one of the edge: by name and size."""
     side = torch.linspace(-1, 1, n_zoom, dtype=torch.float64)

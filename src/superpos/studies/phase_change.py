@@ -11,7 +11,16 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from superpos import PUBLISHED, IndependentFeatures, Procedure, optima, stats, sweep, train
+from superpos import (
+    PUBLISHED,
+    IndependentFeatures,
+    Procedure,
+    geometry,
+    optima,
+    stats,
+    sweep,
+    train,
+)
 from superpos.claims import rate
 from superpos.losses import exact_loss
 from superpos.optima import branches, phases
@@ -25,7 +34,8 @@ NEARLY = replace(PUBLISHED, batch_size=64, integrate=True)  # less work, and les
 
 def ours(n: int, m: int, steps: int, *, patient: bool = False) -> Procedure:
     """The published rate and length with less noise; or, patiently, the book's default."""
-    return Procedure() if patient else replace(NEARLY, steps=steps)
+    batch_size = 64 if n == 2 else 16  # a model of three features costs more
+    return Procedure() if patient else replace(NEARLY, steps=steps, batch_size=batch_size)
 
 
 DEFAULT = (
@@ -37,8 +47,8 @@ study = Study(
     "phase_change",
     {
         "ours": Way(
-            "AdamW at the published rate and for as many steps, 64 inputs a step, each output's "
-            "own input integrated",
+            "AdamW at the published rate and for as many steps, 64 inputs a step (16 with three "
+            "features), each output's own input integrated",
             ours,
         ),
         "published": elhage_notebook(
@@ -105,6 +115,12 @@ def coarse(n_trained, first_seed):
 def three(n_cells, first_seed):
     """The diagram of three features in two dimensions."""
     return diagram(3, *cells(n_cells), seed=first_seed)
+
+
+@study.experiment
+def coarse_three(n_trained, first_seed):
+    """The same in the cells in which models are trained."""
+    return diagram(3, *cells(n_trained), seed=first_seed)
 
 
 @study.experiment
@@ -181,14 +197,14 @@ def joint_omitted(three, near, *, kept, paired, apart):
 # Trained models
 
 
-def models(p: Tensor, r: Tensor, *, seeds, procedure: Procedure, device: str = "cpu"):
-    """Train two features in one dimension: W is (seed, p, r, dimension, feature), and the loss."""
+def models(p: Tensor, r: Tensor, *, seeds, procedure: Procedure, n: int = 2, device: str = "cpu"):
+    """Train n features in n − 1 dimensions: W (seed, p, r, dimension, feature), and the loss."""
 
     def trained(seed, p, r):
-        features = IndependentFeatures(2, p[:, None, None].expand(-1, len(r), 1))
-        importance = phases.importances(r)
+        features = IndependentFeatures(n, p[:, None, None].expand(-1, len(r), 1))
+        importance = phases.importances(r, features=n)
         run = train(
-            features, 1, importance=importance, seeds=seed, procedure=procedure, device=device
+            features, n - 1, importance=importance, seeds=seed, procedure=procedure, device=device
         )
         loss = exact_loss(run.W, run.b, p[:, None, None], importance)
         return {"W": (["dimension", "feature"], run.W), "loss": loss}
@@ -201,6 +217,13 @@ def trained(n_trained, steps_published, seeds, procedure, device):
     """Models trained at the published rate, and for as long."""
     how = procedure(2, 1, steps_published)
     return models(*cells(n_trained), seeds=seeds, procedure=how, device=device)
+
+
+@study.experiment
+def trained_three(n_trained, steps_published, seeds, procedure, device):
+    """The same of three features in two dimensions."""
+    how = procedure(3, 2, steps_published)
+    return models(*cells(n_trained), seeds=seeds, procedure=how, n=3, device=device)
 
 
 @study.experiment
@@ -226,8 +249,13 @@ def large_start(n_trained, seeds, device):
 
 def majority(run) -> tuple[Tensor, Tensor]:
     """Return the kind of most models of a cell, and how many, without the one of highest loss."""
-    votes = torch.nn.functional.one_hot(phases.kind(run.W), len(phases.TWO_FEATURES))
-    worst = run.loss.argmax(0, keepdim=True)[..., None].expand(1, *votes.shape[1:])
+    return vote(phases.kind(run.W), run.loss, len(phases.TWO_FEATURES))
+
+
+def vote(kinds: Tensor, loss: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The same of any ``count`` kinds, ``(models, ...)``."""
+    votes = torch.nn.functional.one_hot(kinds, count)
+    worst = loss.argmax(0, keepdim=True)[..., None].expand(1, *votes.shape[1:])
     kept = votes.sum(0) - votes.gather(0, worst)[0]
     return kept.argmax(-1), kept.max(-1).values
 
@@ -268,6 +296,49 @@ def peers(patient, hasty, coarse):
             "Single models": agreement(phases.kind(patient.W), coarse),
             "Ten models, the worst left out": agreement(majority(patient)[0], coarse),
             "The same with a tenth of the published steps": agreement(majority(hasty)[0], coarse),
+        },
+    )
+
+
+EXTRA = ("left out", "in superposition", "alone")  # what may become of the extra feature
+
+
+def becomes(W: Tensor, *, left_out: float, right: float) -> Tensor:
+    """Return what becomes of the extra one of three features: positions in `EXTRA`, ``(...)``.
+
+    It is alone if it is at right angles to all others that are not left out.
+
+    >>> becomes(phases.candidates(3), left_out=0.1, right=0.2)
+    tensor([0, 2, 1, 2, 1])
+    """
+    out = geometry.squared_norms(W) <= left_out
+    across = (geometry.cosines(W)[..., 2, :2].abs() <= right) | out[..., :2]
+    return torch.where(out[..., 2], 0, torch.where(across.all(-1), 2, 1))
+
+
+@study.test("phase-3-2-trained")
+def empirical_3_2(trained_three, coarse_three, *, left_out, right):
+    """What becomes of the extra feature in most models; the weaker reading: in the best one."""
+
+    def extra(W):
+        return becomes(W, left_out=left_out, right=right)
+
+    found, kinds = extra(trained_three.W), phases.kind(trained_three.W)
+    told = extra(phases.candidates(3))[candidate(coarse_three, features=3)]
+    most, votes = vote(found, trained_three.loss, len(EXTRA))
+    arranged, _ = vote(kinds, trained_three.loss, len(phases.THREE_FEATURES))
+    cheapest, exact = candidate(coarse_three, features=3), phases.kind(coarse_three.W)
+    best = stats.best_of(trained_three.loss, found)
+    return Outcome(
+        (most == told).flatten(),
+        (best == extra(coarse_three.W)).flatten(),
+        {
+            "Most of the kept models are arranged as the cheapest candidate": rate(
+                (arranged == cheapest).flatten()
+            )
+            + " cells",
+            "As the exact optimum": rate((arranged == exact).flatten()) + " cells",
+            "Kept models that agree": f"{votes.double().mean() / (len(found) - 1):.0%} on average",
         },
     )
 

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from superpos import geometry, losses, neurons, stats, sweep, train
 from superpos.claims import rate
+from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import RELU_HIDDEN, Model
 from superpos.stats import rank_correlation, span
 from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 from superpos.training import hidden
+from superpos.training.priced import Priced
 from superpos.training.procedures import Procedure
 
 N, M = 10, 5
@@ -38,9 +40,20 @@ LINEAR_HIDDEN = Model("ReLU output")  # no ReLU on the hidden layer
 BIASED = Model("hidden biases", hidden=torch.relu, hidden_bias=True)
 
 
-def ours(n: int, m: int, steps: int, *, biased: bool = False) -> Procedure:
-    """The chapter's procedure: quick for a thousand models, slower with hidden biases."""
-    rate = 0.02 if biased else 0.06
+NUMBERS = (10, 40, 160)  # of features, without a hidden bias
+PRICES = torch.cat([torch.zeros(1), torch.logspace(-2, 0, 16)])  # of hidden activity
+SPARSE = 0.05  # the density of models that pay for it
+UNEQUAL, EQUAL = 0, 1  # their importances: 0.75^i and 1
+
+
+def ours(
+    n: int, m: int, steps: int, *, biased: bool = False, priced: bool = False, many: bool = False
+) -> Procedure:
+    """The chapter's procedure: quick for a thousand models, slower for others.
+
+    With many features slowest: the sum of n weights moves n times as far in a step as one.
+    """
+    rate = 0.002 if many else 0.02 if biased or priced else 0.06
     return Procedure(steps=steps, learning_rate=rate, warmup=50, beta2=0.99)
 
 
@@ -48,14 +61,15 @@ study = Study(
     "privileged_basis",
     {
         "ours": Way(
-            "Adam at 0.06 (0.02 with hidden biases), β₂ = 0.99, warmed up and lowered to 0 as a "
-            "cosine, 64 inputs a step; the best are trained further with 256",
+            "Adam at 0.06 (0.02 with hidden biases or a price, 0.002 with many features), "
+            "β₂ = 0.99, warmed up and lowered to 0 as a cosine, 64 inputs a step; the best are "
+            "trained further with 256",
             ours,
         ),
         "published": elhage_notebook(
             "the array of densities, biases 0 (the authors' notebook; this section does not say "
             "otherwise)",
-            lambda n, biased=False: len(AT_BIAS if biased else DENSITIES),
+            lambda n, biased=False, many=False: len(AT_BIAS if biased or many else DENSITIES),
             {"steps": 300, "steps_bias": 300},
         ),
     },
@@ -488,6 +502,129 @@ def hidden_bias(biased, unbiased, *, above, mostly, within):
             ),
         },
     )
+
+
+# Many features in place of a hidden bias
+
+
+@study.experiment
+def many(seeds_many, steps_bias, procedure):
+    """Models with a hidden ReLU, no hidden biases and more and more features, by their number n.
+
+    ``above`` the kink, the share of neurons and inputs with an active feature; ``beyond``, of the
+    mean activation before the ReLU, what features from the eleventh on bring: ``(seeds, 3)``.
+    """
+    p = DENSITIES[AT_BIAS, None]
+
+    def with_features(n):
+        features = IndependentFeatures(n, p)
+        descent = procedure(n, M, steps_bias, many=True)
+
+        def counted(seed):
+            W = train(
+                features, M, model=RELU_HIDDEN, importance=0.75 ** torch.arange(n), seeds=seed,
+                procedure=descent,
+            ).W  # fmt: skip
+            u = torch.rand(2000, features.uniforms, generator=torch.Generator().manual_seed(0))
+            above = (features.active_inputs(u) @ W.mT > 0).double().mean((-2, -1))
+            by_feature = W.sum(-2)
+            beyond = by_feature[..., N:].sum(-1) / by_feature.sum(-1)
+            return {"above": (["density"], above), "beyond": (["density"], beyond)}
+
+        return tensors(sweep(counted, {"seed": fresh(seeds_many)}, cells_at_once=6))
+
+    return {n: with_features(n) for n in NUMBERS}
+
+
+@study.test("tms-simulated-bias")
+def simulated_bias(many, *, above, half):
+    """With the most features neurons are above the kink, by the others' doing; weaker: more so."""
+    few, most = many[NUMBERS[0]], many[NUMBERS[-1]]
+    shown = (most.above >= above) & (most.beyond >= half)
+    return Outcome(
+        shown.all(1),
+        (most.above > few.above).all(1),
+        {
+            f"Above the kink, n = {n}": ", ".join(
+                f"{found.above[:, k].median():.0%} at p = {DENSITIES[at]:g}"
+                for k, at in enumerate(AT_BIAS)
+            )
+            for n, found in many.items()
+        }
+        | {
+            f"Of the mean activation, from features beyond the tenth, n = {NUMBERS[-1]}": ", ".join(
+                f"{most.beyond[:, k].median():.0%} at p = {DENSITIES[at]:g}"
+                for k, at in enumerate(AT_BIAS)
+            )
+        },
+    )
+
+
+# A price on activity
+
+
+PRICED = elhage_notebook(
+    "an array of the prices, biases 0 (the authors' notebook; the source does not say how it "
+    "trained such models, nor at which prices)",
+    lambda n, priced: len(PRICES),
+    {"steps_bias": 300},
+)
+
+
+@study.experiment
+def priced(seeds_priced, steps_bias, procedure):
+    """Models without a hidden ReLU that pay for hidden activity: W and loss, without the price.
+
+    By seed, price and importance: unequal, and equal.
+    """
+    descent = procedure(N, M, steps_bias, priced=True)
+    importance = torch.stack([IMPORTANCE, torch.ones(N)])
+
+    def paying(seed, price):
+        grid = torch.as_tensor(price)[:, None].expand(-1, len(importance))
+        paid = Priced(
+            n=N, probability=torch.tensor(SPARSE), price=grid, integrate=descent.integrate
+        )
+        run = train(paid, M, importance=importance, seeds=seed, procedure=descent)
+        loss, _ = losses.expected_loss(run.W, run.b, SPARSE, importance, samples=4096, seed=0)
+        return {"W": (["case", "neuron", "feature"], run.W), "loss": (["case"], loss)}
+
+    return sweep(paying, {"seed": seeds_priced, "price": PRICES}, cells_at_once=400)
+
+
+def stored(W: Tensor, *, kept: float, most: float) -> tuple[Tensor, Tensor]:
+    """Which features are represented, and which of them are in superposition: ``(..., n)``.
+
+    Those are along whose direction the others have a squared length of more than ``most``.
+
+    >>> stored(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 0.8]]), kept=0.5, most=0.1)
+    (tensor([True, True, True]), tensor([ True,  True, False]))
+    """
+    long = geometry.squared_norms(W) >= kept
+    return long, long & (geometry.interference(W) > most)
+
+
+@study.test("tms-hidden-l1", published=PRICED)
+def price_removes_superposition(priced, *, kept, most):
+    """At some price no feature is in superposition; weaker: where importances are unequal."""
+    long, crowded = stored(priced.W, kept=kept, most=most)
+    superposed = crowded.any(-1)  # (seeds, prices, cases)
+    dearer = priced.loss > priced.loss[:, :1]
+    removed = (long.any(-1) & ~superposed & dearer)[:, 1:]
+    gone = superposed[:, 0] & removed.any(1)
+    measured = {}
+    for case, name in ((UNEQUAL, "Unequal importance"), (EQUAL, "Equal importance")):
+        measured[f"{name}, superposition is gone"] = stats.told_rate(gone[:, case])
+        if gone[:, case].any():
+            first = 1 + removed[:, :, case].int().argmax(1)  # the lowest such price
+            which = torch.arange(len(gone))[gone[:, case]], first[gone[:, case]], case
+            loss = priced.loss[which] / priced.loss[which[0], 0, case]
+            measured[f"{name}, at the lowest such price"] = (
+                f"{PRICES[which[1]].median():.2g} in the median, "
+                f"{long[which].sum(-1).double().mean():.1f} features represented, the loss is "
+                f"{loss.median():.1f} times as large"
+            )
+    return Outcome(gone.all(1), gone[:, UNEQUAL], measured)
 
 
 # Other ways down
