@@ -51,7 +51,7 @@ BESIDE = frozenset(
     f"{NAME}.{name}"
     for name in (
         *("compute.bytecode", "compute.content", "compute.fingerprint", "compute.installed"),
-        *("compute.store", "compute.executors", "compute.progress", "project"),
+        *("compute.store", "compute.executors", "compute.gathering", "compute.progress", "project"),
     )
 )
 _PLAIN = (bool, int, float, complex, str, bytes, range, type(None), type(...), type(NotImplemented))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from superpos import checks
 from superpos.compute import executors, fingerprint, processes
 from superpos.compute.content import described
 from superpos.compute.cutting import cut
+from superpos.compute.gathering import MOST_DEATHS, gather
 from superpos.compute.installed import release
 from superpos.compute.progress import progress_bar
 from superpos.compute.settings import STORE, USED, cores
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     import xarray
 
 _PIECES = 32  # into which a grid is cut, where nobody asks for another number
-_MOST_DEATHS = 3  # of processes in a row, without a finished piece in between
 
 Found = dict[str, tuple[tuple[str, ...], Tensor]]  # by name: names of axes, values
 
@@ -247,67 +246,27 @@ def _compute(
         for number in missing:
             done(number, _run(experiment, pieces[number].at))
         return
-    task = _Task.of(experiment)
+    task, ats = _Task.of(experiment), [piece.at for piece in pieces]
+
+    def finish(number: int, found: Mapping[str, Any]) -> None:
+        done(number, {name: (axes, torch.from_numpy(v)) for name, (axes, v) in found.items()})
+
     if not isinstance(where, str):
-        _gather(where, task, pieces, set(missing), done)
+        gather(where, task, ats, set(missing), finish)
         return
     left, deaths = set(missing), 0
     while left:
         before = len(left)
         try:
             with executors.connected(where) as pool:
-                _gather(pool, task, pieces, left, done)
+                gather(pool, task, ats, left, finish)
         except BrokenProcessPool:  # one was killed; what it had begun is left
             deaths = deaths + 1 if len(left) == before else 1
-            if deaths == _MOST_DEATHS:
+            if deaths == MOST_DEATHS:
                 raise InvalidArgument(
                     f"sweep: its processes were killed {deaths} times in a row; is there enough "
                     "memory? A smaller cells_at_once needs less"
                 ) from None
-
-
-def _gather(
-    pool: Executor,
-    task: _Task,
-    pieces: Sequence[_Piece],
-    left: set[int],
-    done: Callable[[int, Found], None],
-) -> None:
-    """Give the pieces to an executor; take those that are done out of ``left``."""
-    waiting: dict[Future, int] = {}
-    losses = dict.fromkeys(left, 0)
-    try:
-        for number in sorted(left):
-            waiting[pool.submit(task, pieces[number].at)] = number
-        while waiting:
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                number = waiting.pop(future)
-                try:
-                    found = future.result()
-                except (CancelledError, ValueError) as problem:
-                    losses[number] += 1
-                    if not _was_lost(problem) or losses[number] == _MOST_DEATHS:
-                        raise
-                    waiting[pool.submit(task, pieces[number].at)] = number
-                    continue
-                done(number, {k: (a, torch.from_numpy(v)) for k, (a, v) in found.items()})
-                left.discard(number)
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _was_lost(problem: BaseException) -> bool:
-    """Return whether an executor has lost a piece, with the worker that had it.
-
-    We cancel none that we wait for. Dask's executor knows no outcome of a task that was cancelled
-    while its worker died, and fails in the place where it unpacks one.
-    """
-    if isinstance(problem, CancelledError):
-        return True
-    *_, raised = traceback.walk_tb(problem.__traceback__)
-    return raised[0].f_code.co_name == "_cascade_future"
 
 
 @dataclass(frozen=True)
