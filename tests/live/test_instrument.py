@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 
+from superpos.figures.palette import POLYTOPES
 from superpos.live import SOURCE
 from superpos.stats import rate_interval
 
@@ -242,3 +243,42 @@ def test_space_is_turned_by_a_pointer(opened):
     page.wait_for_function(
         "before => document.querySelector('.plane svg').innerHTML !== before", arg=before
     )
+
+
+NOTEBOOK = """() => {
+  const model = live.plain({hash: false, settings: {S: 0.8}});
+  const el = document.body.appendChild(document.createElement("div"));
+  window.linked = {model, remove: live.default.render({model, el})};
+  el.scrollIntoView();
+}"""
+
+
+def test_a_notebook_s_model_is_linked_both_ways(opened):
+    page = opened(reduced_motion="reduce")
+    page.evaluate(NOTEBOOK)
+    page.wait_for_function("linked.model.get('found').startsWith('cross')")
+    W, b = page.evaluate("[linked.model.get('W'), linked.model.get('b')]")
+    assert (len(W), len(W[0]), len(b)) == (2, 5, 5)
+    sent = [[1.0, 0.0, 0.0], [0.0, 1.1, 0.0]]
+    page.evaluate("W => linked.model.set('W', W)", sent)
+    page.wait_for_function(
+        "linked.model.get('found') === 'right angle, two from 1.00 to 1.10, one left out'"
+    )
+    assert page.evaluate("linked.model.get('W')") == sent  # as they came
+    assert page.evaluate("linked.model.get('settings').n") == 3
+    page.evaluate("linked.model.set('settings', {n: 6, m: 3, decay: 1})")
+    page.wait_for_function("linked.model.get('found').startsWith('octahedron')")
+    assert page.evaluate("linked.model.get('W').length") == 3
+    page.evaluate("linked.remove()")
+    assert page.locator(".superpos-live").count() == 1
+    assert "#" not in page.url
+    assert page.problems == []
+
+
+def test_colours_are_those_of_the_book_s_figures():
+    source = SOURCE.read_text("utf-8")
+    for name, (D, colour) in POLYTOPES.items():
+        rgb = ", ".join(f"0x{colour[k : k + 2].lower()}" for k in (1, 3, 5))
+        line = re.search(rf'"{name}", (\d) / (\d), \[{rgb}\]', source)
+        assert line is not None, name
+        assert int(line[1]) / int(line[2]) == D

@@ -15,9 +15,9 @@ function science() {
   const WARMUP = 50; // steps over which the rate rises; then it falls to 0 as half a cosine
   const [MEAN, SQUARE] = [0.9, 0.99]; // Adam's memories
   const KEPT = 0.5, LEFT_OUT = 0.1; // ‖W_i‖² of a feature with a place, and of one without
-  const JOINED = 0.15; // |cos| of features that share dimensions
+  const JOINED = 0.15, SAME = 0.95; // |cos| of features that share dimensions; cos of one direction
 
-  // ---- settings -------------------------------------------------------------------------------
+  // ---- settings
 
   const DEFAULTS = {
     n: 5, m: 2, S: 0.9, decay: 0.9, density: 1, sets: "independent", rate: 0.03, seed: 0,
@@ -74,7 +74,7 @@ function science() {
 
   const importances = ({ n, decay }) => Float64Array.from({ length: n }, (_, i) => decay ** i);
 
-  // ---- random numbers: the same for the same seed, everywhere ------------------------------------
+  // ---- random numbers: the same for the same seed, everywhere
 
   /** Uniform numbers in [0, 1), by sfc32, with normal ones by Box and Muller. */
   function random(...key) {
@@ -97,7 +97,7 @@ function science() {
     return { uniform, normal };
   }
 
-  // ---- the exact loss: as superpos.losses.ramps, which explains it --------------------------------
+  // ---- the exact loss: as superpos.losses.ramps, which explains it
 
   const tables = new Map();
 
@@ -307,7 +307,7 @@ function science() {
     return { mean, variance };
   }
 
-  // ---- the sampled loss, for more features --------------------------------------------------------
+  // ---- the sampled loss, for more features
 
   /** Draw inputs in which some feature is active, `(count, n)` row by row. */
   function draw(settings, count, { uniform }) {
@@ -361,7 +361,7 @@ function science() {
     return loss;
   }
 
-  // ---- descent ------------------------------------------------------------------------------------
+  // ---- descent
 
   /** Where a descent starts: weights are normal with variance 2/(m(n + m)), biases are 0. */
   function start({ n, m, seed }) {
@@ -390,9 +390,9 @@ function science() {
       if (exact) loss = exactLoss(at, settings, chance, I, slope);
       else sampledLoss(at, settings, draw(settings, BATCH, draws), I, slope);
       if (record) {
-        if (!exact && step % 8 === 0) loss = now();
-        losses.push(loss);
-        places.push(Float32Array.from(at));
+        if (exact || step % 8 === 0) losses.push(exact ? loss : now());
+        else losses.push(NaN);
+        places.push(Float64Array.from(at));
       }
       for (let k = 0; k < at.length; k++) {
         mean[k] += (1 - MEAN) * (slope[k] - mean[k]);
@@ -404,12 +404,17 @@ function science() {
     loss = now();
     if (record) {
       losses.push(loss);
-      places.push(Float32Array.from(at));
+      places.push(Float64Array.from(at));
     }
+    losses.forEach((value, k) => { // what was left out, in between
+      if (value === value) return;
+      const next = Math.min(STEPS, k - (k % 8) + 8);
+      losses[k] = losses[k - 1] + (losses[next] - losses[k - 1]) / (next - k + 1);
+    });
     return { settings, place: at, loss, losses, places, exact };
   }
 
-  // ---- what was found ------------------------------------------------------------------------------
+  // ---- what was found
 
   const dot = (one, other) => one.reduce((sum, value, a) => sum + value * other[a], 0);
 
@@ -480,7 +485,13 @@ function science() {
     const kept = [...size.keys()].filter((i) => size[i] ** 2 >= KEPT);
     const half = [...size.keys()].filter((i) => size[i] ** 2 < KEPT && size[i] ** 2 > LEFT_OUT);
     const unit = new Map(kept.map((i) => [i, W[i].map((value) => value / size[i])]));
-    const left = new Set(kept), parts = [];
+    const along = []; // kept features by direction
+    for (const i of kept) {
+      const same = along.find(([j]) => dot(unit.get(i), unit.get(j)) > SAME);
+      if (same) same.push(i);
+      else along.push([i]);
+    }
+    const left = new Set(along.map(([i]) => i)), parts = [];
     while (left.size) { // features joined by others to the first that is left
       const part = [left.values().next().value];
       left.delete(part[0]);
@@ -510,6 +521,8 @@ function science() {
       const who = kept.length === n ? (n === 2 ? "both" : `all ${WORDS[n]}`) : WORDS[kept.length];
       told.push(few === many ? `${who} at ${few}` : `${who} from ${few} to ${many}`);
     }
+    const shared = along.filter(({ length }) => length > 1).length;
+    if (shared) told.push(`${WORDS[shared]} direction${shared > 1 ? "s" : ""} shared`);
     if (half.length) told.push(`${WORDS[half.length]} on the way`);
     const gone = n - kept.length - half.length;
     if (gone) told.push(`${WORDS[gone]} left out`);
@@ -569,7 +582,7 @@ function hire(answer) {
   };
 }
 
-// ---- making elements ------------------------------------------------------------------------------
+// ---- making elements
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -600,7 +613,7 @@ const path = (points) =>
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const upper = (text) => text[0].toUpperCase() + text.slice(1);
 
-// ---- colours: those of the book's figures (superpos.figures.palette) ------------------------------
+// ---- colours: those of the book's figures (superpos.figures.palette)
 
 const POLYTOPES = [ // D_i and colour, as in the paper's figure on uniform superposition
   ["square antiprism", 3 / 8, [0xd5, 0x5e, 0x00]], ["pentagon", 2 / 5, [0xe6, 0x9f, 0x00]],
@@ -618,7 +631,7 @@ function colour(D) {
   return `rgb(${one.map((value, k) => Math.round(value + share * (other[k] - value)))})`;
 }
 
-// ---- pictures -------------------------------------------------------------------------------------
+// ---- pictures
 
 /** Features as points of the page: across, up, and how near they are, for one model. */
 function project(place, settings, turn) {
@@ -674,8 +687,9 @@ function vectors() {
   const of = [];
   return {
     picture,
-    draw(place, settings, turn, found, D, past) {
+    draw(place, settings, turn, found, D, past = []) {
       const { n } = settings, points = project(place, settings, turn);
+      const way = past.map((at) => project(at, settings, turn));
       while (of.length < n) {
         const line = svg("line", { x1: 0, y1: 0 }), dot = svg("circle"), trail = svg("path");
         const label = svg("text", { text: of.length + 1, class: "small label" });
@@ -693,14 +707,11 @@ function vectors() {
         const ink = there < 0.316 ? "var(--faint)" : colour(D[i]);
         set(line, { x2: x.toFixed(2), y2: (-y).toFixed(2), stroke: ink });
         set(dot, { cx: x.toFixed(2), cy: (-y).toFixed(2), fill: ink,
-          r: 3 + 4 * Math.sqrt(settings.decay ** i) });
+          r: there < 0.1 ? 3 : 3 + 4 * Math.sqrt(settings.decay ** i) });
         set(label, { x: (size ? x * (1 + 15 / size) : 9).toFixed(1),
-          y: (size ? -y * (1 + 15 / size) : -9).toFixed(1), opacity: there < 0.316 ? 0.45 : 1 });
+          y: (size ? -y * (1 + 15 / size) : -9).toFixed(1), opacity: there < 0.1 ? 0 : there < 0.316 ? 0.45 : 1 });
         set(group, { opacity: settings.m === 3 ? (0.75 + near / 420).toFixed(2) : null });
-        set(trail, { d: past ? path(past.map((at) => {
-          const [a, b] = project(at, settings, turn)[i];
-          return [a * UNIT, -b * UNIT];
-        })) : "", stroke: ink });
+        set(trail, { d: path(way.map((at) => [at[i][0] * UNIT, -at[i][1] * UNIT])), stroke: ink });
       });
       if (settings.m === 3) { // the nearest is drawn last
         const order = [...points.keys()].sort((i, j) => points[i][2] - points[j][2]);
@@ -791,7 +802,7 @@ function shareChart() {
         const x = left + ((i + 0.5) * Math.max(60, width - left - 95)) / D.length, there = i < D.length;
         set(dot, { display: there ? null : "none", cx: x, cy: y(D[i] ?? 0).toFixed(1),
           fill: found.kept.includes(i) ? colour(D[i]) : "var(--faint)" });
-        set(label, { display: there ? null : "none", x });
+        set(label, { display: there && (D.length < 10 || i % 2 === 0) ? null : "none", x });
       });
     },
   };
@@ -829,7 +840,7 @@ function products() {
   };
 }
 
-// ---- how often -------------------------------------------------------------------------------------
+// ---- how often
 
 /** Piles of runs, one for each picture, with Wilson's intervals; `show` is called with a seed. */
 function piles(show) {
@@ -894,7 +905,7 @@ const FRAMES = 150; // of a descent that is played: its beginning slowly
 const atFrame = (frame) => Math.round(toy.STEPS * Math.min(1, frame / FRAMES) ** 2);
 const frameOf = (step) => FRAMES * Math.sqrt(step / toy.STEPS) + 1e-9;
 
-// ---- the instrument ---------------------------------------------------------------------------------
+// ---- the instrument
 
 const KEY = "#live?"; // before the state in a page's address
 
@@ -999,7 +1010,7 @@ export function render({ model, el }) {
     playing = false;
     to(atFrame(Number(when.value)));
   });
-  when.addEventListener("change", rest);
+  when.addEventListener("change", () => rest());
   turnable();
 
   // -- the worker: one descent is asked for at a time, and of later wishes the last
@@ -1029,12 +1040,14 @@ export function render({ model, el }) {
     const upon = upright(run.places.at(-1), run.settings);
     if (run.settings.m === 2 || turn.m !== 3) turn = { ...upon, m: run.settings.m };
     if (shown && shown.length !== run.place.length) shown = null;
-    if (then === "end" || still()) {
+    if (then === "end" || (still() && then !== "wait")) {
       playing = false;
       to(toy.STEPS);
       rest();
     } else if (then === "wait") {
+      playing = false;
       to(0);
+      rest(true);
     } else {
       to(0);
       go();
@@ -1119,11 +1132,12 @@ export function render({ model, el }) {
   }
 
   /** Say what there is, and hand it to the notebook: when nothing moves any more. */
-  function rest() {
+  function rest(given = false) {
     const { n, m } = run.settings, place = run.places[step], found = toy.recognise(place, run.settings);
     heard.textContent = `At sparsity ${two(run.settings.S)}, step ${step} of ${toy.STEPS}: ${found.sentence}. Loss ${run.losses[step].toPrecision(3)}.`;
     const rows = Array.from({ length: m }, (_, a) => Array.from(place.slice(a * n, (a + 1) * n)));
-    hand({ W: rows, b: Array.from(place.slice(m * n)), found: found.sentence });
+    const weights = given ? {} : { W: rows, b: Array.from(place.slice(m * n)) };
+    hand({ ...weights, found: found.sentence });
   }
 
   // -- frames
@@ -1147,7 +1161,7 @@ export function render({ model, el }) {
     }
     const aim = run.places[step];
     let moving = false;
-    if (!shown || playing || still()) shown = Float32Array.from(aim);
+    if (!shown || playing || still()) shown = Float64Array.from(aim);
     else {
       for (let k = 0; k < aim.length; k++) {
         const off = aim[k] - shown[k];
@@ -1238,7 +1252,7 @@ export function render({ model, el }) {
 
   // -- from outside
 
-  const given = {
+  const heeded = {
     "change:settings": () => telling || change(model.get("settings"), "end"),
     "change:W": () => telling || take(),
     "change:b": () => telling || take(),
@@ -1258,7 +1272,7 @@ export function render({ model, el }) {
     const told = model.get("hash") && readHash(location.hash);
     if (told) change(told, "end");
   };
-  for (const [event, act] of Object.entries(given)) model.on(event, act);
+  for (const [event, act] of Object.entries(heeded)) model.on(event, act);
   window.addEventListener("hashchange", addressed);
   const seen = new IntersectionObserver(([entry]) => {
     visible = entry.isIntersecting;
@@ -1281,7 +1295,7 @@ export function render({ model, el }) {
     sized.disconnect();
     hired.end();
     window.removeEventListener("hashchange", addressed);
-    for (const [event, act] of Object.entries(given)) model.off(event, act);
+    for (const [event, act] of Object.entries(heeded)) model.off(event, act);
     root.remove();
   };
 }
@@ -1304,6 +1318,7 @@ export function plain(values) {
 /** Put the instrument into every element of a page that asks for it, in place of what it held. */
 export function mount(selector = "[data-superpos-live]") {
   for (const el of document.querySelectorAll(selector)) {
+    if (el.querySelector(".superpos-live")) continue;
     const settings = JSON.parse(el.dataset.superposLive || "{}");
     el.replaceChildren();
     render({ model: plain({ settings, hash: el.dataset.hash !== "false" }), el });

@@ -1,0 +1,54 @@
+"""The instrument on a page: a picture and, in its place where scripts run, what one can play with.
+
+Scripts that are modules load where the book is served. From a file, or without scripts, the page
+keeps the picture, and says so.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from superpos.live import SOURCE
+
+PATH = "_static/instrument.js"  # in the site
+
+
+def files() -> dict[str, bytes]:
+    """Return what the site serves for it, by path."""
+    return {PATH: SOURCE.read_bytes()}
+
+
+def instrument_html(
+    still: str, *, up: str, settings: Mapping[str, Any] | None = None, address: bool = True
+) -> str:
+    """Return the instrument as a piece of a page.
+
+    Parameters
+    ----------
+    still
+        HTML that stands in its place where no script runs: a figure.
+    up
+        From the page to the site's root: "." or "../..".
+    settings
+        What it starts with, by name, as `superpos.live.Toy` takes them; the others as by default.
+    address
+        Whether the page's address holds the settings. One instrument of a page may.
+
+    Examples
+    --------
+    >>> page = instrument_html("<p>A pentagon.</p>", up="..", settings={"S": 0.8})
+    >>> "<p>A pentagon.</p>" in page, "../_static/instrument.js" in page
+    (True, True)
+    """
+    told = html.escape(json.dumps(dict(settings or {})))
+    source = json.dumps(f"{up}/{PATH}")
+    return (
+        f'<div class="superpos-live-place" data-superpos-live="{told}" '
+        f'data-hash="{str(address).lower()}">\n{still}\n'
+        '<p class="superpos-live-note">Where scripts run and the book is served '
+        "(<code>superpos serve</code>), this picture can be played with.</p>\n</div>\n"
+        f'<script type="module">import {{ mount }} from {source}; mount();</script>\n'
+    )
