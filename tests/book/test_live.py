@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from superpos.book import live
+from superpos.live import SOURCE, VIEWS
 
 STILL = '<figure><img alt="A pentagon." src="data:,"></figure>'
 
@@ -36,7 +37,7 @@ def test_served_the_instrument_takes_the_picture_s_place(browser, tmp_path):
     tab.wait_for_function("/step 900.*cross/.test(document.querySelector('.heard')?.textContent)")
     assert not tab.get_by_alt_text("A pentagon.").count()
     assert not tab.locator(".superpos-live-note").count()
-    assert asked == ["book/page.html", live.PATH]
+    assert asked == ["book/page.html", "_static/instrument.js"]
 
 
 def test_opened_as_a_file_the_page_keeps_the_picture_and_says_so(browser, tmp_path):
@@ -48,6 +49,7 @@ def test_opened_as_a_file_the_page_keeps_the_picture_and_says_so(browser, tmp_pa
 
 
 def test_the_site_serves_the_file(built_book):
-    served = built_book / "_build" / "html" / live.PATH
-    assert served.read_bytes() == live.SOURCE.read_bytes()
+    served = built_book / "_build" / "html" / "_static"
+    for source in (SOURCE, VIEWS):
+        assert (served / source.name).read_bytes() == source.read_bytes()
     assert "instrument.js" not in (built_book / "_build/html/index.html").read_text("utf-8")

@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 
-from superpos.live import SOURCE
+from superpos.live import SOURCE, VIEWS
 
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>A toy model</title></head>
-<body><h1>A toy model</h1><div data-superpos-live='{settings}'></div>
+<body><h1>A toy model</h1><div data-superpos-live='{settings}' {view}></div>
 <script type="module">
-import * as live from "/instrument.js";
+import * as live from "/{script}";
 window.live = live;
 live.mount();
 </script></body></html>"""
 ADDRESS = "http://book.test/"
+SCRIPTS = {f"{ADDRESS}{path.name}": path for path in (SOURCE, VIEWS)}
 
 
 @pytest.fixture
@@ -27,7 +28,12 @@ def opened(browser) -> Callable[..., Any]:
     """Open the instrument: its settings, what follows the address, and Playwright's context."""
 
     def open_page(
-        settings: dict | None = None, *, after: str = "", theme: str = "light", **context
+        settings: dict | None = None,
+        *,
+        after: str = "",
+        theme: str = "light",
+        view: str = "",
+        **context,
     ):
         page = browser.new_context(**context).new_page()
         page.problems = []  # errors, and requests for anything but the two files
@@ -36,11 +42,13 @@ def opened(browser) -> Callable[..., Any]:
 
         def serve(route) -> None:
             url = route.request.url
-            if url == f"{ADDRESS}instrument.js":
-                route.fulfill(body=SOURCE.read_text("utf-8"), content_type="text/javascript")
+            if url in SCRIPTS:
+                route.fulfill(body=SCRIPTS[url].read_text("utf-8"), content_type="text/javascript")
             elif url.partition("#")[0] == ADDRESS:
                 told = json.dumps(settings or {})
-                page_text = PAGE.format(settings=told, theme=theme)
+                script = (VIEWS if view else SOURCE).name
+                of_view = view and f'data-superpos-view="{view}"'
+                page_text = PAGE.format(settings=told, theme=theme, script=script, view=of_view)
                 route.fulfill(body=page_text, content_type="text/html")
             else:
                 page.problems.append(f"asks for {url}")

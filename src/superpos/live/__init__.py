@@ -1,20 +1,21 @@
 """A toy model to play with, in a page or a notebook: the instrument, which is one JavaScript file.
 
 `SOURCE` computes and draws by itself, without Python: exact losses and their slopes as
-`superpos.losses.exact_loss` has them, to rounding, and descents on them. `Toy` shows it in a
-notebook, and needs the extra ``superpos[live]``.
+`superpos.losses.exact_loss` has them, to rounding, and descents on them. `VIEWS`, for pages, adds
+the zones of features drawn by hand, the phase diagram and the ladder of polytopes. `Toy` shows the
+instrument in a notebook, and needs the extra ``superpos[live]``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from superpos.live.source import SOURCE
+from superpos.live.source import SOURCE, VIEWS
 
 if TYPE_CHECKING:
     from superpos.live.toy import Toy
 
-__all__ = ["SOURCE", "Toy"]
+__all__ = ["SOURCE", "VIEWS", "Toy"]
 
 
 def __getattr__(name: str) -> Any:

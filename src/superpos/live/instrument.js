@@ -165,6 +165,7 @@ function science() {
     gradient?.fill(0);
     let loss = 0;
     for (let i = 0; i < n; i++) {
+      if (!I[i]) continue;
       for (let j = 0; j < n; j++) {
         g[j] = 0;
         for (let a = 0; a < m; a++) g[j] += place[a * n + i] * place[a * n + j];
@@ -586,7 +587,7 @@ function hire(answer) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function set(element, attributes) {
+export function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "text") element.textContent = value;
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -596,26 +597,26 @@ function set(element, attributes) {
   return element;
 }
 
-function html(name, attributes = {}, ...children) {
+export function html(name, attributes = {}, ...children) {
   const element = set(document.createElement(name), attributes);
   element.append(...children);
   return element;
 }
 
-function svg(name, attributes = {}, ...children) {
+export function svg(name, attributes = {}, ...children) {
   const element = set(document.createElementNS(SVG, name), attributes);
   element.append(...children);
   return element;
 }
 
-const path = (points) =>
+export const path = (points) =>
   points.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
-const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const upper = (text) => text[0].toUpperCase() + text.slice(1);
+export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const upper = (text) => text[0].toUpperCase() + text.slice(1);
 
 // ---- colours: those of the book's figures (superpos.figures.palette)
 
-const POLYTOPES = [ // D_i and colour, as in the paper's figure on uniform superposition
+export const POLYTOPES = [ // D_i and colour, as in the paper's figure on uniform superposition
   ["square antiprism", 3 / 8, [0xd5, 0x5e, 0x00]], ["pentagon", 2 / 5, [0xe6, 0x9f, 0x00]],
   ["digon", 1 / 2, [0x00, 0x9e, 0x73]], ["triangle", 2 / 3, [0x56, 0xb4, 0xe9]],
   ["tetrahedron", 3 / 4, [0x00, 0x72, 0xb2]], ["alone", 1, [0x6b, 0x76, 0x80]],
@@ -623,7 +624,7 @@ const POLYTOPES = [ // D_i and colour, as in the paper's figure on uniform super
 const FRACTIONS = { 0.375: "3/8", 0.4: "2/5", 0.5: "1/2", 0.75: "3/4", 1: "1" };
 
 /** The colour of a feature by its share of a dimension: the polytopes', and between them mixed. */
-function colour(D) {
+export function colour(D) {
   const above = POLYTOPES.findIndex(([, line]) => line >= D - 1e-9);
   if (above <= 0) return `rgb(${POLYTOPES[above < 0 ? 5 : 0][2]})`;
   const [[, low, one], [, high, other]] = POLYTOPES.slice(above - 1, above + 1);
@@ -1316,18 +1317,18 @@ export function plain(values) {
 }
 
 /** Put the instrument into every element of a page that asks for it, in place of what it held. */
-export function mount(selector = "[data-superpos-live]") {
+export function mount(selector = "[data-superpos-live]:not([data-superpos-view])", draw = render) {
   for (const el of document.querySelectorAll(selector)) {
     if (el.querySelector(".superpos-live")) continue;
     const settings = JSON.parse(el.dataset.superposLive || "{}");
     el.replaceChildren();
-    render({ model: plain({ settings, hash: el.dataset.hash !== "false" }), el });
+    draw({ model: plain({ settings, hash: el.dataset.hash !== "false" }), el });
   }
 }
 
 export default { render };
 
-const STYLE = `
+export const STYLE = `
 .superpos-live { container-type: inline-size; color-scheme: light dark; --ink: light-dark(#22272e, #ced6dd); --paper: light-dark(#fff, #14181e);
   --soft: light-dark(#5c6670, #9aa4ad); --faint: light-dark(#9aa4ad, #65707b); --hair: light-dark(#e3e7ea, #2b323b);
   --accent: light-dark(#b5472f, #ec8c70); --plus: light-dark(#b2182b, #e4604f); --minus: light-dark(#2166ac, #5aa2dd);
