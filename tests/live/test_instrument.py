@@ -127,14 +127,14 @@ def test_it_plays_stops_and_goes_on(opened):
     play = page.locator(".main")
     play.click()
     play.click()
-    step = page.locator(".loss figcaption").inner_text()
+    step = page.locator(".loss .caption").inner_text()
     page.wait_for_timeout(100)
-    assert page.locator(".loss figcaption").inner_text() == step
+    assert page.locator(".loss .caption").inner_text() == step
     before = int(step.split()[-1])
     assert before < 900
     page.get_by_role("button", name="Step", exact=True).press("Enter")
     page.wait_for_function(
-        "step => document.querySelector('.loss figcaption').innerText.endsWith(step)",
+        "step => document.querySelector('.loss .caption').innerText.endsWith(step)",
         arg=f"step {before + 1}",
     )
     play.click()
@@ -195,7 +195,7 @@ def test_nothing_moves_by_itself_for_those_who_want_it_still(opened):
     page.get_by_role("button", name="Restart").click()
     page.wait_for_function("/step 0 /.test(document.querySelector('.heard').textContent)")
     page.wait_for_timeout(200)
-    assert "step 0" in page.locator(".loss figcaption").inner_text()
+    assert "step 0" in page.locator(".loss .caption").inner_text()
     page.get_by_role("button", name="Step", exact=True).click()
     assert "step 50 of" in page.locator(".heard").inner_text()
     page.get_by_role("button", name="To the end").click()

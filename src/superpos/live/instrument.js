@@ -985,22 +985,21 @@ export function render({ model, el }) {
   const summary = html("summary");
   const { S, ...others } = sliders;
   const part = (title, extra, image, kind) =>
-    html("figure", { class: kind }, html("figcaption", {}, html("span", { text: title }), extra), image);
+    html("div", { class: kind }, html("div", { class: "caption" }, html("span", { text: title }), extra), image);
   const root = html("div", { class: "superpos-live" },
     html("style", { text: STYLE }),
     html("div", { class: "stage" },
-      html("figure", { class: "plane" }, picture.picture,
-        html("figcaption", {}, html("span", { text: "Circles: length ½ and 1. Dots: importance." }))),
+      html("div", { class: "plane" }, picture.picture,
+        html("div", { class: "caption", text: "Circles: length ½ and 1. Dots: importance." })),
       html("p", { class: "found" }, name, " ", told),
       html("div", { class: "drive" }, S.element,
         html("div", { class: "buttons" }, play, button("Step", forward), button("Restart", restart),
           button("New start", () => change({ seed: (settings.seed + 1) % 10000 })), again)),
       counts,
-      html("div", { class: "charts" },
-        part("Loss, by step", lossTold, loss.picture, "loss"), when,
-        html("div", { class: "pair" },
-          part("Share of a dimension, Dᵢ", "", shares.picture, "shares"),
-          part("WᵀW, and b beside it", "", matrix.picture, "products")))),
+      html("div", { class: "course" }, part("Loss, by step", lossTold, loss.picture, "loss"), when),
+      html("div", { class: "pair" },
+        part("Share of a dimension, Dᵢ", "", shares.picture, "shares"),
+        part("WᵀW, and b beside it", "", matrix.picture, "products"))),
     html("details", {}, summary, html("div", { class: "more" },
       ...Object.values(others).map(({ element }) => element),
       html("label", { class: "slider" }, html("span", { text: "Features are" }), sets))),
@@ -1329,7 +1328,7 @@ export function mount(selector = "[data-superpos-live]:not([data-superpos-view])
 export default { render };
 
 export const STYLE = `
-.superpos-live { container-type: inline-size; color-scheme: light dark; --ink: light-dark(#22272e, #ced6dd); --paper: light-dark(#fff, #14181e);
+.superpos-live { container-type: inline-size; color-scheme: light dark; --ink: light-dark(#22272e, #ced6dd); --paper: var(--pst-color-background, light-dark(#fff, #14181e));
   --soft: light-dark(#5c6670, #9aa4ad); --faint: light-dark(#9aa4ad, #65707b); --hair: light-dark(#e3e7ea, #2b323b);
   --accent: light-dark(#b5472f, #ec8c70); --plus: light-dark(#b2182b, #e4604f); --minus: light-dark(#2166ac, #5aa2dd);
   color: var(--ink); font: 1rem/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; margin: 1rem 0;
@@ -1337,10 +1336,9 @@ export const STYLE = `
   svg { display: block; width: 100%; height: auto; overflow: visible; }
   .stage { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0.6rem 3rem; }
   .plane { max-width: 30rem; width: 100%; justify-self: center; touch-action: pan-y; }
-  .pair { display: grid; gap: 1rem 2rem; margin-top: 0.8rem; }
+  .pair { display: grid; gap: 1rem 2rem; align-content: start; }
   .products svg { max-width: 12rem; }
-  figure { margin: 0; overflow: visible; }
-  figcaption { display: flex; justify-content: space-between; margin: 0 0 0.25rem; font-size: 0.82rem; font-weight: 400; color: var(--soft); font-variant-numeric: tabular-nums; text-align: left; }
+  .caption { display: flex; justify-content: space-between; margin: 0 0 0.25rem; font-size: 0.82rem; color: var(--soft); font-variant-numeric: tabular-nums; }
   .found { margin: 0; min-height: 3.8rem; font-size: 1rem; color: var(--soft); }
   .found b { display: block; font-size: 1.75rem; line-height: 1.2; font-weight: 600; letter-spacing: -0.01em; color: var(--ink); }
   .grid { fill: none; stroke: var(--hair); stroke-width: 1; }
@@ -1369,7 +1367,7 @@ export const STYLE = `
   .more { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0.6rem 2rem; }
   select { width: 100%; }
   .facts { margin: 0 0 0.3rem; font-size: 0.82rem; color: var(--soft); }
-  .plane figcaption { justify-content: center; margin: 0.4rem 0 0; }
+  .plane .caption { justify-content: center; margin: 0.4rem 0 0; }
   .piles { list-style: none; margin: 0; padding: 0; }
   .piles li { display: grid; grid-template-columns: 3.25rem 14rem minmax(0, 1fr); align-items: center; gap: 0 1rem; margin: 0.3rem 0; }
   .piles b { display: block; } .piles span { font-size: 0.9rem; color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -1379,8 +1377,9 @@ export const STYLE = `
   .interval { fill: none; stroke: var(--ink); stroke-width: 1; }
   .heard { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   @container (min-width: 420px) { .pair { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); } }
-  @container (min-width: 760px) { .stage { grid-template: "plane found" auto "plane charts" 1fr "drive drive" auto "counts counts" auto / minmax(0, 1fr) minmax(0, 1fr); }
-    .plane { grid-area: plane; align-self: center; } .found { grid-area: found; } .charts { grid-area: charts; } .drive { grid-area: drive; } .counts { grid-area: counts; } }
+  @container (min-width: 600px) { .stage { grid-template: "plane found" auto "plane course" 1fr "drive drive" auto "counts counts" auto "pair pair" auto / minmax(0, 1fr) minmax(0, 1fr); }
+    .plane { grid-area: plane; } .found { grid-area: found; } .course { grid-area: course; } .drive { grid-area: drive; } .counts { grid-area: counts; } .pair { grid-area: pair; } }
+  @container (min-width: 860px) { .stage { grid-template: "plane found" auto "plane course" auto "plane pair" 1fr "drive drive" auto "counts counts" auto / minmax(0, 1fr) minmax(0, 1fr); } }
   @container (max-width: 540px) { .piles li { grid-template-columns: 3.25rem 1fr; } .piles li > svg { grid-column: 1 / -1; }
     .buttons button { flex: 1 1 auto; padding: 0 0.7rem; } }
   @media (prefers-reduced-motion: no-preference) { .piles circle { animation: superpos-drop 0.25s ease-in; } }

@@ -31,7 +31,7 @@ function slider(label, attributes, tell, changed) {
 function frame(el, picture, ...below) {
   const name = html("b"), told = html("span"), heard = html("p", { role: "status", class: "heard" });
   const root = html("div", { class: "superpos-live view" }, html("style", { text: STYLE + MORE_STYLE }),
-    html("div", { class: "stage" }, html("figure", { class: "plane" }, picture),
+    html("div", { class: "stage" }, html("div", { class: "plane" }, picture),
       html("p", { class: "found" }, name, " ", told), html("div", { class: "charts" }, ...below)), heard);
   el.append(root);
   let waiting;
@@ -410,6 +410,7 @@ const MORE_STYLE = `
   .map { cursor: crosshair; touch-action: none; } .cross { fill: none; stroke: var(--ink); stroke-width: 2.5; }
   .place { fill: #fff; font-weight: 600; paint-order: stroke; stroke: #0006; stroke-width: 2px; }
   .charts { display: grid; gap: 0.6rem; align-content: start; }
+  @container (min-width: 600px) { .stage { grid-template: "plane found" auto "plane charts" 1fr / minmax(0, 1fr) minmax(0, 1fr); } .charts { grid-area: charts; } }
   .costs { list-style: none; margin: 0; padding: 0; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
   .costs li { display: flex; justify-content: space-between; gap: 1rem; padding: 0.15rem 0; border-bottom: 1px solid var(--hair); }
 }
