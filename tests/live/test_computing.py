@@ -8,6 +8,8 @@ import torch
 from superpos.features import AnticorrelatedSets, CorrelatedSets, IndependentFeatures
 from superpos.losses import exact_loss
 from superpos.optima import minimise
+from superpos.training.adam import Adam
+from superpos.training.procedures import Procedure
 
 MODELS = 1000
 SETS = {"correlated": CorrelatedSets, "anticorrelated": AnticorrelatedSets}
@@ -132,3 +134,44 @@ def test_drawn_inputs_have_the_exact_loss_as_their_mean(opened):
     for exact, off, of_slopes in differences:
         assert abs(off) < 0.02 * exact
         assert of_slopes < 0.004
+
+
+STARTS = """settings => settings.map(some => {
+  const its = live.toy.tidy(some), run = live.toy.descend(its, null, true);
+  return {start: Array.from(live.toy.start(its)), places: run.places.map(at => Array.from(at))};
+})"""
+
+
+def test_descents_are_the_package_s_adam_by_the_steps_of_a_procedure(opened):
+    settings = [{"seed": seed, "S": 0.8} for seed in range(4)]
+    found = opened().evaluate(STARTS, settings)
+    start = torch.tensor([one["start"] for one in found], dtype=torch.float64)
+    procedure = Procedure(steps=900, learning_rate=0.03, warmup=50, beta2=0.99)
+    at = {"W": start[:, :10].reshape(-1, 2, 5).contiguous(), "b": start[:, 10:].contiguous()}
+    adam = Adam(at, beta2=procedure.beta2)
+    for step in range(100):
+        W, b = (value.detach().requires_grad_() for value in at.values())
+        losses = exact_loss(W, b, 0.2, 0.9 ** torch.arange(5).double())
+        by_W, by_b = torch.autograd.grad(losses.sum(), [W, b])
+        adam.step({"W": by_W, "b": by_b}, procedure.rate(step))
+    for one, W, b in zip(found, at["W"], at["b"], strict=True):
+        assert len(one["places"]) == procedure.steps + 1
+        assert one["places"][100] == pytest.approx(place(W, b), abs=1e-9)
+
+
+def test_starts_are_spread_as_the_package_s(opened):
+    for n, m in [(5, 2), (10, 3)]:
+        settings = [{"n": n, "m": m, "seed": seed} for seed in range(2000)]
+        starts = torch.tensor(
+            opened().evaluate(
+                "all => all.map(one => Array.from(live.toy.start(live.toy.tidy(one))))", settings
+            )
+        )
+        W, b = starts[:, : m * n], starts[:, m * n :]
+        variance = 2 / (m * (n + m))
+        assert W.square().mean().item() == pytest.approx(variance, rel=0.04)
+        assert W.pow(4).mean().item() == pytest.approx(3 * variance**2, rel=0.12)
+        assert W.mean().abs() < 0.02 * variance**0.5
+        assert torch.corrcoef(W.T).fill_diagonal_(0).abs().max() < 0.1
+        assert torch.corrcoef(torch.stack([W[1:, 0], W[:-1, 0]]))[0, 1].abs() < 0.08  # seeds
+        assert not b.any()
