@@ -72,6 +72,8 @@ def test_the_wheel_holds_the_package_and_the_registry_alone(installed):
         assert copy.read_bytes() == (CHECKOUT / "book" / name).read_bytes()
         assert not (CHECKOUT / "src" / "superpos" / "claims" / name).exists()  # one truth in git
     assert (installed / "superpos" / "py.typed").exists()
+    script = Path("superpos", "live", "instrument.js")
+    assert (installed / script).read_bytes() == (CHECKOUT / "src" / script).read_bytes()
 
 
 RECORD = """

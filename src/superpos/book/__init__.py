@@ -17,6 +17,7 @@
 `citation`         how a claim is cited, and how sources are
 `audited`          what git knows of each claim, as a page
 `corrections`      what moved since the first edition, as a page
+`live`             the instrument that readers play with, as a piece of a page
 `site`             staging, Sphinx, publishing
 =================  ===============================================================
 """

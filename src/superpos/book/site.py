@@ -14,7 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from superpos.book import audited, citation, claim_pages, corrections, provenance, scoreboard
+from superpos.book import (
+    audited,
+    citation,
+    claim_pages,
+    corrections,
+    live,
+    provenance,
+    scoreboard,
+)
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
@@ -94,6 +102,7 @@ def publish(
             ledger, titles, citation.sources(root), citation.edition(root), styles
         ),
         **_kept(root),
+        **live.files(),
         **{
             f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
             for name, notebook in notebooks.items()

@@ -1,0 +1,72 @@
+"""The instrument on a page: a picture and, in its place where scripts run, what one can play with.
+
+Scripts that are modules load where the book is served. From a file, or without scripts, the page
+keeps the picture, and says so.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from superpos.errors import InvalidArgument
+from superpos.live import SOURCE, VIEWS
+
+PLACE = "_static"  # in the site
+KINDS = ("toy", "zones", "phases", "ladder")
+
+
+def files() -> dict[str, bytes]:
+    """Return what the site serves for it, by path."""
+    return {f"{PLACE}/{path.name}": path.read_bytes() for path in (SOURCE, VIEWS)}
+
+
+def instrument_html(
+    still: str,
+    *,
+    up: str,
+    kind: str = "toy",
+    settings: Mapping[str, Any] | None = None,
+    address: bool = True,
+) -> str:
+    """Return the instrument as a piece of a page.
+
+    Parameters
+    ----------
+    still
+        HTML that stands in its place where no script runs: a figure.
+    up
+        From the page to the site's root: "." or "../..".
+    kind
+        One of `KINDS`: the instrument, or another view.
+    settings
+        What it starts with, by name, as `superpos.live.Toy` takes them; the others as by default.
+        Of other views: ``n`` (zones), log₁₀ ``p`` and ``r`` (phases), log₁₀ ``p`` (ladder).
+    address
+        Whether the page's address holds the settings. One instrument of a page may.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> page = instrument_html("<p>A pentagon.</p>", up="..", settings={"S": 0.8})
+    >>> "<p>A pentagon.</p>" in page, "../_static/instrument.js" in page
+    (True, True)
+    """
+    told = html.escape(json.dumps(dict(settings or {})))
+    if kind not in KINDS:
+        raise InvalidArgument(f"kind is {kind!r}: there are {', '.join(KINDS)}")
+    view = "" if kind == "toy" else f'data-superpos-view="{kind}" '
+    source = json.dumps(f"{up}/{PLACE}/{(SOURCE if kind == 'toy' else VIEWS).name}")
+    return (
+        f'<div class="superpos-live-place" data-superpos-live="{told}" '
+        f'{view}data-hash="{str(address).lower()}">\n{still}\n'
+        '<p class="superpos-live-note">Where scripts run and the book is served '
+        "(<code>superpos serve</code>), this picture can be played with.</p>\n</div>\n"
+        f'<script type="module">import {{ mount }} from {source}; mount();</script>\n'
+    )

@@ -1,0 +1,8 @@
+"""Where the scripts are: `SOURCE`, a module that stands by itself, and `VIEWS`, which uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("instrument.js")
+VIEWS = Path(__file__).with_name("views.js")

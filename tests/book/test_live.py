@@ -1,0 +1,55 @@
+"""The instrument as a piece of a page of the site."""
+
+from __future__ import annotations
+
+from superpos.book import live
+from superpos.live import SOURCE, VIEWS
+
+STILL = '<figure><img alt="A pentagon." src="data:,"></figure>'
+
+
+def page(folder, **kinds):
+    """A page of a site of two folders."""
+    (folder / "book").mkdir()
+    text = live.instrument_html(STILL, up="..", **kinds)
+    (folder / "book" / "page.html").write_text(
+        f"<!doctype html><title>A page</title>{text}", "utf-8"
+    )
+    for path, content in live.files().items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder / "book" / "page.html"
+
+
+def test_served_the_instrument_takes_the_picture_s_place(browser, tmp_path):
+    page(tmp_path, settings={"S": 0.8, "sets": 'no "such" <kind>'})
+    tab = browser.new_page()
+    asked = []
+
+    def serve(route):
+        path = route.request.url.removeprefix("http://site.test/")
+        asked.append(path)
+        kind = "text/javascript" if path.endswith(".js") else "text/html"
+        route.fulfill(body=(tmp_path / path).read_text("utf-8"), content_type=kind)
+
+    tab.route("**/*", serve)
+    tab.goto("http://site.test/book/page.html")
+    tab.wait_for_function("/step 900.*cross/.test(document.querySelector('.heard')?.textContent)")
+    assert not tab.get_by_alt_text("A pentagon.").count()
+    assert not tab.locator(".superpos-live-note").count()
+    assert asked == ["book/page.html", "_static/instrument.js"]
+
+
+def test_opened_as_a_file_the_page_keeps_the_picture_and_says_so(browser, tmp_path):
+    tab = browser.new_page()
+    tab.goto(page(tmp_path).as_uri())
+    tab.wait_for_timeout(300)
+    assert tab.get_by_alt_text("A pentagon.").is_visible()
+    assert "superpos serve" in tab.locator(".superpos-live-note").inner_text()
+
+
+def test_the_site_serves_the_file(built_book):
+    served = built_book / "_build" / "html" / "_static"
+    for source in (SOURCE, VIEWS):
+        assert (served / source.name).read_bytes() == source.read_bytes()
+    assert "instrument.js" not in (built_book / "_build/html/index.html").read_text("utf-8")
