@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from superpos.book import live
+from superpos.errors import InvalidArgument
 from superpos.live import SOURCE, VIEWS
 
 STILL = '<figure><img alt="A pentagon." src="data:,"></figure>'
@@ -53,3 +58,32 @@ def test_the_site_serves_the_file(built_book):
     for source in (SOURCE, VIEWS):
         assert (served / source.name).read_bytes() == source.read_bytes()
     assert "instrument.js" not in (built_book / "_build/html/index.html").read_text("utf-8")
+
+
+PLACE = '<!-- live toy {{"S": {S}}} -->\nA *pentagon*.\n<!-- end of live -->\n'
+
+
+def test_a_page_has_its_instruments_where_it_marks_them_and_one_of_them_the_address():
+    text = f"# A page\n\n{PLACE.format(S=0.9)}\nBetween.\n\n{PLACE.format(S=0.8)}"
+    found = live.placed(text, up="..")
+    assert "<!--" not in found
+    assert "# A page" in found
+    assert "\n\nA *pentagon*.\n\n" in found  # as Markdown, not as HTML
+    assert found.index("0.9") < found.index("Between.") < found.index("0.8")
+    assert (found.count('data-hash="true"'), found.count('data-hash="false"')) == (1, 1)
+    assert live.placed("# A page\n", up="..") == "# A page\n"
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"), [('toys {"S": 1}', "kind is 'toys'"), ("toy {S}", "live toy {S}: no JSON")]
+)
+def test_a_place_that_is_none_is_refused(mark, told):
+    with pytest.raises(InvalidArgument, match=told):
+        live.placed(f"<!-- live {mark} -->\nStill.\n<!-- end of live -->\n", up="..")
+
+
+def test_the_front_page_begins_with_an_instrument():
+    index = (Path(__file__).parents[2] / "book" / "index.md").read_text("utf-8")
+    title, _, rest = live.placed(index, up="..").partition("\n\n")
+    assert title == "# superpos"
+    assert rest.startswith('<div class="superpos-live-place"')

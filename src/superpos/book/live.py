@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from superpos.live import SOURCE, VIEWS
 
 PLACE = "_static"  # in the site
 KINDS = ("toy", "zones", "phases", "ladder")
+_MARKED = re.compile(r"<!-- live (\w+) (\{.*?\}) -->\n(.*?)\n<!-- end of live -->", re.DOTALL)
 
 
 def files() -> dict[str, bytes]:
@@ -70,3 +72,44 @@ def instrument_html(
         "(<code>superpos serve</code>), this picture can be played with.</p>\n</div>\n"
         f'<script type="module">import {{ mount }} from {source}; mount();</script>\n'
     )
+
+
+def placed(text: str, *, up: str) -> str:
+    """Return a page's Markdown with instruments in the places that it marks.
+
+    A place begins with ``<!-- live KIND SETTINGS -->``, settings in JSON, and ends with
+    ``<!-- end of live -->``; between them stands what is shown where no script runs. The first
+    instrument of a page has its settings in the address.
+
+    Parameters
+    ----------
+    text
+        The page.
+    up
+        From the page to the site's root.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is no such kind, or the settings are not JSON.
+
+    Examples
+    --------
+    >>> text = '<!-- live toy {"S": 0.9} -->\\nA *pentagon*.\\n<!-- end of live -->'
+    >>> print(placed(text, up="..").splitlines()[2])
+    A *pentagon*.
+    """
+    count = 0
+
+    def instrument(found: re.Match) -> str:
+        nonlocal count
+        count += 1
+        kind, settings, still = found.groups()
+        try:
+            chosen = json.loads(settings)
+        except ValueError as problem:
+            raise InvalidArgument(f"live {kind} {settings}: no JSON: {problem}") from None
+        still = f"\n{still.strip()}\n"  # blank lines, so that it is read as Markdown
+        return instrument_html(still, up=up, kind=kind, settings=chosen, address=count == 1)
+
+    return _MARKED.sub(instrument, text)

@@ -158,6 +158,8 @@ def _staged_files(
     for path, content in _existing(root / "book").items():
         if path.startswith("_static/"):
             files[path] = content  # jupyter-book links the styles and scripts it finds there
+        if path.endswith(".md") and "/" not in path:
+            content = live.placed(content.decode(), up="..").encode()
         if not path.startswith("executed/"):
             files[f"book/{path}"] = content
     for status in statuses:
