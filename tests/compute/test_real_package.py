@@ -69,7 +69,7 @@ CHANGES = {
     "comment": ("training/descent.py", "steps whose inputs are drawn together", "steps", set()),
     "verdict": ("claims/verdicts.py", "import torch\n", "import torch\n\nNEW = 1\n", set()),
     "experiments": ("compute/sweeps.py", ".cpu().contiguous()", ".contiguous().cpu()", ALL),
-    "sweep": ("compute/sweeps.py", "_MOST_DEATHS = 3", "_MOST_DEATHS = 4", set()),
+    "gathering": ("compute/gathering.py", "MOST_DEATHS = 3", "MOST_DEATHS = 4", set()),
     "progress": ("compute/progress.py", "leave=False", "leave=True", set()),
     "name table": ("__init__.py", "_HOME = {", '_HOME = {"InputError": "superpos.errors",', set()),
     "other function": ("geometry.py", "import torch\n", "import torch\n\nNEW = 1\n", set()),

@@ -157,6 +157,7 @@ def changed(way: Way, own: Mapping[str, Any], times: Mapping[str, float]) -> Way
     Examples
     --------
     >>> from superpos import Procedure
+    >>> from superpos.studies.study import Way
     >>> way = Way("fast", Procedure.fast)
     >>> changed(way, {"cosine": False}, {"batch_size": 4}).procedure(5, 2).batch_size
     256
