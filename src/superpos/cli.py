@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -46,7 +47,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="superpos", description="Execute, check and publish the book.")
+    parser = _Parser(
+        prog="superpos",
+        description="Execute, check and publish the book.",
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=30),
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command, help: str) -> argparse.ArgumentParser:
