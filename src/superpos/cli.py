@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,11 +46,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="superpos",
-        description="Execute, check and publish the book.",
-        formatter_class=partial(argparse.HelpFormatter, max_help_position=30),
-    )
+    parser = _Parser(prog="superpos", description="Execute, check and publish the book.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command, help: str) -> argparse.ArgumentParser:
