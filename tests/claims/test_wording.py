@@ -56,7 +56,8 @@ def test_what_is_undecided_says_what_is_missing():
     for verdict in ("reproduced", "contradicted", "new", "qualified"):
         assert reason(trained, verdict, [fails]) == ""
     assert reason(trained, "qualified", [{HOLDS}, fails]).endswith("not both.")
-    assert reason(trained, "qualified", [{HOLDS}], curve="few").startswith("It holds in few")
+    told = reason(trained, "qualified", [{HOLDS}], curve="few", decides="the rate")
+    assert told == "It holds in few reasonable specifications; what decides most is the rate."
     assert reason(trained, "qualified", [{HOLDS}], curve="most") == ""
     assert reason(trained, "qualified", [fails], curve="most").startswith(
         "It fails here, and holds"

@@ -111,6 +111,8 @@ class Curve:
     ('holds in 1 of 2', 'rate 0.01; steps 100: 9 of 10')
     >>> [(driver.factor, round(driver.difference, 1)) for driver in curve.drivers]
     [('rate', 0.8)]
+    >>> curve.decides
+    'rate, with mean rates from 10% (0.1) to 90% (0.01)'
     """
 
     claim: str
@@ -163,6 +165,16 @@ class Curve:
             return "none: no trial of any specification shows it"
         others = sum(each.rate == best.rate for each in self.specifications) - 1
         return best.in_words + (f" (and {others} more)" if others else "")
+
+    @property
+    def decides(self) -> str:
+        """What moves the rate most, as text: the factor, with its worst and its best option."""
+        driver = self.drivers[0]
+        low, *_, high = sorted(driver.rates, key=lambda option: driver.rates[option])
+        return (
+            f"{driver.factor}, with mean rates from {driver.rates[low]:.0%} ({low}) to "
+            f"{driver.rates[high]:.0%} ({high})"
+        )
 
     @property
     def drivers(self) -> tuple[Driver, ...]:

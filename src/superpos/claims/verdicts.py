@@ -248,6 +248,7 @@ def conclude(
             verdict,
             [_standing(claim, found) for found, _ in decisive],
             curve=None if curve is None else curve.stands,
+            decides="" if curve is None else curve.decides,
             missing=_missing(claim, beside, curve),
         ),
         command=command,

@@ -68,6 +68,7 @@ def reason(
     measured: Sequence[Standing],
     *,
     curve: Curve | None = None,
+    decides: str = "",
     missing: Sequence[str] = (),
 ) -> str:
     """Return why a claim is qualified or untested, where its weaker reading does not say it.
@@ -80,6 +81,8 @@ def reason(
         Where it stands: by each of the measurements that decide.
     curve
         Whether it holds in most of its specifications or in few, if it has a curve.
+    decides
+        What moves its rate among them most, in words.
     missing
         What was not measured of a claim that training decides, in words.
 
@@ -93,7 +96,8 @@ def reason(
     if verdict == "qualified" and {SOMETIMES} in measured:
         return "It holds sometimes, at this rate."
     if verdict == "qualified" and all(stands == {HOLDS} for stands in measured):
-        return "It holds in few reasonable specifications." if curve == "few" else ""
+        told = f"It holds in few reasonable specifications; what decides most is {decides}."
+        return told if curve == "few" else ""
     if verdict == "qualified" and {HOLDS} in measured:
         return "It holds as published or at rest, not both."
     if verdict == "qualified" and curve == "most":
