@@ -15,13 +15,13 @@ PAGE = f"book/{FOLDER}"  # without an ending: of the source, or of the page
 _INTRODUCTION = """\
 # Robustness
 
-A claim about what training finds may hold under one reasonable choice of optimiser, initial values,
-density or threshold and fail under another. So claims that training decides are measured under all
-combinations of such choices, {least} at least: the *specification curve*. The grids were registered
-before any of it was run ({grids}), and nothing was dropped afterwards. A specification holds if the
-share of its trials that show the claim lies above the share that the registry asks for; intervals
-do not enter. Sizes and numbers of seeds are smaller than in the chapters, and the seeds are others.
-`superpos robustness` computes the curves again.
+A claim about what training finds may hold under one reasonable choice of optimiser, initial
+values, density or threshold and fail under another. So claims that training decides are measured
+under all combinations of such choices, {least} at least: the *specification curve*. The grids
+were registered before any of it was run ({grids}); one that proved wrong is amended, and says so.
+A specification holds if the share of its trials that show the claim lies above the share that the
+registry asks for; intervals do not enter. Sizes and numbers of seeds are smaller than in the
+chapters, and the seeds are others. `superpos robustness` computes the curves again.
 """
 
 
