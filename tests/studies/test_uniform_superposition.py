@@ -11,6 +11,7 @@ from shapes import JUST, angle_of, columns, evenly, rotation, told
 from torch import Tensor
 
 from superpos import geometry
+from superpos.errors import InvalidArgument
 from superpos.studies import uniform_superposition as uniform
 
 INVERSE_P = torch.logspace(0, 2, 41)
@@ -221,6 +222,15 @@ def test_sizes_that_are_full_are_not_compared():
     other[:, 2] = 2.0
     table = {"n": {10: (seeds, filled), 20: (other, sparse), 40: (seeds, sparse)}}
     assert judged("uniform-n-irrelevant", table).shown.all()
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "letter"), [("uniform-n-irrelevant", "n"), ("uniform-m-scales", "m")]
+)
+def test_of_nothing_all_is_alike_so_that_it_is_refused(claim_id, letter):
+    seeds, full = torch.ones(4, 3), torch.full((4, 3), 0.6)
+    with pytest.raises(InvalidArgument, match="above 50% of the features are represented every"):
+        judged(claim_id, {letter: {10: (seeds, full), 20: (seeds, full), 40: (seeds, full)}})
 
 
 # The detectors, at their thresholds

@@ -15,6 +15,7 @@ from torch import Tensor
 from superpos import IndependentFeatures, Procedure, geometry, optima, sweep, train
 from superpos.claims import rate
 from superpos.codes.polytopes import POLYTOPES
+from superpos.errors import InvalidArgument
 from superpos.optima import ladder as rungs
 from superpos.stats import rank_correlation, span, told
 from superpos.studies.study import Outcome, Study, Way, fresh
@@ -456,9 +457,14 @@ def spread(table: dict) -> Tensor:
 
 
 def alike(table: dict, most_full: int, *, within: float, filled: float) -> Outcome:
-    """Whether ‖W‖²/m is the same for all sizes, where few features of one size are represented."""
+    """Whether ‖W‖²/m is the same for all sizes, where few features of one size are represented.
+
+    Refused if that is so at no sparsity: of nothing all is alike.
+    """
     spreads = spread(table)
     allowed = (table[most_full][1] <= filled).all(0)
+    if not allowed.any():
+        raise InvalidArgument(f"above {filled:.0%} of the features are represented everywhere")
     note = {True: "", False: " (not counted: too many features are represented)"}
     return Outcome(
         (spreads[:, allowed] <= within).all(1),
