@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import os
 import pkgutil
 import subprocess
 import sys
 import time
+import types
 from functools import partial
 
 import numpy as np
@@ -163,7 +165,19 @@ def test_every_function_of_the_package_can_be_told_and_use_changes_nothing():
     run = train(IndependentFeatures(4, 0.1), 2, seeds=2, procedure=Procedure(steps=3))
     run.expected_loss(samples=10)
     superpos.optima.minimise(run.W, run.b, 0.1, max_steps=3)
+    for kind in (each for each in of_science() if isinstance(each, type)):
+        copyreg._slotnames(kind)  # what pickling an object notes in its class
     assert [described(each) for each in of_science()] == before
+
+
+@pytest.mark.filterwarnings("ignore:once")
+def test_what_a_module_was_warned_of_does_not_matter():
+    module = types.ModuleType("superpos.own")
+    before = described(module)
+    exec("import warnings; warnings.warn('once')", vars(module))
+    del module.warnings
+    assert "__warningregistry__" in vars(module)
+    assert described(module) == before
 
 
 def test_a_function_that_trains_is_told_quickly():

@@ -71,13 +71,13 @@ _REACHES_ANYTHING = (
 _REACHED_THROUGH = {"__globals__", "f_globals", "f_locals", "__subclasses__", "__builtins__"}
 _NOT_OF_A_CLASS = {
     "__abstractmethods__", "__annotate__", "__annotations__", "__dict__", "__doc__",
-    "__firstlineno__", "__module__", "__orig_bases__", "__parameters__",
+    "__firstlineno__", "__module__", "__orig_bases__", "__parameters__", "__slotnames__",
     "__static_attributes__", "__type_params__", "__weakref__", "_abc_impl",
     "_autograd_function_id",
 }  # fmt: skip
 _NOT_OF_A_MODULE = {
     "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__", "__loader__",
-    "__name__", "__package__", "__path__", "__spec__",
+    "__name__", "__package__", "__path__", "__spec__", "__warningregistry__",
 }  # fmt: skip
 _IS_PYTHONS = 1 << 9  # flag of classes: made while Python runs, as by a `class` statement
 _MISSING = object()
