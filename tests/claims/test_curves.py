@@ -50,7 +50,7 @@ def test_what_moves_the_mean_rate_most_comes_first():
 
 
 def test_where_no_trial_shows_it_nothing_is_favourable():
-    assert crossed(lambda a, b: 0).favourable == "none: no trial of any specification shows it"
+    assert crossed(lambda a, b: 0).favourable == "none, for no trial of any shows it"
 
 
 def test_where_nothing_was_counted_the_rate_is_0_and_words_say_why():

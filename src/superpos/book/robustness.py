@@ -93,7 +93,7 @@ def _section(curve: Curve, claim: Claim, drawn: Drawn) -> list[str]:
         f"### {claim.id}",
         "",
         f"{one_line(claim.statement)} It **{curve.in_words}** specifications; most favourable to "
-        f"the claim is {one_line(curve.favourable)}. "
+        f"the claim: {one_line(curve.favourable)}. "
         f'<a href="scoreboard.html#claim-{claim.id}">What counts</a>',
         "",
         f"```{{figure}} {FOLDER}/{claim.id}.svg",

@@ -162,7 +162,7 @@ class Curve:
         """The specification with the highest rate, and how many others reach that, as text."""
         best = max(self.specifications, key=lambda each: each.rate)
         if not best.rate:
-            return "none: no trial of any specification shows it"
+            return "none, for no trial of any shows it"
         others = sum(each.rate == best.rate for each in self.specifications) - 1
         return best.in_words + (f" (and {others} more)" if others else "")
 

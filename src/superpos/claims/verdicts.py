@@ -377,7 +377,7 @@ def _card(claim: Claim, verdict: Verdict) -> str:
     if verdict.curve:
         rows["Robustness"] = (
             f'<a href="../robustness.html#curve-{claim.id}">holds in {verdict.curve["holds"]} of '
-            f"{verdict.curve['of']} specifications</a>; most favourable is "
+            f"{verdict.curve['of']} specifications</a>; most favourable: "
             + html.escape(verdict.curve["favourable"])
         )
     if verdict.command:
