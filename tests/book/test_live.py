@@ -45,6 +45,23 @@ def test_served_the_instrument_takes_the_picture_s_place(browser, tmp_path):
     assert asked == ["book/page.html", "_static/instrument.js"]
 
 
+def test_served_it_takes_the_place_of_a_figure_elsewhere_on_the_page(browser, tmp_path):
+    text = live.instrument_html("", up="..", instead="still")
+    page = f"<!doctype html><title>A page</title><figure id='still'>Still.</figure>{text}"
+    tab = browser.new_page()
+
+    def serve(route):
+        name = route.request.url.rpartition("/")[2]
+        source = SOURCE.read_text("utf-8") if name.endswith(".js") else page
+        kind = "text/javascript" if name.endswith(".js") else "text/html"
+        route.fulfill(body=source, content_type=kind)
+
+    tab.route("**/*", serve)
+    tab.goto("http://site.test/book/page.html")
+    tab.get_by_role("slider").first.wait_for()
+    assert tab.get_by_text("Still.").is_hidden()
+
+
 def test_opened_as_a_file_the_page_keeps_the_picture_and_says_so(browser, tmp_path):
     tab = browser.new_page()
     tab.goto(page(tmp_path).as_uri())

@@ -108,3 +108,14 @@ def test_injected_parameters_are_hidden_with_the_cell_that_they_override():
     assert "remove-cell" in hidden[1].metadata["tags"]
     shown = as_page(new_notebook(cells=[cells[2], cells[1]]), chapter="alpha").cells
     assert shown[1].metadata["tags"] == ["injected-parameters"]
+
+
+def test_what_can_be_played_with_stands_below_the_figure_that_it_replaces():
+    toy = {"kind": "toy", "settings": {"S": 0.8}}
+    figure, live = page(image("explorer", live=toy), caption("explorer"), tags=["hide-input"])
+    assert figure.metadata["mystnb"]["figure"]["name"] == "explorer"
+    (output,) = live.outputs
+    assert list(output.data) == ["text/html"]
+    assert '"../../_static/instrument.js"' in output.data["text/html"]
+    assert '"explorer"' in output.data["text/html"]
+    assert live.metadata["tags"] == ["remove-input"]

@@ -32,6 +32,7 @@ def instrument_html(
     kind: str = "toy",
     settings: Mapping[str, Any] | None = None,
     address: bool = True,
+    instead: str = "",
 ) -> str:
     """Return the instrument as a piece of a page.
 
@@ -48,6 +49,8 @@ def instrument_html(
         Of other views: ``n`` (zones), log₁₀ ``p`` and ``r`` (phases), log₁₀ ``p`` (ladder).
     address
         Whether the page's address holds the settings. One instrument of a page may.
+    instead
+        The id of a figure that it takes the place of, where scripts run.
 
     Raises
     ------
@@ -65,12 +68,13 @@ def instrument_html(
         raise InvalidArgument(f"kind is {kind!r}: there are {', '.join(KINDS)}")
     view = "" if kind == "toy" else f'data-superpos-view="{kind}" '
     source = json.dumps(f"{up}/{PLACE}/{(SOURCE if kind == 'toy' else VIEWS).name}")
+    hides = f" document.getElementById({json.dumps(instead)}).hidden = true;" if instead else ""
     return (
         f'<div class="superpos-live-place" data-superpos-live="{told}" '
         f'{view}data-hash="{str(address).lower()}">\n{still}\n'
         '<p class="superpos-live-note">Where scripts run and the book is served '
         "(<code>superpos serve</code>), this picture can be played with.</p>\n</div>\n"
-        f'<script type="module">import {{ mount }} from {source}; mount();</script>\n'
+        f'<script type="module">import {{ mount }} from {source}; mount();{hides}</script>\n'
     )
 
 

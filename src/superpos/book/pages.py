@@ -6,6 +6,7 @@ import posixpath
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from superpos.book import live
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import permalink
@@ -63,6 +64,7 @@ def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
             groups.append((figure, []))
         groups[-1][1].append(output)
     pieces = []
+    groups = [group for figure, outputs in groups for group in _with_live(figure, outputs)]
     for index, (figure, outputs) in enumerate(groups or [({}, [])]):
         piece = deepcopy(cell)
         piece.outputs = outputs
@@ -75,6 +77,20 @@ def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
             piece.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), **figure}
         pieces.append(piece)
     return pieces
+
+
+def _with_live(
+    figure: dict[str, Any], outputs: list[NotebookNode]
+) -> list[tuple[dict[str, Any], list[NotebookNode]]]:
+    """Return a group of outputs, and a second one with what can be played with, if there is."""
+    from nbformat.v4 import new_output
+
+    told = outputs[0].get("metadata", {}).get("superpos", {}) if outputs else {}
+    if "live" not in told:
+        return [(figure, outputs)]
+    up = posixpath.relpath(".", EXECUTED)
+    made = live.instrument_html("", up=up, instead=told["name"], **told["live"])
+    return [(figure, outputs), ({}, [new_output("display_data", {"text/html": made})])]
 
 
 def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]:

@@ -364,5 +364,6 @@ def explorer(procedure) -> Picture:
         seed=whole("seed", 0, 0, 50),
     ).picture(
         "The explorer at its first setting: the plane with partners in one colour (in more "
-        "dimensions, the feature graph), and $W^\\top W$ with $b$ and $\\|W_i\\|$."
+        "dimensions, the feature graph), and $W^\\top W$ with $b$ and $\\|W_i\\|$.",
+        live=("toy", {"n": 4, "S": 0.9, "decay": 1, "sets": "correlated"}),
     )

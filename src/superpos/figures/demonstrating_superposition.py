@@ -182,5 +182,6 @@ def explorer(procedure, device) -> Picture:
         seed=whole("seed", 0, 0, 50),
     ).picture(
         "The explorer at its first setting: the hidden plane, and $W^\\top W$ with $b$ and "
-        "$\\|W_i\\|$."
+        "$\\|W_i\\|$.",
+        live=("toy", {"S": 0.9}),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -80,9 +80,14 @@ class Explorer:
         # ipywidgets offers its view through this method, under Jupyter's own MIME type
         return self.widget._repr_mimebundle_() or {}
 
-    def picture(self, caption: str) -> Picture:
-        """Return the explorer as a chapter shows it: sliders, or the figure as it is now."""
-        return Picture(self, self.alt, caption)
+    def picture(
+        self, caption: str, *, live: tuple[str, Mapping[str, Any]] | None = None
+    ) -> Picture:
+        """Return the explorer as a chapter shows it: sliders, or the figure as it is now.
+
+        On a page ``live`` stands in its place, where scripts run: see `Picture`.
+        """
+        return Picture(self, self.alt, caption, live=live)
 
     def show(self, *, name: str, caption: str) -> None:
         """Show the sliders in a running notebook, and the figure as it is now on the page."""

@@ -296,5 +296,6 @@ def explorer(triples) -> Picture:
         azimuth=real("seen from (degrees)", 30.0, -180.0, 180.0, 5.0),
     ).picture(
         "The explorer at its first setting: the features of one run with the paths they came by, "
-        "and its loss."
+        "and its loss.",
+        live=("toy", {"n": 6, "m": 3, "S": 0.97, "decay": 1, "sets": "correlated"}),
     )

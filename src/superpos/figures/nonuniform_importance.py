@@ -306,4 +306,7 @@ def explorer() -> Picture:
         log_factor=real("log f", 1.2, -1.0, 3.0, 0.05),
         probability=real("p of the others", 0.05, 0.01, 0.25, 0.01),
         importance=whole("0 density, 1 importance", 0, 0, 1),
-    ).picture("The explorer at its first setting: the two arrangements and what they cost.")
+    ).picture(
+        "The explorer at its first setting: the two arrangements and what they cost.",
+        live=("toy", {"n": 5, "S": 0.95, "decay": 1, "density": 0.4}),
+    )

@@ -419,5 +419,6 @@ def explorer() -> Picture:
         seed=whole("seed", 4, 0, 50),
     ).picture(
         "The explorer at its first setting: features with their zones, and the loss; "
-        "dotted, the loss of the symmetric failure."
+        "dotted, the loss of the symmetric failure.",
+        live=("zones", {"n": 7}),
     )

@@ -270,5 +270,6 @@ def explorer(two) -> Picture:
         log_r=real("log₁₀ r", -0.3, -1.0, 1.0, 0.05),
     ).picture(
         "The explorer at its first setting: the loss over the weights, and the place in the "
-        "diagram."
+        "diagram.",
+        live=("phases", {}),
     )

@@ -157,6 +157,9 @@ class Picture:
         The text below it, in Markdown.
     numbers
         What the prose tells of it, in words, by name: ``{told}`NAME: NUMBER``` in the text.
+    live
+        What can be played with in its place where a page's scripts run: a kind and its settings, as
+        `superpos.book.live.instrument_html` takes them.
 
     Examples
     --------
@@ -169,13 +172,14 @@ class Picture:
     alt: str
     caption: str
     numbers: Mapping[str, str] = field(default_factory=dict)
+    live: tuple[str, Mapping[str, Any]] | None = None
 
     def show(self, *, name: str) -> None:
         """Show it in a notebook, and on the page as a numbered figure of that name."""
         still = getattr(self.figure, "figure", self.figure)
         forms = self.figure.forms(name, self.alt) if hasattr(self.figure, "forms") else {}
         texts = {"name": name, "alt": self.alt, "caption": self.caption}
-        show(still, forms=forms, numbers=self.numbers, **texts)
+        show(still, forms=forms, numbers=self.numbers, live=self.live, **texts)
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,7 @@ def show(
     caption: str,
     forms: Mapping[str, Any] = MappingProxyType({}),
     numbers: Mapping[str, str] = MappingProxyType({}),
+    live: tuple[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Show a figure in a notebook, and on the page as a numbered figure.
 
@@ -230,7 +235,7 @@ def show(
         The figure.
     name
         What the text refers to it by, unique in the book: letters, digits and hyphens.
-    alt, caption, numbers
+    alt, caption, numbers, live
         As for `Picture`.
     forms
         Other forms of it, by MIME type.
@@ -245,6 +250,7 @@ def show(
         if not isinstance(value, str) or not value.strip():
             raise InvalidArgument(f"{argument} is {value!r}: every figure needs a text for it")
     told |= {"numbers": dict(numbers)} if numbers else {}
+    told |= {"live": {"kind": live[0], "settings": dict(live[1])}} if live else {}
     drawn = {**forms, "image/svg+xml": svg(fig), "text/plain": alt}
     display(drawn, raw=True, metadata={"superpos": told})
     below = {"text/markdown": f"*{caption}*", "text/plain": caption}

@@ -268,4 +268,7 @@ def explorer(procedure, device) -> Picture:
         n_hidden=whole("dimensions m", 8, 2, 20),
         log_inverse_p=real("log₁₀ 1/p", 0.6, 0.0, 2.0, 0.05),
         seed=whole("seed", 0, 0, 50),
-    ).picture("The explorer at its first setting: the distribution of $D_i$ and the feature graph.")
+    ).picture(
+        "The explorer at its first setting: the distribution of $D_i$ and the feature graph.",
+        live=("ladder", {}),
+    )
