@@ -16,6 +16,7 @@ from torch import Tensor
 
 from superpos.claims import rule
 from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
+from superpos.claims.typeset import typeset
 from superpos.claims.wording import label, mark, reason
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
@@ -280,7 +281,7 @@ def show_claims(chapter: str) -> None:
     if not entries:
         raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
     items = "".join(
-        f'<li><a href="#claim-{claim.id}">{claim.id}</a> {html.escape(claim.statement)}</li>'
+        f'<li><a href="#claim-{claim.id}">{claim.id}</a> {typeset(claim.statement)}</li>'
         for claim in entries
     )
     display(
