@@ -7,7 +7,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from superpos.book.chapters import Chapter
 from superpos.book.failures import BuildFailed
-from superpos.book.filling import badges, fill
+from superpos.book.filling import badges, counted, fill
 from superpos.book.parameters import Parameter
 from superpos.claims.registry import MIME_TYPE
 
@@ -77,13 +77,14 @@ def test_the_parameters_are_a_table_with_the_values_used(tmp_path):
 
 
 def test_the_list_of_claims_gets_the_verdicts(tmp_path):
-    claims = [["line-rises", "The line rises & more."], ["line-ends", "The line ends."]]
+    claims = [["line-rises", "The line rises & D_i falls."], ["line-ends", "The line ends."]]
     listed = new_output(
         "display_data", {"text/html": "…"}, metadata={"superpos": {"claims": claims}}
     )
     html = filled(tmp_path, others=[listed]).cells[0].outputs[2].data["text/html"]
     assert 'superpos-verdict-reproduced" href="#claim-line-rises">reproduced</a>' in html
-    assert "The line rises &amp; more." in html
+    assert "The line rises &amp; <var>D</var><sub><var>i</var></sub> falls." in html
+    assert ">2 claims: 1 reproduced, 1 untested. <a" in html
     assert 'superpos-verdict-untested" href="#claim-line-ends">untested</a>' in html
     assert html.index("line-rises") < html.index("line-ends")
 
@@ -93,3 +94,11 @@ def test_a_badge_of_something_new_says_whether_it_held(held, label):
     recorded = {"line-rises": {"verdict": "new", "held": held}}
     html = badges([("line-rises", "It rises.")], recorded)
     assert f'superpos-verdict-new" href="#claim-line-rises">{label}</a>' in html
+
+
+def test_the_count_above_the_list_tells_what_held_of_what_is_new_and_leaves_out_what_is_not_there():
+    held, failed = ({"verdict": "new", "held": held} for held in ("holds", "fails"))
+    told = counted([failed, {"verdict": "untested"}, held, {"verdict": "reproduced"}, held])
+    assert told == "5 claims: 1 reproduced, 3 new (2 held, 1 failed), 1 untested"
+    assert counted([held, held]) == "2 claims: 2 new (held)"
+    assert counted([{"verdict": "new"}]) == "1 claim: 1 new"

@@ -8,7 +8,13 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from superpos.claims.registry import deviation_text, load_registry, one_line, thresholds
+from superpos.claims.registry import (
+    deviation_text,
+    deviations_of,
+    load_registry,
+    one_line,
+    thresholds,
+)
 from superpos.errors import InvalidArgument
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +76,14 @@ def test_a_registry_is_read_again_once_its_files_have_changed(load):
     colour = DEVIATIONS["colour"] | {"ours": "Six."}
     found = load(RISES, deviations=DEVIATIONS | {"colour": colour})["rises"]
     assert found.deviations == (DEVIATIONS["steps"], colour)
+
+
+def test_a_deviation_that_tells_chapters_apart_tells_each_claim_its_own(load):
+    steps = DEVIATIONS["steps"] | {"depends": {"lines": "Yes.", "circles": "Partly."}}
+    turns = RISES | {"id": "turns", "chapter": "circles"}
+    registry = load(RISES, turns, deviations=DEVIATIONS | {"steps": steps})
+    told = {name: [d["depends"] for d in deviations_of(each)] for name, each in registry.items()}
+    assert told == {"rises": ["Yes.", "No."], "turns": ["Partly.", "No."]}
 
 
 def test_thresholds_are_those_asked_for_in_that_order_or_all():
@@ -242,11 +256,14 @@ def test_the_book_one_stands_in_goes_first(book):
 
 def test_every_deviation_of_the_book_says_all_and_is_used():
     deviations = yaml.safe_load((ROOT / "book" / "deviations.yml").read_text("utf-8"))
-    used = [each for claim in load_registry(ROOT / "book" / "claims.yml").values()
-            for each in claim.deviations]  # fmt: skip
+    claims = load_registry(ROOT / "book" / "claims.yml").values()
+    used = [each for claim in claims for each in claim.deviations]
     for name, deviation in deviations.items():
         assert deviation.keys() == {"setting", "source", "ours", "depends"}, name
         assert deviation in used, f"no claim names the deviation {name}"
+        if not isinstance(deviation["depends"], str):
+            chapters = {claim.chapter for claim in claims if deviation in claim.deviations}
+            assert deviation["depends"].keys() == chapters, name
     assert len({deviation["setting"] for deviation in deviations.values()}) == len(deviations)
 
 

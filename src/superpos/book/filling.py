@@ -8,15 +8,17 @@ of the chapter's parameters, with the command that runs it again.
 
 from __future__ import annotations
 
-import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from superpos.book.failures import BuildFailed
 from superpos.book.parameters import Parameter
-from superpos.claims.registry import MIME_TYPE
-from superpos.claims.wording import label
+from superpos.book.scoreboard import plural
+from superpos.claims.registry import MIME_TYPE, VERDICTS
+from superpos.claims.typeset import typeset
+from superpos.claims.wording import LABELS, label
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -88,15 +90,43 @@ def numbers(outputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def badges(claims: Iterable[tuple[str, str]], recorded: Mapping[str, Mapping[str, Any]]) -> str:
     """Return claims, ids and statements, as a list with each one's verdict, linked to its card."""
+    found = {name: recorded.get(name, {"verdict": "untested"}) for name, _ in claims}
     items = []
     for name, statement in claims:
-        found = recorded.get(name, {"verdict": "untested"})
-        verdict = found["verdict"]
+        verdict = found[name]["verdict"]
         items.append(
             f'<li><a class="superpos-verdict superpos-verdict-{verdict}" href="#claim-{name}">'
-            f"{label(verdict, found.get('held'))}</a> {html.escape(statement)}</li>"
+            f"{label(verdict, found[name].get('held'))}</a> <span>{typeset(statement)}</span></li>"
         )
-    return f'<ul class="superpos-claims">{"".join(items)}</ul>'
+    return (
+        f'<p class="superpos-count">{counted(found.values())}. '
+        '<a href="../scoreboard.html">What the verdicts mean</a></p>'
+        f'<ul class="superpos-claims">{"".join(items)}</ul>'
+    )
+
+
+def counted(verdicts: Iterable[Mapping[str, Any]]) -> str:
+    """Return how many of the verdicts say what.
+
+    Examples
+    --------
+    >>> counted([{"verdict": "new", "held": "holds"}, {"verdict": "untested"}])
+    '2 claims: 1 new (held), 1 untested'
+    """
+    shown = [label(each["verdict"], each.get("held")) for each in verdicts]
+    outcomes = Counter(each.partition(":")[0] for each in shown)
+    of_new = {
+        each.removeprefix("new: "): shown.count(each)
+        for each in LABELS
+        if each.startswith("new: ") and each in shown
+    }
+    how = ", ".join(f"{n} {came}" if len(of_new) > 1 else came for came, n in of_new.items())
+    told = [
+        f"{outcomes[verdict]} {verdict}" + (f" ({how})" if verdict == "new" and how else "")
+        for verdict in VERDICTS
+        if outcomes[verdict]
+    ]
+    return f"{plural(len(shown), 'claim')}: {', '.join(told)}"
 
 
 def _recorded(outputs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

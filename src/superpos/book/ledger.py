@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
-from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, load_registry
+from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, deviations_of, load_registry
 from superpos.claims.wording import mark
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         "mark": mark(claim),
         **{name: list(entry[name]) for name in ("amendments", "responses")},
         "moved": claim.moved,
-        "deviations": entry["deviations"],
+        "deviations": deviations_of(claim),
         "command": command,
         "page": f"{EXECUTED}/{claim.chapter}.html" if published else None,
         "permalink": permalink(claim.id),

@@ -360,6 +360,18 @@ def one_line(text: str) -> str:
     return " ".join(text.split()).replace("*", "\\*")
 
 
+def deviations_of(claim: Claim) -> list[Mapping[str, str]]:
+    """Return a claim's deviations, each with what was found of it in the claim's chapter."""
+    return [
+        {**each, "depends": _in_chapter(each["depends"], claim.chapter)}
+        for each in claim.deviations
+    ]
+
+
+def _in_chapter(depends: str | Mapping[str, str], chapter: str) -> str:
+    return depends if isinstance(depends, str) else depends[chapter]
+
+
 def deviation_text(deviation: Mapping[str, str]) -> str:
     """Return one deviation of the registry as a line of Markdown."""
     told = {name: one_line(text) for name, text in deviation.items()}

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from superpos.claims import rule
-from superpos.claims.registry import MIME_TYPE, Claim, deviation_text, load_registry
+from superpos.claims.registry import (
+    MIME_TYPE,
+    Claim,
+    deviation_text,
+    deviations_of,
+    load_registry,
+)
+from superpos.claims.typeset import typeset
 from superpos.claims.wording import label, mark, reason
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
@@ -280,7 +287,7 @@ def show_claims(chapter: str) -> None:
     if not entries:
         raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")
     items = "".join(
-        f'<li><a href="#claim-{claim.id}">{claim.id}</a> {html.escape(claim.statement)}</li>'
+        f'<li><a href="#claim-{claim.id}">{claim.id}</a> {typeset(claim.statement)}</li>'
         for claim in entries
     )
     display(
@@ -296,7 +303,7 @@ def show_claims(chapter: str) -> None:
 def show_deviations(chapter: str) -> None:
     """Show the settings that the sources of a chapter leave open, as a list."""
     entries = [claim for claim in load_registry().values() if claim.chapter == chapter]
-    deviations = {item["setting"]: item for claim in entries for item in claim.deviations}
+    deviations = {item["setting"]: item for claim in entries for item in deviations_of(claim)}
     text = "\n".join(f"- {deviation_text(item)}" for item in deviations.values())
     display({"text/markdown": text, "text/plain": text}, raw=True)
 
