@@ -64,7 +64,7 @@ def test_markers_move_one_by_one():
 def test_the_page_has_a_button_a_slider_and_a_label_and_loads_nothing():
     page = animation().html("fig", "it's <moving>")
     assert page.count("<button") == page.count('type="range"') == page.count("<output>") == 1
-    assert 'max="2" value="2"' in page
+    assert 'max="2" value="0"' in page
     assert drawing(page).get("aria-label") == "it's <moving>"
     assert drawing(page).get("role") == "img"
     assert not re.search(r'(?:src|href)="(?!#)', page)
@@ -129,15 +129,18 @@ def test_a_reader_plays_it_stops_it_and_moves_the_slider(browser):
         return page.locator("[id*=moving] use").first.evaluate("mark => mark.x.animVal.value")
 
     button, slider = page.locator("button"), page.locator("input")
-    end = place()
+    start = place()
     assert (button.get_attribute("aria-label"), page.locator("output").inner_text()) == (
-        *("Play", "end"),
+        *("Play", "start"),
     )
-    button.click()
+    slider.fill("2")
+    end = place()
+    assert start < end
+    button.click()  # from the end it plays from the start
     page.wait_for_function("document.querySelector('output').textContent === 'middle'")
     button.click()
     stopped = place()
-    assert stopped < end
+    assert start < stopped < end
     page.wait_for_timeout(100)
     assert place() == stopped
     slider.fill("0")

@@ -1,8 +1,8 @@
 """Animations: figures whose lines and dots move, played in the page without a kernel.
 
 An animation is one SVG that holds every frame as lists of places (SMIL), so that it needs no
-network and nothing but the browser. It rests at its last frame, which is also the still image for
-print, until it is played or its slider is moved.
+network and nothing but the browser. It rests at its first frame until it is played or its slider is
+moved; print has the last one.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Animation:
             name=html.escape(name),
             svg=ElementTree.tostring(root, encoding="unicode"),
             last=len(self.labels) - 1,
-            end=html.escape(self.labels[-1]),
+            start=html.escape(self.labels[0]),
             labels=html.escape(json.dumps(self.labels, ensure_ascii=False)),
             seconds=self.seconds,
         )
@@ -137,14 +137,14 @@ class Animation:
         ElementTree.SubElement(element, f"{{{_SVG}}}animate", about)
 
 
-# Without its script the animation plays once and rests at its end; with it, it rests there first.
+# Without its script the animation plays once and rests at its end; with it, it waits at its start.
 _PAGE = """\
 <div class="superpos-animation" id="animation-{name}" data-labels="{labels}">
 {svg}
 <div class="superpos-animation-controls">
 <button type="button" aria-label="Play">▶</button>
-<input type="range" min="0" max="{last}" value="{last}" aria-label="Frame" aria-valuetext="{end}">
-<output>{end}</output>
+<input type="range" min="0" max="{last}" value="0" aria-label="Frame" aria-valuetext="{start}">
+<output>{start}</output>
 </div>
 <script>
 (() => {{
@@ -183,7 +183,7 @@ _PAGE = """\
   slider.addEventListener("input", () => {{ stop(); go(Number(slider.value)); }});
   window.addEventListener("beforeprint", () => {{ stop(); go(last); }});
   stop();
-  go(last);
+  go(0);
 }})();
 </script>
 </div>

@@ -30,7 +30,7 @@ from superpos.studies.costs_of_superposition import (
     bound,
 )
 
-POST_BOUND = r"post: $m/(8\,\ln n)$"
+POST_BOUND = r"blog post: $m/(8\,\ln n)$"
 MARKED = [64, 128, 256, 512]  # numbers of features that have a tick
 
 
@@ -59,10 +59,10 @@ def codes_by_number(by_number) -> Picture:
     welch = [codes.welch_bound(n, 64) for n in NUMBERS]
     worst, typical = random.worst.mean(1), random.typical.mean(1)
     fig, ax = figure(height=HIGH)
-    ax.plot(NUMBERS, lemma, color=ACCENT, ls="--", label=r"post: $\sqrt{8\,\ln n/m}$")
+    ax.plot(NUMBERS, lemma, color=ACCENT, ls="--", label=r"blog post: $\sqrt{8\,\ln n/m}$")
     ax.plot(NUMBERS, worst, "o-", color=INK, label="random, worst pair")
     ax.plot(NUMBERS, best.worst[:, 0], "o-", color=DIGON, label="optimised, worst pair")
-    ax.axhline(64**-0.5, color=FAINT, ls=":", label=r"comment: $1/\sqrt{m}$")
+    ax.axhline(64**-0.5, color=FAINT, ls=":", label=r"a reader: $1/\sqrt{m}$")
     ax.plot(NUMBERS, typical, "s-", color=FAINT, ms=4, label="random, typical pair")
     ax.plot(
         NUMBERS, best.typical[:, 0], "s-", color=PENTAGON, ms=4, label="optimised, typical pair"
@@ -129,8 +129,8 @@ def by_size(ax: Axes, readings) -> None:
         normal = [capacity.gaussian_capacity(n, m, together=together) for m, n in READ]
         ax.plot(place + shift, normal, "_", ms=22, color=colour, label=label)
     ax.plot(place, [bound(n, m) for m, n in READ], "D", ms=6, color=ACCENT, label=POST_BOUND)
-    ax.plot(place, [m for m, _ in READ], "s", ms=6, color=PENTAGON, label=r"comment: $m$")
-    ax.set(yscale="log", xlim=(-0.5, 2.5), ylabel="features active at once, $l$")
+    ax.plot(place, [m for m, _ in READ], "s", ms=6, color=PENTAGON, label=r"a reader: $m$")
+    ax.set(yscale="log", xlim=(-0.5, 2.5), ylabel=r"features active at once, $\ell$")
     ax.set(title="random codes")
     ax.set_xticks(place.tolist(), [f"m = {m}\nn = {n}" for m, n in READ])
 
@@ -172,12 +172,12 @@ def levels(told_apart) -> Picture:
     band(ax, SHARED, found)
     others = torch.linspace(2, 16, 50)
     normal = 1 + (3 * 1024 / (others - 1)).sqrt() / (2 * 2.576)
-    law = r"normal noise: $1 + \sqrt{3m/(l - 1)}/5.15$"
+    law = r"normal noise: $1 + \sqrt{3m/(\ell - 1)}/5.15$"
     ax.plot(others, normal, ls=":", color=INK, label=law)
-    ax.plot(SHARED, post, "D--", color=ACCENT, label=r"post: $\sqrt{m/(8\,l\,\ln n)}$")
+    ax.plot(SHARED, post, "D--", color=ACCENT, label=r"blog post: $\sqrt{m/(8\,\ell\,\ln n)}$")
     ax.axhline(2, color=FAINT, lw=THIN)
     note(ax, "on or off", (16, 2), xytext=(0, 3), ha="right")
-    size_axis(ax, SHARED, "features active at once, $l$")
+    size_axis(ax, SHARED, r"features active at once, $\ell$")
     ax.set(ylim=(0, None), ylabel="levels told apart")
     ax.legend()
     measured = zip(SHARED, found.mean(0), strict=True)
@@ -216,11 +216,11 @@ def in_layers(chains, crowds) -> Picture:
     growth = noise[0, 0] * (1 + 512 / 128) ** ((depth - 1) / 2)
     rate = r"$\times\sqrt{1 + n/m}$ a layer"
     axes[0].plot(depth, growth, color=FAINT, lw=THIN, ls="--", label=rate)
-    axes[0].set(yscale="log", ylim=(0.05, 50), ylabel="noise over signal", title="$l$ = 2")
+    axes[0].set(yscale="log", ylim=(0.05, 50), ylabel="noise over signal", title=r"$\ell$ = 2")
     plain_ticks(axes[0].yaxis)
     for k, active in enumerate(CROWDS):
         colour = sequence(k, len(CROWDS))
-        axes[1].plot(depth, wrong[k], "o-", ms=3, color=colour, label=f"$l$ = {active}")
+        axes[1].plot(depth, wrong[k], "o-", ms=3, color=colour, label=rf"$\ell$ = {active}")
     axes[1].set(ylim=(-0.02, 1.02), ylabel="share of inputs read wrong")
     axes[1].set_title("$W^\\top$ and threshold")
     for ax, left in zip(axes, (-0.15, 0), strict=True):
@@ -342,7 +342,7 @@ def rounds_of_reading(by_rounds, decoded) -> Picture:
     ax.axhline(linear, color=DIGON, label="pseudoinverse")
     ax.axhline(bound(n, m), color=ACCENT, ls="--", label=POST_BOUND)
     size_axis(ax, list(ROUNDS), "rounds")
-    ax.set(ylim=(0, None), ylabel="features active at once, $l^*$")
+    ax.set(ylim=(0, None), ylabel=r"features active at once, $\ell^*$")
     ax.legend(loc="upper left")
     told = (f"{value:.1f} after {rounds}" for rounds, value in zip(ROUNDS, most, strict=True))
     bits = study.bits_read(most[-1], n, m)
@@ -373,7 +373,7 @@ def errors(by_error, by_number) -> Table:
         for kind in ("random", "optimised"):
             most = by_number[kind].most[NUMBERS.index(n)].mean().item()
             rows[f"{kind}, 1.0% wrong, m = 64, n = {n}"] = over_estimates(most, n, 64)
-    return Table(["l*", "over m/(8 ln n)", "over m"], rows, "code")
+    return Table(["ℓ*", "over m/(8 ln n)", "over m"], rows, "code")
 
 
 def over_estimates(most: float, n: int, m: int) -> list[str]:
@@ -416,7 +416,7 @@ def orders(interference, readings, hundred, told_apart) -> Table:
         "active at once, 100 features in 100 dimensions": (
             bound(100, 100), 100, most, "an orthogonal code has no noise"
         ),
-        f"levels with l = {SHARED[-1]}, m = 1024, n = 4096": (
+        f"levels with {SHARED[-1]} active, m = 1024, n = 4096": (
             study.post_levels()[-1].item(), None, told_apart.levels[:, -1].mean().item(),
             "the lemma again; amplitudes below 1 make less noise",
         ),
@@ -428,7 +428,7 @@ def orders(interference, readings, hundred, told_apart) -> Table:
         ]
         for name, (post, comment, measured, why) in cases.items()
     }  # fmt: skip
-    columns = ["post", "comments", "measured", "post over measured", "why"]
+    columns = ["blog post", "readers", "measured", "post over measured", "why"]
     return Table(columns, rows, f"m = {m}, n = {n}")
 
 

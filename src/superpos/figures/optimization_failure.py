@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from matplotlib import ticker
 from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
 from torch import Tensor
 
 from superpos import RELU_OUTPUT
@@ -26,6 +27,7 @@ DRAWN = 60  # models whose features are drawn
 FLAT = 6 * 2**0.5  # Σ‖W_j‖ of the shortest hexagon
 OUTCOMES = ListedColormap([DIGON, *(sequence(k, 7) for k in range(7)), FAINT])
 CELLS = {"vmin": -0.5, "vmax": 8.5, "origin": "lower", "interpolation": "nearest"}
+NAMED = {0: "all learnt", 1: "one output dead", 2: "two dead", 3: "three dead", 8: "not finished"}
 
 
 # Six features
@@ -131,7 +133,7 @@ def training(trained, phases, fit, n_seeds) -> Picture:
     plateau = length[study.nearest(step, 3500), order[3]]
     for place, feature in enumerate(order):
         axes[1].plot(step, length[:, feature], color=INK if place else ACCENT, lw=1.2)
-    axes[1].set(xlabel="step", title=f"lengths $\\|W_i\\|$ of one model (seed {seed})")
+    axes[1].set(xlabel="step", ylabel="length $\\|W_i\\|$", title=f"one model (seed {seed})")
     for ax in axes:
         ax.xaxis.set_major_locator(ticker.MaxNLocator(4))
     return Picture(
@@ -154,12 +156,17 @@ def curvatures(curvature) -> Picture:
     axes[0].plot(curvature.slack[1:], exact[1:], color=INK)
     reference(axes[0], y=[0])
     axes[0].set(
-        xscale="log", xlabel="hexagon longer by a factor of 1 + …", title="lowest curvature"
+        xscale="log",
+        xlabel="hexagon longer by a factor of 1 + …",
+        ylabel="lowest curvature",
+        title="exact failure",
     )
     axes[1].hist(1e4 * lowest.numpy(), bins=40, color=INK)
     reference(axes[1], x=[0])
     axes[1].set(
-        xlabel="lowest curvature · 10⁴", ylabel="models", title=f"trained, step {curvature.step}"
+        xlabel="lowest curvature · 10⁴",
+        ylabel="models",
+        title=f"trained models, step {curvature.step}",
     )
     return Picture(
         fig,
@@ -220,6 +227,7 @@ def maps(whole) -> Picture:
     axes[1].imshow(found, cmap=OUTCOMES, **CELLS, **view)
     axes[1].set(xlabel="learning rate", title="outcome")
     scale_bar(fig, axes[0], "magma", low=low, high=high, label="")
+    legend_of_outcomes(fig, found)
     part = {
         name: (found == k).double().mean()
         for k, name in enumerate(("learnt", "one dead", "two dead"))
@@ -234,9 +242,17 @@ def maps(whole) -> Picture:
         + ", ".join(f"{name} {share:.0%}" for name, share in part.items())
         + f"; recovery begins at a rate of {edge[0]:.2f} for the largest disturbance, "
         f"{edge[1]:.2f} at three tenths of it and {edge[2]:.2f} at a twentieth.",
-        "Left: how far the features splay. Right, green: all seven learnt; pale to dark: "
-        "one, two or more outputs dead; grey: not finished.",
+        "Left: how far the features splay. Right: what comes out.",
     )
+
+
+def legend_of_outcomes(fig, *found: Tensor) -> None:
+    """Put below a figure the colours of the outcomes that are common in it."""
+    every = torch.cat([each.long().flatten() for each in found])
+    shares = every.bincount(minlength=OUTCOMES.N)
+    common = [k for k in NAMED if shares[k] > 0.002 * len(every)]
+    patches = [Patch(color=OUTCOMES(k), label=NAMED[k]) for k in common]
+    fig.legend(handles=patches, loc="outside lower center", ncols=len(patches))
 
 
 def hardly_disturbed(slightly) -> Picture:
@@ -271,14 +287,17 @@ def zooms(windows) -> Picture:
     sizes = [zoom for name, zoom in windows if name == "speckled"]
     for ax, found, zoom in zip(axes, speckled, sizes, strict=True):
         ax.imshow(study.classes(found.loss), cmap=OUTCOMES, **CELLS)
+        wide, high = (0.5 * (each.max() - each.min()) for each in (found.rate, found.disturbance))
         ax.set(xticks=[], yticks=[], title=f"× {1 / zoom:g}")
+        ax.set(xlabel=f"rate ± {wide:.2g}", ylabel=f"disturbance ± {high:.2g}")
+    legend_of_outcomes(fig, *(study.classes(found.loss) for found in speckled))
     dimension = [float(f"{_rough(found)[1]:.2f}") for found in speckled]
     return Picture(
         fig,
         "Four enlargements of the speckled part of the map, each ten times the one before. All "
         "look alike: cells of different outcomes beside each other without order. The dimension "
         f"from the uncertainty is {min(dimension):.2f} to {max(dimension):.2f}.",
-        "Outcomes around a rate of 2.42 and a disturbance of 0.1, colours as in {numref}`opt-map`.",
+        "Outcomes around a rate of 2.42 and a disturbance of 0.1, as in {numref}`opt-map`.",
         {"dimension": f"{min(dimension):.2f} to {max(dimension):.2f}"},
     )
 

@@ -97,13 +97,14 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     axes.plot_surface(x, y, 0 * x, color=FAINT, alpha=0.15, lw=0)
     names = [f"output {i + 1}" for i in shown]
     axes.set(xlabel=names[0], ylabel=names[1], zlabel=names[2])
-    axes.tick_params(labelsize=7, pad=-2)
+    axes.tick_params(labelsize=7, pad=0)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_major_locator(ticker.MaxNLocator(3))
     margin = 0.05 * (high - low)
     limits = zip(low - margin, high + margin, strict=True)
     axes.set(**dict(zip(("xlim", "ylim", "zlim"), limits, strict=True)))
     axes.view_init(elev=18, azim=-60)
+    axes.set_box_aspect(None, zoom=0.82)  # or the names of the axes are cut off
 
 
 def _clipped(corners: Tensor, normal: Tensor, offset: Tensor) -> Tensor:
