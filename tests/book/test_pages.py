@@ -73,13 +73,24 @@ def test_so_is_an_image_that_the_package_did_not_show():
         page(new_output("display_data", {"image/png": "AA==", "text/plain": "<Figure>"}))
 
 
-def test_an_explorer_leaves_its_still_image():
-    explorer = image("explorer")
-    explorer.data |= {WIDGET_MIME: {"model_id": "m"}, "text/plain": "VBox()", "text/html": "<b/>"}
-    (cell,) = page(explorer)
-    assert list(cell.outputs[0].data) == [SVG]
+def explorer(**told) -> nbformat.NotebookNode:
+    made = image("explorer", **told)
+    made.data |= {WIDGET_MIME: {"model_id": "m"}, "text/plain": "VBox()", "text/html": "<b/>"}
+    return made
+
+
+def test_an_explorer_leaves_its_still_image_and_says_where_its_sliders_are():
+    still, note = page(explorer(), caption("explorer"))
+    assert list(still.outputs[0].data) == [SVG]
+    assert "sliders" in note.outputs[0].data["text/html"]
+    assert "mystnb" not in note.metadata
     notebook = new_notebook(metadata={"widgets": {"state": {}}})
     assert "widgets" not in as_page(notebook, chapter="shapes").metadata
+
+
+def test_an_explorer_that_can_be_played_with_on_the_page_needs_no_notebook():
+    _, live = page(explorer(live={"kind": "toy", "settings": {}}), caption("explorer"))
+    assert "sliders" not in live.outputs[0].data["text/html"]
 
 
 def test_a_widget_without_a_still_image_is_an_error():

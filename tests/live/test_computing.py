@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from superpos.features import AnticorrelatedSets, CorrelatedSets, IndependentFeatures
+from superpos.live import descend
 from superpos.losses import exact_loss
 from superpos.optima import minimise
-from superpos.training.adam import Adam
-from superpos.training.procedures import Procedure
 
 MODELS = 1000
 SETS = {"correlated": CorrelatedSets, "anticorrelated": AnticorrelatedSets}
@@ -142,21 +141,15 @@ STARTS = """settings => settings.map(some => {
 })"""
 
 
-def test_descents_are_the_package_s_adam_by_the_steps_of_a_procedure(opened):
+def test_descents_are_the_package_s(opened):
     settings = [{"seed": seed, "S": 0.8} for seed in range(4)]
     found = opened().evaluate(STARTS, settings)
     start = torch.tensor([one["start"] for one in found], dtype=torch.float64)
-    procedure = Procedure(steps=900, learning_rate=0.03, warmup=50, beta2=0.99)
-    at = {"W": start[:, :10].reshape(-1, 2, 5).contiguous(), "b": start[:, 10:].contiguous()}
-    adam = Adam(at, beta2=procedure.beta2)
-    for step in range(100):
-        W, b = (value.detach().requires_grad_() for value in at.values())
-        losses = exact_loss(W, b, 0.2, 0.9 ** torch.arange(5).double())
-        by_W, by_b = torch.autograd.grad(losses.sum(), [W, b])
-        adam.step({"W": by_W, "b": by_b}, procedure.rate(step))
-    for one, W, b in zip(found, at["W"], at["b"], strict=True):
-        assert len(one["places"]) == procedure.steps + 1
-        assert one["places"][100] == pytest.approx(place(W, b), abs=1e-9)
+    W, b = start[:, :10].reshape(-1, 2, 5), start[:, 10:]
+    W, b, _ = descend(W, b, 0.2, 0.9 ** torch.arange(5).double(), steps=100)
+    for one, *at in zip(found, W, b, strict=True):
+        assert len(one["places"]) == 901
+        assert one["places"][100] == pytest.approx(place(*at), abs=1e-9)
 
 
 def test_starts_are_spread_as_the_package_s(opened):

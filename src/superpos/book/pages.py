@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+SLIDERS = (
+    '<p class="superpos-note">In the notebook this picture has sliders: <code>make lab</code> '
+    "opens all of them, from a copy of the source.</p>"
+)
 
 
 def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
@@ -82,14 +86,17 @@ def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
 def _with_live(
     figure: dict[str, Any], outputs: list[NotebookNode]
 ) -> list[tuple[dict[str, Any], list[NotebookNode]]]:
-    """Return a group of outputs, and a second one with what can be played with, if there is."""
+    """Return a group of outputs, and a second one with what can be played with, or where."""
     from nbformat.v4 import new_output
 
     told = outputs[0].get("metadata", {}).get("superpos", {}) if outputs else {}
-    if "live" not in told:
+    if "live" in told:
+        up = posixpath.relpath(".", EXECUTED)
+        made = live.instrument_html("", up=up, instead=told["name"], **told["live"])
+    elif told.get("sliders"):
+        made = SLIDERS
+    else:
         return [(figure, outputs)]
-    up = posixpath.relpath(".", EXECUTED)
-    made = live.instrument_html("", up=up, instead=told["name"], **told["live"])
     return [(figure, outputs), ({}, [new_output("display_data", {"text/html": made})])]
 
 
@@ -104,6 +111,8 @@ def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]
             # an image's HTML is the same figure, moving; print has the image
             moving = ["text/html"] if "text/html" in data and WIDGET_MIME not in data else []
             output.data = {mime: data[mime] for mime in (*moving, *images)}
+            if WIDGET_MIME in data:
+                output.metadata.setdefault("superpos", {})["sliders"] = True
         elif WIDGET_MIME in data:
             raise NotPublishable(f"{where}: a widget without a still image would be blank")
         verdict = data.pop(VERDICT_MIME, None)

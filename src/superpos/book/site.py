@@ -20,6 +20,7 @@ from superpos.book import (
     claim_pages,
     corrections,
     live,
+    prose,
     provenance,
     scoreboard,
 )
@@ -158,9 +159,12 @@ def _staged_files(
     for path, content in _existing(root / "book").items():
         if path.startswith("_static/"):
             files[path] = content  # jupyter-book links the styles and scripts it finds there
+        if path.startswith("executed/"):
+            continue
         if path.endswith(".md") and "/" not in path:
-            content = live.placed(content.decode(), up="..").encode()
-        if not path.startswith("executed/"):
+            text = live.placed(content.decode(), up="..")
+            files |= prose.placed(f"book/{path}", text, notebooks, ledger, titles)
+        else:
             files[f"book/{path}"] = content
     for status in statuses:
         name = status.chapter.name

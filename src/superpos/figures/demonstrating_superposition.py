@@ -156,6 +156,24 @@ def variant_table(variants) -> Table:
     return Table(["right angle at 0 %", "pairs at 80 %", "pentagon at 90 %"], rows)
 
 
+def piles(plane, exact) -> Table:
+    """How often four or five features are found, whichever the four, with noise and without."""
+    found = {"trained as above": plane.W[:, 1:], "without noise, as the instrument": exact.W}
+    five = thresholds("demo-90-pentagon", "kept", "narrow", "wide")
+    rows = {
+        name: [told_rate(study.cross(W[:, 0])), told_rate(study.pentagon(W[:, 1], **five))]
+        for name, W in found.items()
+    }
+    numbers = {
+        name: f"{found.double().mean():.0%}"
+        for name, found in (
+            ("pairs", study.cross(exact.W[:, 0])),
+            ("pentagon", study.pentagon(exact.W[:, 1], **five)),
+        )
+    }
+    return Table(["two pairs, of any four, at 80 %", "pentagon at 90 %"], rows, numbers=numbers)
+
+
 def explorer(procedure, device) -> Picture:
     """One model, by sliders."""
 

@@ -2,20 +2,22 @@
 
 `SOURCE` computes and draws by itself, without Python: exact losses and their slopes as
 `superpos.losses.exact_loss` has them, to rounding, and descents on them. `VIEWS`, for pages, adds
-the zones of features drawn by hand, the phase diagram and the ladder of polytopes. `Toy` shows the
-instrument in a notebook, and needs the extra ``superpos[live]``.
+the zones of features drawn by hand, the phase diagram and the ladder of polytopes. `descend` is its
+descent in Python, for many starts at once. `Toy` shows the instrument in a notebook, and needs the
+extra ``superpos[live]``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from superpos.live.descending import descend
 from superpos.live.source import SOURCE, VIEWS
 
 if TYPE_CHECKING:
     from superpos.live.toy import Toy
 
-__all__ = ["SOURCE", "VIEWS", "Toy"]
+__all__ = ["SOURCE", "VIEWS", "Toy", "descend"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from superpos import geometry, sweep, train
+from superpos import geometry, live, sweep, train
 from superpos.compute.sweeps import tensors
 from superpos.features import IndependentFeatures
 from superpos.models import LINEAR, RELU_OUTPUT
@@ -101,6 +101,23 @@ def large(steps_large, decay_plane, seeds_large, procedure, device):
 
 
 @study.experiment
+def exact(decay_plane, seeds_plane):
+    """Five features at 80 and 90 % sparsity without noise, as the instrument on the page descends.
+
+    W, b and the loss, by seed and p, for half of the seeds.
+    """
+    importance = decay_plane ** torch.arange(5)
+
+    def experiment(seed, p):
+        start = RELU_OUTPUT.initial(5, 2, seeds=seed, count=len(p))
+        W, b, loss = live.descend(start["W"], start["b"], p[:, None], importance)
+        return {"W": (["dimension", "feature"], W), "b": (["feature"], b), "loss": loss}
+
+    over = {"seed": seeds_plane[: len(seeds_plane) // 2], "p": PLANE[1:]}
+    return tensors(sweep(experiment, over, cells_at_once=20))
+
+
+@study.experiment
 def variants(plane, steps, steps_published, decay_plane, seeds_plane, seeds_published, device):
     """Five features where the source leaves the procedure open."""
     fewer = seeds_plane[: len(seeds_plane) // 4]
@@ -144,6 +161,17 @@ def pentagon(W: Tensor, *, kept: float, narrow: float, wide: float) -> Tensor:
     gaps = geometry.angular_gaps(W)
     embedded = (geometry.squared_norms(W) >= kept).all(-1)
     return embedded & ((gaps >= narrow) & (gaps <= wide)).all(-1)
+
+
+def cross(W: Tensor) -> Tensor:
+    """Return whether four of five features are two antipodal pairs, whichever: ``(...)``.
+
+    >>> W = torch.tensor([[1.0, 0.0, -1.0, 0.0, 0.0], [0.0, 1.0, 0.0, -1.0, 0.0]])
+    >>> cross(W), cross(W.roll(1, -1)), cross(torch.ones(2, 5))
+    (tensor(True), tensor(True), tensor(False))
+    """
+    order = geometry.squared_norms(W).argsort(-1, descending=True)
+    return antipodal_pairs(W.gather(-1, order[..., None, :].expand(W.shape)))
 
 
 def picture(shown: Tensor, loss: Tensor, tries: int) -> Outcome:
