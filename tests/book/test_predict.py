@@ -32,7 +32,8 @@ def page():
     return (
         f"<!doctype html><title>A page</title><style>{style}</style><script>{script}</script>"
         "<article class='bd-article'><section><h1>A chapter</h1><p>What is asked?</p>"
-        f"<p>What came out.</p><div>{listed}</div><section>{''.join(cards)}</section></section></article>"
+        f"<p>What came out.</p><div>{listed}</div>"
+        f"<section>{''.join(cards)}</section></section></article>"
     )
 
 
