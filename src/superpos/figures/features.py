@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import networkx as nx
@@ -82,6 +83,17 @@ def _polytope_colour(dimensionality: float) -> str:
     return colour if abs(value - dimensionality) < 0.03 else FAINT
 
 
+def dimensionality_dots(axes: Axes, inverse_probability: Tensor, D: Tensor) -> None:
+    """Draw D_i ``(settings, n)`` against 1/p, each setting as a column of dots; NaN is left out."""
+    setting, feature = D.isfinite().nonzero(as_tuple=True)
+    jitter = np.random.default_rng(0).uniform(-0.4, 0.4, len(setting))  # within its own column
+    step = (inverse_probability[1] / inverse_probability[0]).log().item()
+    place = inverse_probability[setting].numpy() * np.exp(step * jitter)
+    axes.scatter(
+        place, D[setting, feature].numpy(), s=2.5, color=INK, alpha=0.35, lw=0, rasterized=True
+    )
+
+
 def dimensionality_scatter(
     axes: Axes, inverse_probability: Tensor, W: Tensor, *, labels: bool = True
 ) -> None:
@@ -89,16 +101,8 @@ def dimensionality_scatter(
 
     W is ``(settings, m, n)``. As in Elhage et al. 2022, "Uniform Superposition" (D_i over D*).
     """
-    kept = geometry.represented(W)
-    dimensionality = geometry.feature_dimensionality(W)
-    setting, feature = kept.nonzero(as_tuple=True)
-    jitter = np.random.default_rng(0).uniform(-0.4, 0.4, len(setting))  # within its own column
-    step = (inverse_probability[1] / inverse_probability[0]).log().item()
-    place = inverse_probability[setting].numpy() * np.exp(step * jitter)
-    axes.scatter(
-        place, dimensionality[setting, feature].numpy(), s=2.5, color=INK, alpha=0.35, lw=0,
-        rasterized=True,
-    )  # fmt: skip
+    D = geometry.feature_dimensionality(W).where(geometry.represented(W), math.nan)
+    dimensionality_dots(axes, inverse_probability, D)
     axes.plot(
         inverse_probability, geometry.dimensions_per_feature(W), color=ACCENT, label="D* = m/‖W‖²"
     )

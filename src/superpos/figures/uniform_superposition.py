@@ -9,8 +9,13 @@ from superpos import geometry
 from superpos.codes.polytopes import POLYTOPES as POINTS
 from superpos.figures.axes import against_sparsity, band, plain_ticks, reference, size_axis
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.features import dimensionality_scatter, feature_graph, polytope_legend
-from superpos.figures.palette import ACCENT, FAINT, INK, POLYTOPES, sequence
+from superpos.figures.features import (
+    dimensionality_dots,
+    dimensionality_scatter,
+    feature_graph,
+    polytope_legend,
+)
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, POLYTOPES, sequence
 from superpos.figures.style import HIGH, LOW, MIDDLE, TALL, Picture, Table, figure
 from superpos.studies import uniform_superposition as study
 from superpos.studies.uniform_superposition import CHECKED, FRACTIONS, TRIED
@@ -18,6 +23,7 @@ from superpos.studies.uniform_superposition import CHECKED, FRACTIONS, TRIED
 DENSEST, SPARSEST = 1.8, 9  # 1/p between which polytopes are looked for
 DRAWN = torch.tensor([2.2, 2.8, 4.0, 4.5, 5.0, 6.3])  # 1/p of the feature graphs
 NORM_RANGES = ((1, 3), (3, 30), (30, 101))
+GATHERED = (("3/4", 3 / 4), ("2/3", 2 / 3), ("1/2", 1 / 2), ("2/5", 2 / 5), ("3/8", 3 / 8))
 
 
 def ladder(ladder, large) -> Picture:
@@ -70,6 +76,47 @@ def ladder_table(ladder) -> Table:
         rows[f"{number} {name}"] = [f"{k} in {d}", since, f"{saved:.3f}"]
     return Table(
         ["corners in dimensions", "best from 1/p =", "saved there, in v"], rows, "polytope"
+    )
+
+
+def at_size(at_size, ladder) -> Picture:
+    """D_i of models of the paper's size, and the staircase of the best polytopes."""
+    fig, axes = figure(3, 1, height=2.4 * MIDDLE, sharex=True, sharey=True)
+    titles = {
+        "published": "as published: 10 000 steps",
+        "patient": "with patience: 100 000 steps",
+        "best": "the best known",
+    }
+    places = [*ladder.takeovers.values(), 100.0]
+    fractions = [POINTS[name].fraction for name in ladder.takeovers]
+    for ax, (kind, title) in zip(axes, titles.items(), strict=True):
+        some = at_size[kind]
+        dimensionality_dots(ax, some.inverse_p, some.dimensionality)
+        ax.stairs(fractions, places, baseline=None, color=DIGON, lw=1.6, label="best polytope")
+        ax.plot(some.inverse_p, some.dimensions, color=ACCENT, label="$D^*$")
+        ax.set(title=title, xlim=(1, 10), ylim=(0.15, 1.05), ylabel="$D_i$")
+    axes[0].legend(loc="upper right")
+    against_sparsity(axes[-1])
+    near = {
+        kind: {name: study.gathered(at_size[kind].dimensionality, D) for name, D in GATHERED}
+        for kind in titles
+    }
+    told = "; ".join(
+        f"{title}: " + ", ".join(f"{count} near {name}" for name, count in near[kind].items())
+        for kind, title in titles.items()
+    )
+    return Picture(
+        fig,
+        "Dimensionality of the represented features of models with 400 features in 30 dimensions, "
+        f"within 0.01 of the paper's fractions. {told}.",
+        "Models of the paper's size, $n = 400$, $m = 30$: $D_i$ of every represented feature, "
+        "$D^*$, and, with no free parameter, the fraction of the polytope that saves most.",
+        {
+            f"{kind} {name}": f"{count:,}".replace(",", " ")
+            for kind, counts in near.items()
+            for name, count in counts.items()
+        }
+        | {"best ahead": study.ahead(at_size["best"], at_size["patient"])},
     )
 
 

@@ -18,6 +18,7 @@ from superpos.codes.polytopes import POLYTOPES
 from superpos.errors import InvalidArgument
 from superpos.optima import ladder as rungs
 from superpos.stats import rank_correlation, span, told
+from superpos.studies import uniform_models
 from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 
@@ -193,6 +194,28 @@ def ladder():
         saved=saved,
         takeovers=takeovers,
     )
+
+
+@study.experiment
+def at_size():
+    """Models of the paper's own size, as published, with patience and the best known: kept."""
+    return uniform_models.kept()
+
+
+def gathered(D: Tensor, fraction: float, *, within: float = 0.01) -> int:
+    """Return how many dimensionalities are within 0.01 of a fraction.
+
+    >>> gathered(torch.tensor([0.5, 0.509, 0.52, torch.nan]), 1 / 2)
+    2
+    """
+    return int(((D - fraction).abs() < within).sum())
+
+
+def ahead(best: uniform_models.Kept, others: uniform_models.Kept) -> str:
+    """Return at how many of the others' 1/p the best save more, as "3 of 4"."""
+    apart = (best.inverse_p[:, None] - others.inverse_p).abs() < 1e-4 * others.inverse_p
+    at, other = apart.nonzero(as_tuple=True)
+    return f"{int((best.saved[at] > others.saved[other]).sum())} of {len(other)}"
 
 
 def exactly_saved(name: str, p: float) -> float:
