@@ -71,7 +71,7 @@ def test_what_was_not_recorded_is_refused_with_what_was(tmp_path):
 
 def test_the_parameters_are_a_table_with_the_values_used(tmp_path):
     told = text(tmp_path, "{told}`parameters`").splitlines()
-    assert "| `n_points` | 3 | number of points [2, inf) |" in told
+    assert "| `n_points` | 3 | number of points [2,\N{NO-BREAK SPACE}inf) |" in told
     assert "| `colour` | blue | of the line {green, blue} |" in told
     assert "superpos run lines -p n_points 5" in told
 

@@ -32,7 +32,8 @@ def page():
     return (
         f"<!doctype html><title>A page</title><style>{style}</style><script>{script}</script>"
         "<article class='bd-article'><section><h1>A chapter</h1><p>What is asked?</p>"
-        f"<p>What came out.</p>{listed}<section>{''.join(cards)}</section></section></article>"
+        f"<p>What came out.</p><div>{listed}</div>"
+        f"<section>{''.join(cards)}</section></section></article>"
     )
 
 
@@ -60,6 +61,7 @@ def test_off_until_it_is_asked_for(opened):
     tab = opened()
     assert evidence(tab) == 4
     assert tab.get_by_text("What came out.", exact=True).is_visible()
+    assert tab.locator(".superpos-count").is_visible()
     assert not tab.get_by_text("What came out?").first.is_visible()
     toggle = tab.get_by_role("button", name="Predict, then see")
     assert toggle.get_attribute("aria-pressed") == "false"
@@ -70,6 +72,7 @@ def test_a_card_opens_when_its_verdict_is_guessed_and_the_score_is_kept(opened):
     tab.get_by_role("button", name="Predict, then see").click()
     assert evidence(tab) == 1  # the one that is not decided: there is nothing to guess
     assert not tab.get_by_text("What came out.", exact=True).is_visible()
+    assert not tab.locator(".superpos-count").is_visible()
     assert tab.locator(".superpos-claims a").all_inner_texts() == ["guess"] * 3 + ["untested"]
     assert not any(each.is_visible() for each in tab.get_by_text("reproduced", exact=True).all())
     cards = tab.locator(".superpos-card")

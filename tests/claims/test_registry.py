@@ -236,8 +236,8 @@ def test_a_deviation_is_told_with_the_source_ours_and_what_depends_on_it():
 def test_a_text_of_the_registry_is_one_line_whose_stars_are_stars():
     shown = MarkdownIt().renderInline(one_line("D* falls\n  from\tD* = 1"))
     assert shown == "D* falls from D* = 1"
-    text = deviation_text({name: "a*\nb*" for name in ("setting", "source", "ours", "depends")})
-    assert MarkdownIt().render(text).count("a* b*") == 4
+    text = deviation_text({name: "ab*\nD_i*" for name in ("setting", "source", "ours", "depends")})
+    assert MarkdownIt().render(text).count("ab* <var>D</var><sub><var>i</var></sub>*") == 4
 
 
 # The book's own

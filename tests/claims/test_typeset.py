@@ -41,7 +41,7 @@ def test_formulas_are_set(written, as_html):
 @pytest.mark.parametrize(
     "text",
     ["A model has a bias.", "(a) one, (b) another", "the model's, the model’s", "find_bundles",
-     "e.g. so, i.e. so", "L1 and E[", "ReLU, AND, ln, exp"],
+     "e.g. so, i.e. so", "uniform-n-irrelevant", "L1 and E[", "ReLU, AND, ln, exp"],
 )  # fmt: skip
 def test_words_stay_as_they_are(text):
     assert typeset(text) == text

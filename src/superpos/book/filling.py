@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from superpos.book.chapters import Chapter
 
 PLACE = re.compile(r"\{told\}`([^`]+)`")
+RANGE = re.compile(r"([\[(]\S+), (\S+[\])])$")
 PARAMETERS = "parameters"
 
 
@@ -143,4 +144,5 @@ def _parameters(chapter: Chapter, values: Mapping[str, Any]) -> str:
 
 
 def _row(parameter: Parameter, value: Any) -> str:
-    return f"| `{parameter.name}` | {value} | {parameter.help.replace('|', chr(92) + '|')} |"
+    whole = RANGE.sub("\\1,\N{NO-BREAK SPACE}\\2", parameter.help)  # its range stays on one line
+    return f"| `{parameter.name}` | {value} | {whole.replace('|', chr(92) + '|')} |"

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from superpos.claims.amendments import Amendment, Response, amendments, responses
+from superpos.claims.typeset import typeset
 from superpos.errors import InvalidArgument
 from superpos.project import registry_file
 
@@ -374,7 +375,7 @@ def _in_chapter(depends: str | Mapping[str, str], chapter: str) -> str:
 
 def deviation_text(deviation: Mapping[str, str]) -> str:
     """Return one deviation of the registry as a line of Markdown."""
-    told = {name: one_line(text) for name, text in deviation.items()}
+    told = {name: typeset(text).replace("*", "\\*") for name, text in deviation.items()}
     return (
         f"**{told['setting']}.** Source: {told['source']} Ours: {told['ours']} "
         f"Does a verdict depend on it? {told['depends']}"

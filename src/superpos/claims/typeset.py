@@ -20,8 +20,8 @@ _FORMULA = re.compile(
     (?![{_LETTERS}_])
     | (?<![\w.])(?P<mantissa>\d(?:\.\d+)?)e(?P<exponent>-?\d+)\b  # 1e-9
     | (?<!\w)(?P<product>[A-Z]{{1,2}}ᵀ[A-Z]?|RW|BW|Wx)(?!\w)
-    # A letter alone, unless it is a word (a, A), numbers a list, (b), or abbreviates, e.g.
-    | (?<![A-Za-z_.'’])(?!(?<=\()[a-e]\))
+    # A letter alone, unless it is a word (a, A), numbers a list, (b), or belongs to e.g. or an id
+    | (?<![A-Za-z_.'’])(?<![a-z]-)(?!(?<=\()[a-e]\))
       (?P<alone>[B-DF-Zb-zŴα-ω]|E(?!\[)|A(?=[,)]|[ ]is\b))(?![\d'’{_LETTERS}]|\.\w)
     """,
     re.VERBOSE,

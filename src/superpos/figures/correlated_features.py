@@ -350,8 +350,8 @@ def explorer(procedure) -> Picture:
         name = "anticorrelated" if anticorrelated else "correlated"
         return fig, (
             f"{count} sets of {size} {name} features in {m} dimensions at p = {10**log_p:.2f}: "
-            f"{geometry.represented(W).sum()} features are represented, in "
-            f"{len(geometry.components(W))} parts."
+            f"{geometry.represented(W).sum()} features are represented; parts of their sum: "
+            f"{len(geometry.components(W))}."
         )
 
     return Explorer(

@@ -45,7 +45,7 @@ def noise(noise_curves) -> Picture:
         f"Share of direct sums that are found, at σ = {', '.join(map(str, NOISE))}: "
         + "; ".join(told)
         + ".",
-        "How much noise each method bears. Left: clusters of planes at the radius that serves "
+        "How much noise each method tolerates. Left: clusters of planes at the radius that serves "
         "each best. Right: sparse subspace clustering is told the number of summands. Dotted: "
         "σ = 0.05 for each coordinate of unit vectors.",
     )

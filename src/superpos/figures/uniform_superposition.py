@@ -238,8 +238,8 @@ def graphs(large) -> Picture:
         feature_graph(ax, W)
         parts = [len(part) for part in geometry.components(W)]
         told.append(
-            f"at 1/p = {inverse_p:.1f}, {len(parts)} components, {parts.count(2)} of them pairs, "
-            f"the largest of {max(parts, default=0)} features"
+            f"at 1/p = {inverse_p:.1f}, components: {len(parts)}, pairs among them: "
+            f"{parts.count(2)}, features of the largest: {max(parts, default=0)}"
         )
         ax.set_title(f"1/p = {inverse_p:.1f}, $D^*$ = {D_star[k]:.2f}")
     polytope_legend(fig)
@@ -306,7 +306,8 @@ def explorer(procedure, device) -> Picture:
         axes[0].set(xlabel="$D_i$", title=f"1/p = {inverse_p:.1f}, $D^*$ = {D_star:.2f}")
         return fig, (
             f"{n_features} features in {n_hidden} dimensions at 1/p = {inverse_p:.1f}: {len(D)} "
-            f"are represented, in {len(geometry.components(W))} components; D* = {D_star:.2f}."
+            f"are represented; components of the feature graph: {len(geometry.components(W))}; "
+            f"D* = {D_star:.2f}."
         )
 
     return Explorer(
