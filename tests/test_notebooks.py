@@ -368,6 +368,28 @@ def test_what_the_registry_cites_is_in_the_bibliography():
         assert f"{{{claim.source_key}," in bibliography, claim.id
 
 
+# The beginning
+
+
+def beginning(chapter: str) -> list[str]:
+    """The paragraphs before a chapter's first cell, each as one line."""
+    first = cells(chapter, "markdown")[0]
+    return [" ".join(paragraph.split()) for paragraph in first.split("\n\n")]
+
+
+def sentences(text: str) -> int:
+    return len(re.findall(r"[.?!](?= |$)", text))
+
+
+@each_chapter
+def test_a_chapter_begins_with_its_question_and_the_answer_in_three_sentences(chapter):
+    title, question, answer = beginning(chapter)
+    assert title.startswith("# ")
+    assert re.fullmatch(r"\*\*.+\?\*\*", question)
+    assert sentences(question.strip("*")) == 1
+    assert 1 <= sentences(answer) <= 3
+
+
 # Parameters
 
 

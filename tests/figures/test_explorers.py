@@ -135,7 +135,7 @@ def test_the_page_has_the_still_figure_and_its_texts(explorer, displayed):
         new_output("display_data", bundle, metadata=metadata) for bundle, metadata in displayed
     ]
     page = as_page(new_notebook(cells=[new_code_cell("", outputs=outputs)]), chapter="lines")
-    (cell,) = page.cells
+    cell, _ = page.cells  # and a note on where its sliders are
     assert [list(output.data) for output in cell.outputs] == [["image/svg+xml"]]
     assert cell.metadata["mystnb"] == {
         "image": {"alt": "2 lines of slope <0.5>"},
