@@ -11,6 +11,7 @@
 `stored`           the stored pieces of sweeps, and which chapters need them
 `pages`            an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
+`facts`            what the ledger says of a claim, as HTML
 `scoreboard`       the ledger as a page
 `robustness`       the specification curves as a page, and on the cards of claims
 `claim_pages`      a page for each claim, at an address of its own

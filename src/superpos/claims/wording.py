@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from superpos.claims.registry import VERDICTS, Claim, in_words
 from superpos.claims.rule import FAILS, HOLDS, SOMETIMES, Curve, Standing
 
+KEPT = {"published": "As published", "rest": "At rest"}  # measurements that are kept, in words
 _OF_NEW = {HOLDS: "new: held", SOMETIMES: "new: sometimes", FAILS: "new: failed"}
 
 
