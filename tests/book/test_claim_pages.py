@@ -148,13 +148,12 @@ def test_a_page_says_why_there_is_no_weaker_reading(book, row):
 
 def test_amendments_and_responses_stand_on_the_page_where_there_are_any(book, row):
     bare = page(book, row | {"amendments": (), "responses": ()}).rows
-    assert not {"Changed", "Responses", "Our judgement"} & set(bare)
+    assert not {"Changed", "Responses"} & set(bare)
     told = {"date": "2026-01-02", "what": "a & b.", "why": "It is.", "measured": "after"}
     reply = {"who": "<A>", "date": "2027-01-02", "text": "No.", "address": "https://a.example/1"}
-    shown = page(book, row | {"amendments": [told], "responses": [reply], "judgement": "So & so."})
+    shown = page(book, row | {"amendments": [told], "responses": [reply]})
     assert shown.rows["Changed"] == "2026-01-02, after measuring: a & b. It is."
     assert shown.rows["Responses"] == "<A>, 2027-01-02: “No.” (in full)"
-    assert shown.rows["Our judgement"] == "So & so."
     assert "https://a.example/1" in shown.led
 
 

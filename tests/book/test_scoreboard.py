@@ -36,7 +36,7 @@ def ledger():
             "command": f"superpos retest {row['id']}",
         }  # fmt: skip
     rows[0] |= {
-        "amendments": [vars(amended)], "responses": [vars(reply)], "judgement": "Too strict.",
+        "amendments": [vars(amended)], "responses": [vars(reply)],
         "curve": {"holds": 5, "of": 9, "favourable": "p 9"},
     }  # fmt: skip
     return rows
@@ -106,10 +106,10 @@ def test_without_a_script_every_claim_is_there_and_opens(visit, ledger):
     assert shown(page) == [row["id"] for row in ledger]
     assert not page.locator("form").is_visible()
     row = page.locator(f"#claim-{ledger[0]['id']}")
-    assert not row.get_by_text("Too strict.").is_visible()
+    assert not row.get_by_text(ledger[0]["mark"]).is_visible()
     row.locator("summary").click()
     for told in (
-        ledger[0]["mark"], "Too strict.", "0.5 ± 0.1", "holds in 5 of 9 specifications",
+        ledger[0]["mark"], "0.5 ± 0.1", "holds in 5 of 9 specifications",
         "2026-11-21, after measuring: No interval", "A. Author, 2027-01-02: “More <seeds>.”",
         f"superpos retest {ledger[0]['id']}", "Elhage et al. 2022, Toy Models",
     ):  # fmt: skip

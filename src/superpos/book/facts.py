@@ -114,8 +114,6 @@ def facts(
         told["Evidence"] = typeset(row["evidence"])
     if row["why"]:
         told["Why"] = typeset(row["why"])
-    if row["judgement"]:
-        told["Our judgement"] = typeset(row["judgement"])
     for name, other in (("Amended by", row["amended_by"]), ("Amends", row["amends"])):
         if other:
             to = _to(f"{posixpath.dirname(row['permalink'])}/{other}.html", folder)

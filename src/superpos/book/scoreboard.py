@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from superpos.book.facts import as_list, facts, rate
 from superpos.claims.typeset import typeset
-from superpos.claims.wording import LABELS, label
+from superpos.claims.wording import LABELS, label, plural
 
 if TYPE_CHECKING:
     from superpos.book.building import Status
@@ -250,12 +250,3 @@ def _label(row: Mapping[str, Any]) -> str:
 def badge(shown: str) -> str:
     """Return a label as `superpos.claims.wording.label` gives it, in its verdict's colour."""
     return f"[{shown}]{{.superpos-verdict .superpos-verdict-{shown.partition(':')[0]}}}"
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number of things in words.
-
-    >>> plural(1, "claim"), plural(0, "claim")
-    ('1 claim', '0 claims')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -75,7 +75,6 @@ class Claim:
     amendments: tuple[Amendment, ...] = ()
     responses: tuple[Response, ...] = ()
     moved: str | None = None
-    judgement: str | None = None
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -180,7 +179,6 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             ),
             responses=responses(entry.get("responses", ()), where=f"{file}: claim {name}"),
             moved=entry.get("moved"),
-            judgement=_judgement(entry, where=f"{file}: claim {name}"),
         )
         if older := registry[name].amends:
             registry[older] = replace(registry[older], amended_by=name)
@@ -192,14 +190,6 @@ def _no_weaker(entry: Mapping[str, Any], *, where: str) -> str | None:
     if "no_weaker" in entry and "qualified" in entry:
         raise InvalidArgument(f"{where} has a weaker reading, and says why it has none")
     return entry.get("no_weaker")
-
-
-def _judgement(entry: Mapping[str, Any], *, where: str) -> str | None:
-    """Return what we make of a claim where its test does not measure what it means."""
-    told = entry.get("judgement")
-    if told is not None and (not isinstance(told, str) or not told.strip()):
-        raise InvalidArgument(f"{where} has the judgement {told!r}: a sentence is needed")
-    return told
 
 
 def _amendment(
