@@ -13,6 +13,7 @@
 `ledger`           the verdicts in executed notebooks against the registry of claims
 `facts`            what the ledger says of a claim, as HTML
 `scoreboard`       the ledger as a page
+`listing`          the ledger in a terminal
 `robustness`       the specification curves as a page, and on the cards of claims
 `claim_pages`      a page for each claim, at an address of its own
 `citation`         how a claim is cited, and how sources are
