@@ -5,10 +5,13 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from superpos.book.building import Status
 from superpos.cli import main
 
 
@@ -82,6 +85,33 @@ def test_a_failing_notebook_is_told_with_chapter_cell_and_traceback(book, capsys
 def test_status_says_what_is_missing(book, capsys):
     assert main(["status"]) == 0
     assert "alpha  not run of 30 s  stale: missing" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"superpos {version('superpos')}\n"
+
+
+def test_status_marks_what_is_over_its_budget(book):
+    chapter = SimpleNamespace(budget_seconds=30, budget_mebibytes=500)
+    assert Status(chapter, book, {}, "", 42.3, 400.0).over == ["over its budget of 30 s (42 s)"]
+    assert Status(chapter, book, {}, "", 30.0, 501.0).over == [
+        "over its budget of 500 MiB (501 MiB)"
+    ]
+    assert Status(chapter, book, {}, "", None, None).over == []
+
+
+def test_claims_are_listed_with_totals_and_filtered(copied_book, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    assert main(["claims"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(
+        "2 claims: 1 reproduced, 1 untested\n\nalpha-rises  reproduced  100% (20 of 20)\n"
+    )
+    assert max(map(len, told.splitlines())) <= 50
+    assert main(["claims", "--verdict", "untested", "--json", "moves"]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)] == ["beta-rests"]
+    assert "--verdict must be one of" in refused(capsys, "claims", "--verdict", "splendid")
 
 
 def test_claims_of_a_built_book_are_as_expected(copied_book, capsys, edit):

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,6 +48,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="superpos", description="Execute, check and publish the book.")
+    parser.add_argument("--version", action="version", version=f"superpos {version('superpos')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command, help: str) -> argparse.ArgumentParser:
@@ -120,6 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "say which chapters are fresh, and why the others are not")
 
     claims = add("claims", _claims, "show each claim's verdict")
+    claims.add_argument("word", metavar="WORD", nargs="*", help="show those that have these words")
+    claims.add_argument(
+        "--verdict", metavar="VERDICT", help="show those with it, such as 'new: held'"
+    )
+    claims.add_argument("--source", metavar="KEY", help="show those of a source; or sources, ours")
+    claims.add_argument("--chapter", metavar="CHAPTER", help="show those of a chapter")
     claims.add_argument("--json", action="store_true", help="print it as JSON")
     instead = claims.add_mutually_exclusive_group()
     instead.add_argument(
@@ -303,7 +311,8 @@ def _status(arguments: argparse.Namespace) -> int:
         took = f"{status.seconds:.0f} s" if status.seconds is not None else "not run"
         limit = f" of {budget:g} s" if budget else ""
         state = f"stale: {status.stale}" if status.stale else "fresh"
-        print(f"{status.chapter.name:{width}}  {took}{limit}  {state}")
+        told = "".join(f", {over}" for over in status.over)
+        print(f"{status.chapter.name:{width}}  {took}{limit}  {state}{told}")
     for each in grids.states(root, load_study):
         print(f"robustness: {each.told()}")
     print(stored.find(root).told())
@@ -319,19 +328,23 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _claims(arguments: argparse.Namespace) -> int:
     from superpos.book.ledger import unexpected
-    from superpos.claims.wording import label
+    from superpos.book.listing import chosen, listed
 
     if arguments.audit:
         return _audit(arguments)
 
     ledger, found, _ = _ledger(_root())
+    rows = chosen(
+        ledger,
+        verdict=arguments.verdict,
+        source=arguments.source,
+        chapter=arguments.chapter,
+        words=arguments.word,
+    )
     if arguments.json:
-        print(json.dumps(ledger, indent=2, ensure_ascii=False))
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        width = max((len(row["id"]) for row in ledger), default=0)
-        for row in ledger:
-            shown = label(row["verdict"], row["held"])
-            print(f"{row['id']:{width}}  {shown:12}  {row['statement']}")
+        print(listed(rows, width=shutil.get_terminal_size().columns))
     if arguments.check:
         stale = {status.chapter.name: status.stale for status in found if status.stale}
         if wrong := unexpected(ledger, stale):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from superpos.book.audited import as_markdown
+from superpos.book.audited import as_markdown, history, registered
 from superpos.book.ledger import collect, registry
 
 TITLES = {"alpha": "The first", "beta": "The second"}
@@ -24,7 +24,7 @@ def commit(book):
 
 
 def page(book) -> str:
-    return as_markdown(book, collect(registry(book), {}), TITLES)
+    return as_markdown(history(book), collect(registry(book), {}), TITLES)
 
 
 def test_without_a_history_the_page_says_how_to_get_one(book):
@@ -47,6 +47,14 @@ def test_with_one_it_shows_each_claim_by_chapter(book, commit, edit):
     assert cells[2:4] == ["not yet", "not yet"]
     assert cells[4].endswith("**registry: share** (before the verdict)")
     assert "How to" not in told
+
+
+def test_the_commit_that_registered_a_claim_is_known_by_its_name(book, commit):
+    assert registered(history(book)) == {}
+    commit("Register")
+    found = registered(history(book))
+    assert list(found) == ["alpha-rises", "beta-rests"]
+    assert {each.subject for each in found.values()} == {"Register"}
 
 
 def test_a_claim_that_is_not_committed_is_there(book, commit, edit):

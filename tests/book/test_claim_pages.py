@@ -12,6 +12,7 @@ from superpos.book import claim_pages
 from superpos.book.chapters import load_chapters
 from superpos.book.citation import edition, sources
 from superpos.book.ledger import collect, registry
+from superpos.claims.clone import Commit
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 class Page(HTMLParser):
     """The text of a page, its rows, where it leads, and that its tags close."""
 
-    EMPTY = ("meta", "link")
+    EMPTY = ("meta", "link", "br")
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -51,8 +52,10 @@ class Page(HTMLParser):
             self.rows[self.name] += data
 
 
-def pages(root: Path, ledger, titles=None, styles=("_static/tiny.css",)):
-    found = claim_pages.as_pages(ledger, titles or {}, sources(root), edition(root), styles)
+def pages(root: Path, ledger, titles=None, styles=("_static/tiny.css",), registered=None):
+    found = claim_pages.as_pages(
+        ledger, titles or {}, sources(root), edition(root), styles, registered or {}
+    )
     return {path: content.decode() for path, content in found.items()}
 
 
@@ -144,13 +147,30 @@ def test_a_page_says_why_there_is_no_weaker_reading(book, row):
 
 
 def test_amendments_and_responses_stand_on_the_page_where_there_are_any(book, row):
-    bare = page(book, row | {"amendments": (), "responses": ()}).text
-    assert "Amendments" not in bare
-    assert "Responses" not in bare
-    told = {"date": "2026-01-02", "what": "a & b"}
-    shown = page(book, row | {"amendments": [told], "responses": [{"from": "<A>"}]}).text
-    assert "date: 2026-01-02 what: a & b" in shown
-    assert "from: <A>" in shown
+    bare = page(book, row | {"amendments": (), "responses": ()}).rows
+    assert not {"Changed", "Responses"} & set(bare)
+    told = {"date": "2026-01-02", "what": "a & b.", "why": "It is.", "measured": "after"}
+    reply = {"who": "<A>", "date": "2027-01-02", "text": "No.", "address": "https://a.example/1"}
+    shown = page(book, row | {"amendments": [told], "responses": [reply]})
+    assert shown.rows["Changed"] == "2026-01-02, after measuring: a & b. It is."
+    assert shown.rows["Responses"] == "<A>, 2027-01-02: “No.” (in full)"
+    assert "https://a.example/1" in shown.led
+
+
+def test_a_page_names_the_commit_that_registered_its_claim(book, row):
+    commit = Commit("0123456789abcdef", (), "fedcba", "2026-11-20 08:15", "Register")
+    registered = {"alpha-rises": commit, "other": commit}
+    assert (
+        page(book, row, registered=registered).rows["Registered"] == f"{commit.short} {commit.date}"
+    )
+    known = page(book, row | {"known": True}, registered=registered).rows["Registered"]
+    assert known == f"{commit.short} {commit.date}, knowing the outcome"
+    assert "Registered" not in page(book, row, registered={"other": commit}).rows
+
+
+def test_formulas_are_set_as_formulas(book, row):
+    ((_, source),) = pages(book, [row | {"statement": "‖W_i‖² = n"}]).items()
+    assert "‖<var>W</var><sub><var>i</var></sub>‖² = <var>n</var></p>" in source
 
 
 def test_a_page_uses_the_sites_styles_and_knows_its_own_address(book, row, edit):

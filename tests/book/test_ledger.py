@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from types import SimpleNamespace
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from superpos.book import scoreboard
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import collect, registry, unexpected
 from superpos.claims.amendments import Amendment, Response
@@ -94,49 +92,8 @@ def test_the_check_names_each_claim_that_is_not_as_expected(claims):
     ]
 
 
-def test_the_scoreboard_counts_and_cites(claims):
-    ledger = collect(claims, {"alpha": notebook(verdict()), "beta": notebook()})
-    page = scoreboard.as_markdown(ledger, {"alpha": "The first", "beta": "The second"})
-    assert "[reproduced]{.superpos-verdict .superpos-verdict-reproduced} **1**" in page
-    assert "[contradicted]{.superpos-verdict .superpos-verdict-contradicted} **0**" in page
-    assert page.index("## The first") < page.index("The line rises") < page.index("## The second")
-    assert (
-        "{cite}`elhage2022toy`, Introduction: [the first figure & its text]"
-        "(<https://lines.org/toy_model/index.html#rise>)"
-    ) in page
-    assert f"- {mark(claims['alpha-rises'])}\n- Evidence: 20 of 20" in page
-    assert "- Evidence: 20 of 20" in page
-    assert "- slope: 0.5 ± 0.1" in page
-    assert '<a href="executed/alpha.html#claim-alpha-rises">' in page
-    assert '<a href="executed/beta.html">' in page
-    told = "- **Number of steps.** Source: Silent. Ours: Five. Does a verdict depend on it? "
-    assert told in page
-
-
-def test_the_scoreboard_says_whether_what_we_expected_held(claims):
-    found = [
-        collect(claims, {"alpha": notebook(verdict(verdict="new", held=held)), "beta": notebook()})
-        for held in ("holds", "fails")
-    ]
-    pages = [scoreboard.as_markdown(rows, {"alpha": "The first", "beta": "B"}) for rows in found]
-    for page, label, other in zip(pages, ("held", "failed"), ("failed", "held"), strict=True):
-        assert f"[new: {label}]{{.superpos-verdict .superpos-verdict-new}} **1**" in page
-        assert f"[new: {other}]{{.superpos-verdict .superpos-verdict-new}} **0**" in page
-        assert f"[new: {label}]{{.superpos-verdict .superpos-verdict-new}} The line rises" in page
-
-
-def test_the_scoreboard_names_the_command_where_there_is_one(claims):
-    command = "superpos retest alpha-rises --procedure published"
-    ledger = collect(claims, {"alpha": notebook(verdict(command=command)), "beta": notebook()})
-    page = scoreboard.as_markdown(ledger, {"alpha": "The first", "beta": "The second"})
-    assert page.count("Run it again") == 1
-    assert f"Run it again: `{command}`" in page
-
-
-def test_what_was_amended_and_replied_stands_in_the_ledger_and_on_the_scoreboard(claims):
-    amended = Amendment(
-        "2026-11-21", "No interval: D* is known.", "All cases.", "after", "untested"
-    )
+def test_what_was_amended_and_replied_stands_in_the_ledger(claims):
+    amended = Amendment("2026-11-21", "No interval.", "All cases.", "after", "untested")
     reply = Response("A. Author", "2027-01-02", "More seeds.", "https://a.example/1")
     rises = replace(claims["alpha-rises"], amendments=(amended,), responses=(reply,), moved="Why.")
     rows = collect({**claims, rises.id: rises}, {"alpha": notebook(verdict())})
@@ -145,49 +102,3 @@ def test_what_was_amended_and_replied_stands_in_the_ledger_and_on_the_scoreboard
     assert [row["moved"] for row in rows] == ["Why.", None]
     assert rows[1]["amendments"] == rows[1]["responses"] == []
     assert json.loads(json.dumps(rows))[0]["responses"][0]["who"] == "A. Author"
-    page = scoreboard.as_markdown(rows, {})
-    told = (
-        "- Amended 2026-11-21, after measuring: No interval: D\\* is known. All cases. By the test"
-    )
-    assert f"{told} as it was: untested." in page
-    assert "- Response of A. Author, 2027-01-02: “More seeds.” ([in full](https://a.ex" in page
-    assert page.count("- Amended") == 1
-
-
-def test_the_scoreboard_is_in_reading_order_and_counts_by_chapter(claims):
-    ledger = collect(claims, {"alpha": notebook(verdict()), "beta": notebook()})
-    page = scoreboard.as_markdown(ledger, {"beta": "The second", "alpha": "The first"})
-    assert page.index("## The second") < page.index("## The first")
-    rows = [line for line in page.splitlines() if line.startswith("| The")]
-    count = sum(row["chapter"] == "alpha" for row in ledger)
-    cells = [cell.strip() for cell in rows[1].strip("|").split("|")]
-    assert cells[:2] == ["The first", "1"]
-    assert sum(int(cell or 0) for cell in cells[1:]) == count
-
-
-def test_the_scoreboard_tells_what_chapters_took_and_may_take(claims):
-    alpha = SimpleNamespace(
-        chapter=SimpleNamespace(title="The first", budget_seconds=30, budget_mebibytes=None),
-        seconds=12.3,
-        mebibytes=456.7,
-    )
-    page = scoreboard.as_markdown([], {}, [alpha])
-    assert "| The first | 12 s | 30 s | 457 MiB |  |" in page
-    assert "Time and memory" not in scoreboard.as_markdown([], {})
-
-
-def test_a_claim_that_was_amended_is_counted_once_and_its_old_outcome_stays(claims):
-    amendment = {"date": "2026-11-26", "known": True, "why": "It could not fail."}
-    old = replace(claims["alpha-rises"], amended_by="alpha-rises-2")
-    new = replace(old, id="alpha-rises-2", amends="alpha-rises", amended_by=None,
-                  amendment=amendment)  # fmt: skip
-    found = notebook(verdict(), verdict("alpha-rises-2", verdict="qualified", evidence="9 of 20"))
-    ledger = collect({"alpha-rises": old, "alpha-rises-2": new}, {"alpha": found})
-    assert [row["amended_by"] for row in ledger] == ["alpha-rises-2", None]
-    page = scoreboard.as_markdown(ledger, {"alpha": "Alpha"})
-    assert "1 claim of the sources" in page
-    assert "**0** holds as stated" in page
-    assert "Amended on 2026-11-26, knowing the outcome\nIt could not fail." in page
-    assert page.index("9 of 20") < page.index("The test before, alpha-rises: ")
-    assert page.count(":::{dropdown}") == 2
-    assert page.count("::::{div}") == page.count("\n::::\n") == 1

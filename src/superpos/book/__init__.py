@@ -11,7 +11,9 @@
 `stored`           the stored pieces of sweeps, and which chapters need them
 `pages`            an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
+`facts`            what the ledger says of a claim, as HTML
 `scoreboard`       the ledger as a page
+`listing`          the ledger in a terminal
 `robustness`       the specification curves as a page, and on the cards of claims
 `claim_pages`      a page for each claim, at an address of its own
 `citation`         how a claim is cited, and how sources are

@@ -29,21 +29,36 @@ were written anew, which no comparison can follow.
 """
 
 
-def as_markdown(root: Path, ledger: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+def history(root: Path) -> Audit | None:
+    """Return the audit of the book in ``root``; None where the history is not, or not all of it."""
+    try:
+        return audit(root)
+    except NoHistory:
+        return None
+
+
+def registered(found: Audit | None) -> dict[str, Commit]:
+    """Return the commit that registered each claim, as far as an audit knows."""
+    return {
+        each.id: each.registered for each in (found.records if found else ()) if each.registered
+    }
+
+
+def as_markdown(
+    found: Audit | None, ledger: Iterable[Mapping[str, Any]], titles: Mapping[str, str]
+) -> str:
     """Return the audit as a MyST page, which says how to make it where there is no history.
 
     Parameters
     ----------
-    root
-        The book.
+    found
+        What `history` returns.
     ledger
         What `superpos.book.ledger.collect` returns.
     titles
         The title of each chapter, by name, in reading order.
     """
-    try:
-        found = audit(root)
-    except NoHistory:
+    if found is None:
         lines = [
             _INTRODUCTION,
             "These pages were built where the history is not, or not all of it. In a full clone "

@@ -44,6 +44,19 @@ class Status:
     seconds: float | None  # the last run's
     mebibytes: float | None  # the most memory that a process of it had
 
+    @property
+    def over(self) -> list[str]:
+        """What the last run took more of than planned, in words."""
+        spent = [
+            (self.seconds, self.chapter.budget_seconds, "s"),
+            (self.mebibytes, self.chapter.budget_mebibytes, "MiB"),
+        ]
+        return [
+            f"over its budget of {budget:g} {unit} ({took:.0f} {unit})"
+            for took, budget, unit in spent
+            if took and budget and took > budget
+        ]
+
 
 def executed_path(root: Path, name: str, *, quick: bool = False) -> Path:
     """Return where the executed notebook of a chapter is kept."""

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from superpos.book.failures import BuildFailed
 from superpos.book.parameters import Parameter
-from superpos.book.scoreboard import plural
 from superpos.claims.registry import MIME_TYPE, VERDICTS
 from superpos.claims.typeset import typeset
-from superpos.claims.wording import LABELS, label
+from superpos.claims.wording import LABELS, label, plural
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

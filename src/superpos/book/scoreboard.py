@@ -1,20 +1,26 @@
-"""The ledger as a page: what was claimed, what was found."""
+"""The ledger as a page: what was claimed, what was found.
+
+A table with a line a claim. Each line opens to all that is known of the claim. It can be read as it
+is; ``book/_static/scoreboard.js`` sorts it, filters it and opens the line that an address names.
+"""
 
 from __future__ import annotations
 
+import html
 import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from superpos.claims.amendments import Amendment, Response
-from superpos.claims.registry import VERDICTS, deviation_text, one_line
-from superpos.claims.wording import LABELS, label
+from superpos.book.facts import as_list, facts, rate
+from superpos.claims.typeset import typeset
+from superpos.claims.wording import LABELS, label, plural
 
 if TYPE_CHECKING:
     from superpos.book.building import Status
 
+FOLDER = "book"  # of this page, in the site
 MEANING = {
     "reproduced": "holds as stated",
     "qualified": "holds with a stated change, or sometimes",
@@ -24,12 +30,22 @@ MEANING = {
     "new: failed": "goes beyond the sources, and what we expected failed",
     "untested": "not decided yet",
 }
+# What became of a claim, and how that is called where it is a source's and where it is ours.
+OUTCOMES = {
+    "held": ("reproduced", "new: held"),
+    "in part": ("qualified", "new: sometimes"),
+    "failed": ("contradicted", "new: failed"),
+    "open": ("untested", "untested"),
+}
+KINDS = {"sources": "The sources' claims", "ours": "Ours, beyond them"}
+_COLUMNS = ("Verdict", "Claim", "Source", "Chapter", "Rate")
 
 
 def as_markdown(
     ledger: Iterable[Mapping[str, Any]],
     titles: Mapping[str, str],
     chapters: Iterable[Status] = (),
+    sources: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Return the scoreboard as a MyST page.
 
@@ -41,51 +57,161 @@ def as_markdown(
         The title of each chapter, by name, in reading order.
     chapters
         What each chapter took, for the list of time and memory.
+    sources
+        Each source in words, by its key: `superpos.book.citation.sources`.
     """
     place = {chapter: number for number, chapter in enumerate(titles)}
     ledger = sorted(ledger, key=lambda row: place.get(row["chapter"], len(place)))
-    before = {row["id"]: row for row in ledger if row["amended_by"]}
-    ledger = [row for row in ledger if not row["amended_by"]]
-    counts = Counter(map(_label, ledger))
+    rows = [row for row in ledger if not row["amended_by"]]
+    ours = sum(row["new"] for row in rows)
     lines = [
         "# Scoreboard",
         "",
-        f"{plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
-        "book. The same list for programs: "
-        '<a href="../claims.json">claims.json</a>. When each was registered, and what changed '
-        "since, is in the [audit](audit); amendments, and verdicts that moved, are among the "
-        "[corrections](corrections).",
+        f"{plural(len(rows) - ours, 'claim')} of the sources and {ours} of ours that go beyond "
+        "them, each tested by an experiment of this book. A line opens to what was measured, what "
+        'counts, and how to run it again. For programs: <a href="../claims.json">claims.json</a>. '
+        "When each claim was registered, and what changed since, is in the [audit](audit); amended "
+        "tests, and verdicts that moved, are among the [corrections](corrections).",
         "",
-        *(f"- {badge(shown)} **{counts[shown]}** {MEANING[shown]}" for shown in LABELS),
+        *_counts(rows),
+        "",
+        *(_board(ledger, titles, sources) if ledger else []),
         "",
     ]
-    of_chapters = {
-        titles.get(chapter, chapter): list(rows)
-        for chapter, rows in groupby(ledger, key=lambda row: row["chapter"])
-    }
-    if len(of_chapters) > 1:
-        lines += [*_counts(of_chapters), ""]
-    for title, rows in of_chapters.items():
-        lines += [f"## {title}", ""]
-        for row in rows:
-            lines += [*_claim(row, before.get(row["amends"])), ""]
     if chapters:
         lines += [*_resources(chapters), ""]
     if ledger:
-        lines += ["## Sources", "", "```{bibliography}", ":filter: docname in docnames", "```", ""]
+        cited = ", ".join(f"{{cite}}`{key}`" for key in _keys(ledger))
+        lines += ["## Sources", "", f"The claims are from {cited}.", ""]
+        lines += ["```{bibliography}", ":filter: docname in docnames", "```", ""]
     return "\n".join(lines)
 
 
-def _counts(of_chapters: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
-    """Return a table of how many claims of each chapter have each verdict."""
+def _counts(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a table of what became of the sources' claims, and of ours."""
+    counts = Counter((row["new"], _label(row)) for row in rows)
+    total = {new: sum(n for (of, _), n in counts.items() if of is new) for new in (False, True)}
     lines = [
-        f"| Chapter | {' | '.join(VERDICTS)} |",
-        f"|---|{'--:|' * len(VERDICTS)}",
+        f"|  | {' | '.join(KINDS.values())} |",
+        "|---|---|---|",
     ]
-    for title, rows in of_chapters.items():
-        counts = Counter(row["verdict"] for row in rows)
-        lines.append(f"| {title} | {' | '.join(str(counts[v] or '') for v in VERDICTS)} |")
-    return lines
+    for outcome, shown in OUTCOMES.items():
+        cells = [
+            f"**{counts[new, each]}** {_badge_to(each, kind)} {_in_short(each)}"
+            for kind, new, each in zip(KINDS, (False, True), shown, strict=True)
+        ]
+        lines.append(f"| {outcome} | {' | '.join(cells)} |")
+    return [*lines, f"| in all | **{total[False]}** | **{total[True]}** |"]
+
+
+def _in_short(shown: str) -> str:
+    """Return what a label means where it is plain which claims go beyond the sources."""
+    return MEANING[shown].removeprefix("goes beyond the sources, and ")
+
+
+def _badge_to(shown: str, kind: str) -> str:
+    """Return a label that leads to the claims of its kind that have it."""
+    verdict = shown.partition(":")[0]
+    address = f"scoreboard.html?verdict={shown.replace(' ', '+')}&amp;source={kind}#board"
+    return f'<a class="superpos-verdict superpos-verdict-{verdict}" href="{address}">{shown}</a>'
+
+
+def _keys(ledger: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["source"]["key"] for row in ledger))
+
+
+def _board(
+    ledger: list[Mapping[str, Any]], titles: Mapping[str, str], sources: Mapping[str, str]
+) -> list[str]:
+    """Return the table, without an empty line: it is one block of HTML."""
+    who = {key: sources.get(key, key).partition(",")[0] for key in _keys(ledger)}
+    heads = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
+    of_chapters = list(dict.fromkeys(row["chapter"] for row in ledger))
+    lines = [
+        '<div class="superpos-board full-width" id="board">',
+        *_filters(who, {name: titles.get(name, name) for name in of_chapters}),
+        "<table>",
+        f"<thead><tr>{heads}</tr></thead>",
+        "<tbody>",
+        *(_line(row, titles, sources, who, of_chapters.index(row["chapter"])) for row in ledger),
+        "</tbody>",
+        "</table>",
+        "</div>",
+    ]
+    return "\n".join(lines).replace("\n\n", "\n").splitlines()
+
+
+def _filters(who: Mapping[str, str], chapters: Mapping[str, str]) -> list[str]:
+    """Return what the script shows: choices, a search, how many claims are left."""
+    of_kinds = {"sources": "all of the sources", "ours": "ours, beyond them"}
+    choices = {
+        "verdict": dict.fromkeys(LABELS),
+        "source": {**of_kinds, **who},
+        "chapter": chapters,
+    }
+    lines = ['<form role="search" aria-label="Claims" hidden>']
+    for name, options in choices.items():
+        listed = "".join(
+            f'<option value="{html.escape(value)}">{html.escape(shown or value)}</option>'
+            for value, shown in options.items()
+        )
+        lines.append(
+            f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>'
+            f"{listed}</select></label>"
+        )
+    return [
+        *lines,
+        '<label>Words <input name="q" type="search" autocomplete="off"></label>',
+        '<label class="superpos-switch"><input name="superseded" type="checkbox" value="1"> '
+        "Superseded tests too</label>",
+        '<button type="reset">Show all</button>',
+        '<p role="status"></p>',
+        "</form>",
+    ]
+
+
+def _line(
+    row: Mapping[str, Any],
+    titles: Mapping[str, str],
+    sources: Mapping[str, str],
+    who: Mapping[str, str],
+    place: int,
+) -> str:
+    """Return a claim as a line of the table, which opens."""
+    shown, found, key = _label(row), rate(row), row["source"]["key"]
+    title = html.escape(titles.get(row["chapter"], row["chapter"]))
+    card = f"#claim-{row['id']}" if row["evidence"] else ""
+    own = html.escape(posixpath.relpath(row["permalink"], FOLDER))
+    told = {
+        "Name": f'<code>{row["id"]}</code> (<a href="{own}">its own page</a>, to cite)',
+        **facts(row, sources, folder=FOLDER),
+    }
+    kind = "ours" if row["new"] else "sources"
+    old = ' class="superpos-superseded"' if row["amended_by"] else ""
+    superseded = "<br><small>superseded</small>" if old else ""
+    chapter = f'<a href="{_to(row["page"])}{card}">{title}</a>' if row["page"] else title
+    rated = "" if found is None else f"{found.percent}<br><small>{found.shown} of {found.of}"
+    rated += f"<br>{found.by}</small>" if found and found.by else "</small>" if found else ""
+    of_source = (
+        f"{html.escape(who[key])}"
+        if kind == "sources"
+        else (f"ours, beyond {html.escape(who[key])}" if key != "superpos" else "ours")
+    )
+    return (
+        f'<tr id="claim-{row["id"]}"{old} data-verdict="{shown}" data-source="{kind} {key}" '
+        f'data-chapter="{row["chapter"]}">'
+        f'<td data-order="{LABELS.index(shown)}">'
+        f'<span class="superpos-verdict superpos-verdict-{row["verdict"]}">{shown}</span>'
+        f"{superseded}</td>"
+        f'<th scope="row"><details><summary>{typeset(row["statement"])}</summary>\n'
+        f"{as_list(told)}</details></th>"
+        f'<td>{of_source}</td><td data-order="{place}">{chapter}</td>'
+        f'<td data-order="{found.share if found else -1:.6f}">{rated}</td></tr>'
+    )
+
+
+def _to(path: str) -> str:
+    return html.escape(posixpath.relpath(path, FOLDER))
 
 
 def _resources(chapters: Iterable[Status]) -> list[str]:
@@ -102,75 +228,19 @@ def _resources(chapters: Iterable[Status]) -> list[str]:
     for status in chapters:
         chapter = status.chapter
         cells = [
-            f"{status.seconds:.0f} s" if status.seconds is not None else "?",
+            _of_budget(status.seconds, chapter.budget_seconds, "s"),
             f"{chapter.budget_seconds:g} s" if chapter.budget_seconds else "",
-            f"{status.mebibytes:.0f} MiB" if status.mebibytes else "?",
+            _of_budget(status.mebibytes, chapter.budget_mebibytes, "MiB"),
             f"{chapter.budget_mebibytes:g} MiB" if chapter.budget_mebibytes else "",
         ]
         lines.append(f"| {chapter.title} | {' | '.join(cells)} |")
     return lines
 
 
-def _claim(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str]:
-    source = row["source"]
-    place = f"[{one_line(source['place'])}](<{source['address']}>)"
-    lines = [
-        f"(claim-{row['id']})=",
-        "::::{div} superpos-claim",
-        f"{badge(_label(row))} {one_line(row['statement'])}",
-        "",
-        f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_links(row)}",
-        "",
-    ]
-    lines += [f"- {one_line(row['mark'])}"]
-    if row["evidence"]:
-        lines += [f"- Evidence: {one_line(row['evidence'])}"]
-        lines += [f"- Why: {one_line(row['why'])}"] if row["why"] else []
-        lines += [f"- {name}: {one_line(text)}" for name, text in row["measured"].items()]
-    if curve := row["curve"]:
-        told = f"holds in {curve['holds']} of {curve['of']} specifications"
-        lines += [f'- Robustness: <a href="robustness.html#curve-{row["id"]}">{told}</a>']
-    if told := _said_since(row):
-        lines += told
-    lines += ["", ":::{dropdown} What counts"]
-    lines += [one_line(row["counts"]), ""]
-    lines += [f"Setting: {one_line(row['setting'])}", ""]
-    if row["command"]:
-        lines += [f"Run it again: `{row['command']}`", ""]
-    for deviation in row["deviations"]:
-        lines += [f"- {deviation_text(deviation)}"]
-    lines += [":::"]
-    if before:
-        lines += _before(row, before)
-    return [*lines, "::::"]
-
-
-def _before(row: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
-    """Return a claim's test that proved wrong, with what it had found."""
-    known = "knowing" if row["amendment"]["known"] else "not knowing"
-    return [
-        f":::{{dropdown}} Amended on {row['amendment']['date']}, {known} the outcome",
-        f"{one_line(row['amendment']['why'])}",
-        "",
-        f"The test before, {before['id']}: {badge(_label(before))} "
-        f"{one_line(before['evidence'] or 'not measured')}",
-        "",
-        f"{one_line(before['counts'])} {one_line(before['mark'])}",
-        ":::",
-    ]
-
-
-def _links(row: Mapping[str, Any]) -> str:
-    """Return links to where the verdict was earned and to the claim's page, which Sphinx has not.
-
-    The card is raw HTML in the chapter's page, and the claim's page is not one of Sphinx's.
-    """
-    links = [f' · <a href="{posixpath.relpath(row["permalink"], "book")}">cite</a>']
-    if row["page"]:
-        anchor = f"#claim-{row['id']}" if row["evidence"] else ""
-        address = posixpath.relpath(row["page"], "book") + anchor
-        links.insert(0, f' · <a href="{address}">experiment</a>')
-    return "".join(links)
+def _of_budget(took: float | None, budget: float | None, unit: str) -> str:
+    """Return what was taken, strong where it is more than was planned."""
+    told = f"{took:.0f} {unit}" if took is not None else "?"
+    return f"**{told}**" if took and budget and took > budget else told
 
 
 def _label(row: Mapping[str, Any]) -> str:
@@ -180,23 +250,3 @@ def _label(row: Mapping[str, Any]) -> str:
 def badge(shown: str) -> str:
     """Return a label as `superpos.claims.wording.label` gives it, in its verdict's colour."""
     return f"[{shown}]{{.superpos-verdict .superpos-verdict-{shown.partition(':')[0]}}}"
-
-
-def _said_since(row: Mapping[str, Any]) -> list[str]:
-    """Return what was changed of a claim after it was registered, and what people replied."""
-    amendments = [Amendment(**each).told() for each in row["amendments"]]
-    replies = [Response(**each) for each in row["responses"]]
-    return [f"- Amended {one_line(text)}" for text in amendments] + [
-        f"- Response of {one_line(each.who)}, {each.date}: “{one_line(each.text)}” "
-        f"([in full]({each.address}))"
-        for each in replies
-    ]
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number of things in words.
-
-    >>> plural(1, "claim"), plural(0, "claim")
-    ('1 claim', '0 claims')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -35,6 +35,8 @@ from superpos.claims.specifications import FILE as GRIDS
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from superpos.claims.audit import Audit
+
 QUICK_BANNER = (
     "Quick run: fewer seeds and shorter training than the book's. "
     "Nothing on these pages counts as a result."
@@ -94,13 +96,19 @@ def publish(
     site = site_folder(root, quick=quick)
     install = install_from(root)
     titles = {status.chapter.name: status.chapter.title for status in statuses}
-    staged = _staged_files(root, statuses, notebooks, ledger, titles, quick=quick)
+    history = audited.history(root)
+    staged = _staged_files(root, statuses, notebooks, ledger, titles, history, quick=quick)
     staged |= extra
     styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
     beside = {
         "claims.json": _json(ledger),
         **claim_pages.as_pages(
-            ledger, titles, citation.sources(root), citation.edition(root), styles
+            ledger,
+            titles,
+            citation.sources(root),
+            citation.edition(root),
+            styles,
+            audited.registered(history),
         ),
         **_kept(root),
         **live.files(),
@@ -141,6 +149,7 @@ def _staged_files(
     notebooks: Mapping[str, NotebookNode],
     ledger: Sequence[Mapping[str, Any]],
     titles: Mapping[str, str],
+    history: Audit | None,
     *,
     quick: bool,
 ) -> dict[str, bytes]:
@@ -176,8 +185,10 @@ def _staged_files(
             f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
-    files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses).encode()
-    files["book/audit.md"] = audited.as_markdown(root, ledger, titles).encode()
+    files["book/scoreboard.md"] = scoreboard.as_markdown(
+        ledger, titles, statuses, citation.sources(root)
+    ).encode()
+    files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
     ).encode()

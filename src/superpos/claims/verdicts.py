@@ -23,7 +23,7 @@ from superpos.claims.registry import (
     load_registry,
 )
 from superpos.claims.typeset import typeset
-from superpos.claims.wording import label, mark, reason
+from superpos.claims.wording import KEPT, label, mark, reason
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
@@ -235,7 +235,7 @@ def conclude(
                 f"claim {claim.id!r} is about models at rest, and only {told['Models at rest']} are"
             )
     for kind, kept in (beside or {}).items():
-        told[_KEPT[kind]] = f"{_evidence(claim, *kept.outcomes())}. {kept.procedure}"
+        told[KEPT[kind]] = f"{_evidence(claim, *kept.outcomes())}. {kept.procedure}"
     verdict = judge(claim, shown, weaker, beside, curve)
     decisive = _decisive(shown, weaker, beside)
     of_weaker = decisive[0][1]
@@ -261,9 +261,6 @@ def conclude(
         command=command,
         curve=None if curve is None else curve.summary,
     )
-
-
-_KEPT = {"published": "As published", "rest": "At rest"}
 
 
 def _count(outcomes: Tensor) -> str:

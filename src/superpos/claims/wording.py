@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from superpos.claims.registry import VERDICTS, Claim, in_words
 from superpos.claims.rule import FAILS, HOLDS, SOMETIMES, Curve, Standing
 
+KEPT = {"published": "As published", "rest": "At rest"}  # measurements that are kept, in words
 _OF_NEW = {HOLDS: "new: held", SOMETIMES: "new: sometimes", FAILS: "new: failed"}
 
 
@@ -111,3 +112,12 @@ def reason(
             f"{', '.join(missing)}."
         )
     return f"The interval reaches across a mark: more {claim.trials} are needed."
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> plural(1, "claim"), plural(0, "claim")
+    ('1 claim', '0 claims')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
