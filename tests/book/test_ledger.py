@@ -176,6 +176,17 @@ def test_the_scoreboard_tells_what_chapters_took_and_may_take(claims):
     assert "Time and memory" not in scoreboard.as_markdown([], {})
 
 
+def test_a_claim_of_which_nothing_is_measured_says_why_on_the_scoreboard(claims):
+    alone = replace(claims["alpha-rises"], unmeasured="It takes longer.", counts="")
+    (row,) = collect({"alpha-rises": alone}, {"alpha": notebook()})
+    assert (row["verdict"], row["why"]) == ("untested", "It takes longer.")
+    page = scoreboard.as_markdown([row], {"alpha": "Alpha"})
+    assert "Not measured: It takes longer." in page
+    assert "What counts" not in page
+    assert ">experiment</a>" not in page
+    assert page.count("::::{div}") == page.count("\n::::\n") == 1
+
+
 def test_a_claim_that_was_amended_is_counted_once_and_its_old_outcome_stays(claims):
     amendment = {"date": "2026-11-26", "known": True, "why": "It could not fail."}
     old = replace(claims["alpha-rises"], amended_by="alpha-rises-2")

@@ -107,9 +107,9 @@ def _told(row: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:
     told = {
         "Source": f"{_text(who)}; {_text(source['section'])}: {place}",
         "Setting": _text(row["setting"]),
-        "What counts": _text(row["counts"]),
-        "Mark": _text(row["mark"]),
     }
+    if not row["unmeasured"]:
+        told |= {"What counts": _text(row["counts"]), "Mark": _text(row["mark"])}
     if row["qualified"]:
         told["Weaker reading"] = _text(row["qualified"])
     elif row["no_weaker"]:
@@ -124,7 +124,7 @@ def _told(row: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, str]:
     if row["amends"]:
         told["Amends"] += f" ({row['amendment']['date']}): {_text(row['amendment']['why'])}"
     told |= {_text(name): _text(text) for name, text in (row["measured"] or {}).items()}
-    if row["page"]:
+    if row["page"] and not row["unmeasured"]:
         card = f"#claim-{row['id']}" if row["evidence"] else ""
         told["Experiment"] = f'<a href="{_to(row["page"])}{card}">in its chapter</a>'
     if row["known"]:

@@ -51,7 +51,7 @@ def as_markdown(
         "# Scoreboard",
         "",
         f"{plural(len(ledger), 'claim')} of the sources, each tested by an experiment of this "
-        "book. The same list for programs: "
+        "book, or with the reason why not. The same list for programs: "
         '<a href="../claims.json">claims.json</a>. When each was registered, and what changed '
         "since, is in the [audit](audit); amendments, and verdicts that moved, are among the "
         "[corrections](corrections).",
@@ -122,6 +122,8 @@ def _claim(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str
         f"{{cite}}`{source['key']}`, {one_line(source['section'])}: {place}{_links(row)}",
         "",
     ]
+    if row["unmeasured"]:
+        return [*lines, f"- Not measured: {one_line(row['unmeasured'])}", "::::"]
     lines += [f"- {one_line(row['mark'])}"]
     if row["evidence"]:
         lines += [f"- Evidence: {one_line(row['evidence'])}"]
@@ -166,7 +168,7 @@ def _links(row: Mapping[str, Any]) -> str:
     The card is raw HTML in the chapter's page, and the claim's page is not one of Sphinx's.
     """
     links = [f' · <a href="{posixpath.relpath(row["permalink"], "book")}">cite</a>']
-    if row["page"]:
+    if row["page"] and not row["unmeasured"]:
         anchor = f"#claim-{row['id']}" if row["evidence"] else ""
         address = posixpath.relpath(row["page"], "book") + anchor
         links.insert(0, f' · <a href="{address}">experiment</a>')
