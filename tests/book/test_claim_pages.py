@@ -146,6 +146,12 @@ def test_a_page_says_why_there_is_no_weaker_reading(book, row):
     assert shown.rows["Weaker reading"] == "None. It is exact."
 
 
+def test_a_page_of_a_claim_without_a_test_says_why_and_leads_to_no_experiment(book, row):
+    shown = page(book, row | {"unmeasured": "It takes longer.", "why": "It takes longer."})
+    assert shown.rows["Why"] == "It takes longer."
+    assert not {"What counts", "Mark", "Experiment"} & shown.rows.keys()
+
+
 def test_amendments_and_responses_stand_on_the_page_where_there_are_any(book, row):
     bare = page(book, row | {"amendments": (), "responses": ()}).rows
     assert not {"Changed", "Responses"} & set(bare)

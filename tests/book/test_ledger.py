@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from superpos.book import scoreboard
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import collect, registry, unexpected
 from superpos.claims.amendments import Amendment, Response
@@ -102,3 +103,13 @@ def test_what_was_amended_and_replied_stands_in_the_ledger(claims):
     assert [row["moved"] for row in rows] == ["Why.", None]
     assert rows[1]["amendments"] == rows[1]["responses"] == []
     assert json.loads(json.dumps(rows))[0]["responses"][0]["who"] == "A. Author"
+
+
+def test_a_claim_of_which_nothing_is_measured_says_why_on_the_scoreboard(claims):
+    alone = replace(claims["alpha-rises"], unmeasured="It takes longer.", counts="")
+    (row,) = collect({"alpha-rises": alone}, {"alpha": notebook()})
+    assert (row["verdict"], row["why"]) == ("untested", "It takes longer.")
+    page = scoreboard.as_markdown([row], {"alpha": "Alpha"})
+    assert "It takes longer." in page
+    assert "<dt>What counts</dt>" not in page
+    assert ">in its chapter</a>" not in page

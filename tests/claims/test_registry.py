@@ -180,6 +180,25 @@ def test_what_the_registry_does_not_know_is_named_with_its_claim(load, change, t
         load(FALLS, RISES | change)
 
 
+def test_a_claim_of_which_nothing_is_measured_says_why_and_has_no_test(load):
+    of_a_test = ("share", "counts", "qualified")
+    open_claim = {name: value for name, value in RISES.items() if name not in of_a_test}
+    open_claim |= {"expected": "untested", "unmeasured": "It takes longer than we have."}
+    assert load(open_claim)["rises"].unmeasured == "It takes longer than we have."
+    for change, told in (
+        ({"share": 0.5}, "is unmeasured, and has share"),
+        ({"thresholds": {"slope": 2}}, "is unmeasured, and has thresholds"),
+        ({"expected": "reproduced"}, "and so expects 'untested' alone"),
+        ({"unmeasured": " "}, "does not say why it is unmeasured"),
+        ({"unmeasured": True}, "does not say why it is unmeasured"),
+    ):
+        with pytest.raises(InvalidArgument, match=f"claim rises .*{told}"):
+            load(open_claim | change)
+    without_setting = {name: value for name, value in open_claim.items() if name != "setting"}
+    with pytest.raises(InvalidArgument, match=r"claim rises lacks setting$"):
+        load(without_setting)
+
+
 def test_the_lower_mark_is_three_in_ten_or_the_share_if_nothing_else_is_said(load):
     found = [
         load(RISES | marks)["rises"].lower

@@ -19,6 +19,7 @@ import xarray
 
 import superpos
 from superpos import IndependentFeatures, Procedure, train
+from superpos.claims.registry import thresholds
 from superpos.compute.content import BESIDE, described
 from superpos.errors import InvalidArgument
 
@@ -168,6 +169,16 @@ def test_every_function_of_the_package_can_be_told_and_use_changes_nothing():
     for kind in (each for each in of_science() if isinstance(each, type)):
         copyreg._slotnames(kind)  # what pickling an object notes in its class
     assert [described(each) for each in of_science()] == before
+
+
+def test_how_the_registry_is_read_is_told_by_name():
+    def asks():
+        return thresholds("opt-many")
+
+    text = described(asks, anywhere=True)
+    assert "superpos.claims.registry.thresholds" in text
+    assert "opt-many" in text  # by which `superpos.studies.code` tells the thresholds themselves
+    assert "safe_load" not in text
 
 
 @pytest.mark.filterwarnings("ignore:once")

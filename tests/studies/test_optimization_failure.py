@@ -428,6 +428,12 @@ def run_of(*states: tuple[Tensor, Tensor]) -> SimpleNamespace:
     )
 
 
+def run_by_step(*states):
+    """Three models that go through these states, 2500 steps apart; the step comes first."""
+    run = run_of(*states)
+    return SimpleNamespace(W=run.W.transpose(0, 1), b=run.b.transpose(0, 1), step=run.step)
+
+
 def test_a_feature_that_is_learnt_after_all_is_a_recovery():
     setting = SimpleNamespace(rate=0.003, scale=0.1)
     stays = judged("opt-recovery-rare", run_of(*[pressed()] * 4), setting)
@@ -437,6 +443,21 @@ def test_a_feature_that_is_learnt_after_all_is_a_recovery():
     assert not back.shown.any()
     assert back.measured["Median step of recovery"] == "7500"
     assert back.measured["Rate and scale"] == "0.003, 0.1"
+
+
+def test_recovery_is_looked_for_at_the_best_rate_and_at_a_lower_one():
+    fit = SimpleNamespace(rate=0.001)
+    stays, back = run_by_step(*[pressed()] * 4), run_by_step(*[pressed()] * 3, onehot.regular(7))
+    found = judged("opt-recovery-rare-2", [back, stays], fit)
+    assert not found.shown.any()
+    assert found.weaker.all()
+    assert "0 of 3" in found.measured["Recovered at a rate of 0.0001"]
+    turned = judged("opt-recovery-rare-2", [stays, back], fit)
+    assert turned.shown.all()
+    assert not turned.weaker.any()
+    learnt = run_by_step(*[onehot.regular(7)] * 4)
+    with pytest.raises(InvalidArgument, match="no model misses a feature at step 5000"):
+        judged("opt-recovery-rare-2", [learnt, stays], fit)
 
 
 def test_the_setting_that_keeps_most_models_in_the_failure_fits_best():

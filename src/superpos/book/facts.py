@@ -103,9 +103,9 @@ def facts(
     told = {
         "Source": f"{_text(who)}; {_text(source['section'])}: {place}",
         "Setting": typeset(row["setting"]),
-        "What counts": typeset(row["counts"]),
-        "Mark": typeset(row["mark"]),
     }
+    if not row["unmeasured"]:
+        told |= {"What counts": typeset(row["counts"]), "Mark": typeset(row["mark"])}
     if row["qualified"]:
         told["Weaker reading"] = typeset(row["qualified"])
     elif row["no_weaker"]:
@@ -134,7 +134,7 @@ def facts(
             f'(<a href="{html.escape(each.address)}">in full</a>)'
             for each in replies
         )
-    if row["page"]:
+    if row["page"] and not row["unmeasured"]:
         card = f"#claim-{row['id']}" if row["evidence"] else ""
         told["Experiment"] = f'<a href="{_to(row["page"], folder)}{card}">in its chapter</a>'
     when = f"<code>{registered.short}</code> {registered.date}" if registered else ""

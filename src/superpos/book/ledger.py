@@ -92,7 +92,7 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         "chapter": claim.chapter,
         "verdict": verdict.get("verdict", "untested"),
         "held": verdict.get("held"),  # where what we expected stands, if the verdict is `new`
-        "why": verdict.get("why"),
+        "why": claim.unmeasured or verdict.get("why"),
         "expected": claim.expected,
         "measured": verdict.get("measured"),
         "evidence": verdict.get("evidence"),
@@ -113,7 +113,7 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         },
         **{
             name: entry[name]
-            for name in ("no_weaker", "known", "amends", "amendment", "amended_by")
+            for name in ("no_weaker", "known", "unmeasured", "amends", "amendment", "amended_by")
         },
         "mark": mark(claim),
         **{name: list(entry[name]) for name in ("amendments", "responses")},

@@ -19,7 +19,7 @@ from superpos.book import filling
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import permalink
-from superpos.claims.registry import one_line
+from superpos.claims.typeset import typeset
 from superpos.claims.wording import LABELS, label
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _item(row: Mapping[str, Any], told: str, folder: str) -> str:
     """Return a claim as a dot: its text shows when the dot is pointed at, or has the focus."""
     to = row["page"] and row["evidence"] and f"{row['page']}#claim-{row['id']}"
     to = posixpath.relpath(to or permalink(row["id"]), folder)
-    text = html.escape(one_line(row["statement"]))
+    text = typeset(row["statement"])
     return f'<li><a href="{to}">{_dot(told)}<span><b>{told}</b>: {text}</span></a></li>'
 
 

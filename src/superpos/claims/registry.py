@@ -41,6 +41,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOWER = 0.3  # the lower mark, where an entry names no other
 
 _REQUIRED = ("id", "chapter", "source", "statement", "setting", "share", "counts", "expected")
+_OF_A_TEST = {"share", "lower", "trials", "thresholds", "thresholds_of", "counts", "qualified"}
 _REQUIRED_OF_SOURCE = ("key", "section", "place", "address")
 
 
@@ -76,6 +77,7 @@ class Claim:
     amendments: tuple[Amendment, ...] = ()
     responses: tuple[Response, ...] = ()
     moved: str | None = None
+    unmeasured: str | None = None
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
@@ -93,7 +95,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
         If an entry lacks a field, repeats an id, names an unknown verdict, deviation or threshold,
         has a threshold that its words do not tell, or a source without a place that one can find:
         in words, and at an address that begins with https.
-        has a threshold that its words do not tell, or an amendment or response that is incomplete.
+        has a threshold that its words do not tell, or an amendment or response that is incomplete;
+        or is unmeasured and has a test, expects a verdict, or does not say why.
     """
     path = registry_file() if path is None else Path(path)
     beside = path.with_name("deviations.yml")
@@ -106,6 +109,8 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
     registry: dict[str, Claim] = {}
     for entry in yaml.safe_load(entries) or []:
         name = entry.get("id", "without an id")
+        if "unmeasured" in entry:
+            entry = _without_test(entry, where=f"{file}: claim {name}")
         if missing := [field for field in _REQUIRED if field not in entry]:
             raise InvalidArgument(f"{file}: claim {name} lacks {', '.join(missing)}")
         if name in registry:
@@ -180,10 +185,22 @@ def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim
             ),
             responses=responses(entry.get("responses", ()), where=f"{file}: claim {name}"),
             moved=entry.get("moved"),
+            unmeasured=entry.get("unmeasured"),
         )
         if older := registry[name].amends:
             registry[older] = replace(registry[older], amended_by=name)
     return registry
+
+
+def _without_test(entry: Mapping[str, Any], *, where: str) -> Mapping[str, Any]:
+    """Return an entry without a test, which says why, with marks and words that count for none."""
+    if of_test := sorted(_OF_A_TEST & entry.keys()):
+        raise InvalidArgument(f"{where} is unmeasured, and has {', '.join(of_test)}")
+    if not isinstance(entry["unmeasured"], str) or not entry["unmeasured"].strip():
+        raise InvalidArgument(f"{where} does not say why it is unmeasured: words are needed")
+    if entry.get("expected") != "untested":
+        raise InvalidArgument(f"{where} is unmeasured, and so expects 'untested' alone")
+    return {**entry, "share": 0.5, "counts": ""}
 
 
 def _no_weaker(entry: Mapping[str, Any], *, where: str) -> str | None:

@@ -279,7 +279,7 @@ def show_claims(chapter: str) -> None:
     entries = [
         claim
         for claim in load_registry().values()
-        if claim.chapter == chapter and not claim.amended_by
+        if claim.chapter == chapter and not (claim.amended_by or claim.unmeasured)
     ]
     if not entries:
         raise InvalidArgument(f"chapter {chapter!r} has no claims in the registry")

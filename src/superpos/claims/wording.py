@@ -46,10 +46,14 @@ def mark(claim: Claim) -> str:
     >>> print(mark(claims["demo-90-pentagon"]))
     Holds if more than half of the seeds show it, fails if fewer than 30 % do, each by the whole
     95 % interval; in between it holds sometimes.
+    >>> mark(claims["cost-correction"])  # has no test
+    ''
     >>> print(mark(claims["tegum-domain"]))
     Holds if more than 90 % of all pairs of n and d show it, fails if fewer than 30 % do; in between
     it holds sometimes.
     """
+    if claim.unmeasured:
+        return ""
     whole = "" if claim.complete else ", each by the whole 95 % interval"
     return (
         f"Holds if more than {_share(claim.share)} of {'all' if claim.complete else 'the'} "

@@ -46,12 +46,13 @@ from superpos.compute.installed import release
 from superpos.errors import InvalidArgument
 
 # what keeps results, shows how far they are, finds who computes them and where files are: it
-# changes none
+# changes none; and what reads the registry, whose thresholds `superpos.studies.code` tells
 BESIDE = frozenset(
     f"{NAME}.{name}"
     for name in (
         *("compute.bytecode", "compute.content", "compute.fingerprint", "compute.installed"),
         *("compute.store", "compute.executors", "compute.gathering", "compute.progress", "project"),
+        "claims.registry",
     )
 )
 _PLAIN = (bool, int, float, complex, str, bytes, range, type(None), type(...), type(NotImplemented))

@@ -730,6 +730,33 @@ def watched_without_decay(seeds_still, procedure):
     return watched_by(how, procedure.scale, fresh(seeds_still))
 
 
+@study.experiment
+def recovering(fit, seeds_scan):
+    """Still other models at the setting that fits best, and at a lower rate: as `watched_by`."""
+    slow, seeds = thresholds("opt-recovery-rare-2")["slow"], fresh(fresh(seeds_scan))
+    return [watched_by(AdamW(rate, DECAY), fit.scale, seeds) for rate in (fit.rate, slow)]
+
+
+@study.test("opt-recovery-rare-2")
+def seldom_recovers(recovering, fit, *, failed, early, slow):
+    """Those that miss a feature at some step do in the end; weaker: at a lower rate."""
+
+    def stay(run) -> Tensor:
+        loss = onehot.loss(run.W, run.b)
+        missing = loss[nearest(run.step, early)] > failed
+        if not missing.any():
+            raise InvalidArgument(f"no model misses a feature at step {early}: none to look at")
+        return loss[-1, missing] > failed
+
+    usual, slowly = map(stay, recovering)
+    return Outcome(
+        usual,
+        slowly,
+        {f"Recovered at a rate of {fit.rate:g}": rate_in_words(~usual)}
+        | {f"Recovered at a rate of {slow:g}": rate_in_words(~slowly)},
+    )
+
+
 @study.test("opt-symmetric-failure-2", **SIX)
 def passes_through(watched, *, failed, uneven, short, near, within, degrees):
     """Failed models have been in the failure; weaker: have had one feature missing."""

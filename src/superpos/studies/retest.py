@@ -185,7 +185,7 @@ def listed(root: Path) -> str:
     """Return every claim that can be measured alone, with its settings and their ranges."""
     lines = []
     for claim in load_registry().values():
-        if find_spec(f"superpos.studies.{claim.chapter}") is None:
+        if claim.unmeasured or find_spec(f"superpos.studies.{claim.chapter}") is None:
             continue
         _, chapter, study = _found(root, claim.id)
         lines.append(f"{claim.id}  ({claim.chapter}, {claim.expected})")
@@ -204,6 +204,8 @@ def _found(root: Path, claim_id: str) -> tuple[Claim, Chapter, Study]:
     if claim_id not in registry:
         raise InvalidArgument(unknown("claim", claim_id, registry, owner="the book"))
     claim = registry[claim_id]
+    if claim.unmeasured:
+        raise InvalidArgument(f"nothing is measured of {claim_id}: {claim.unmeasured}")
     return claim, load_chapter(root, claim.chapter), load_study(claim.chapter)
 
 
