@@ -22,6 +22,7 @@ from superpos.book import (
     live,
     provenance,
     scoreboard,
+    weight,
 )
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
@@ -47,8 +48,6 @@ RENDERERS = (
     "sphinx-book-theme",
     "sphinx-mathjax-offline",
 )
-# MathJax comes with every combination of input and output; the pages load this one.
-MATHJAX = "tex-chtml.js"
 
 
 def site_folder(root: Path, *, quick: bool = False) -> Path:
@@ -124,7 +123,8 @@ def publish(
     built = _sphinx(source, site.parent / "sphinx")
     new = site.with_name("html.new")
     shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(built, new, ignore=_unused)
+    shutil.copytree(built, new, ignore=weight.unused(built))
+    weight.slim(new, built)
     for path, content in beside.items():
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         (new / path).write_bytes(content)
@@ -206,13 +206,6 @@ def _sphinx(source: Path, output: Path) -> Path:
             f"Sphinx refused the pages, and the site is as it was:\n{done.stdout.strip()}"
         )
     return output / "_build" / "html"
-
-
-def _unused(folder: str, names: list[str]) -> set[str]:
-    """Return the names that the site does without, for `shutil.copytree`."""
-    if Path(folder).name == "mathjax":
-        return {name for name in names if name.endswith(".js") and name != MATHJAX}
-    return {name for name in names if name in (".buildinfo", "objects.inv.bak")}
 
 
 def _existing(folder: Path) -> dict[str, bytes]:
