@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book import (
+    accessible,
     audited,
     citation,
     claim_pages,
@@ -128,6 +129,8 @@ def publish(
     for path, content in beside.items():
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         (new / path).write_bytes(content)
+    for page in new.rglob("*.html"):
+        page.write_text(_finished(page.read_text("utf-8"), page.relative_to(new)), "utf-8")
     stamp.unlink(missing_ok=True)
     _replace_folder(new, site)
     stamp.write_text(digest)
@@ -206,6 +209,11 @@ def _sphinx(source: Path, output: Path) -> Path:
             f"Sphinx refused the pages, and the site is as it was:\n{done.stdout.strip()}"
         )
     return output / "_build" / "html"
+
+
+def _finished(text: str, path: Path) -> str:
+    """Return a page of the site as readers get it: what Sphinx made of it, mended."""
+    return accessible.mended(weight.without_scripts(text, search=path.name == "search.html"))
 
 
 def _existing(folder: Path) -> dict[str, bytes]:

@@ -39,7 +39,6 @@ _CODE = re.compile(r'"(?:\\([0-9a-f]{4})\s?|([\ue000-\uf8ff]))"')  # an icon in 
 _FACE = re.compile(r"@font-face\{[^}]*\}")
 _SCRIPT = r'[ \t]*<script[^>]*\bsrc="[^"]*{name}[^"]*"[^>]*></script>\n?'
 _FORMULA = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[|\$\$')
-_SEARCH = "search.html"
 
 
 def unused(site: Path) -> Callable[[str, list[str]], set[str]]:
@@ -61,7 +60,7 @@ def unused(site: Path) -> Callable[[str, list[str]], set[str]]:
 
 
 def slim(site: Path, built: Path) -> None:
-    """Have the pages of a site load only what they show.
+    """Have a site's style and font hold the icons that its pages show, and no others.
 
     Parameters
     ----------
@@ -78,7 +77,6 @@ def slim(site: Path, built: Path) -> None:
     names, codes = set(), set()
     for path in site.rglob("*.html"):
         text = path.read_text("utf-8")
-        path.write_text(without_scripts(text, search=path.name == _SEARCH), "utf-8")
         names |= icon_names(text)
     for path in [*site.glob("_static/*.js"), *site.glob("_static/scripts/*.js")]:
         names |= icon_names(path.read_text("utf-8"))
