@@ -20,6 +20,7 @@ from superpos.book import (
     citation,
     claim_pages,
     corrections,
+    head,
     live,
     provenance,
     scoreboard,
@@ -213,7 +214,8 @@ def _sphinx(source: Path, output: Path) -> Path:
 
 def _finished(text: str, path: Path) -> str:
     """Return a page of the site as readers get it: what Sphinx made of it, mended."""
-    return accessible.mended(weight.without_scripts(text, search=path.name == "search.html"))
+    light = weight.without_scripts(text, search=path.name == "search.html")
+    return head.introduced(accessible.mended(light), path.as_posix())
 
 
 def _existing(folder: Path) -> dict[str, bytes]:
