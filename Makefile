@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book test test-gpu retest lab serve bench bench-losses clean help
+.PHONY: book check-site test test-gpu retest lab serve bench bench-losses clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -19,6 +19,9 @@ test: .venv/ready ## check style, formatting and types, run the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/python -m pytest -n 2
+
+check-site: .venv/ready ## read every page of the built book in Chromium, as a reader would (minutes)
+	@$(BIN)/python -m pytest -m site -n 2 tests/site
 
 test-gpu: .venv/ready ## run the tests that need a GPU (skipped where there is none)
 	@$(BIN)/python -m pytest -m gpu tests -rs

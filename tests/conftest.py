@@ -201,7 +201,7 @@ def write_book(root: Path) -> Path:
     (root / "book" / "index.md").write_text(INDEX, "utf-8")
     (root / "book" / "claims.yml").write_text(CLAIMS, "utf-8")
     (root / "book" / "deviations.yml").write_text(DEVIATIONS, "utf-8")
-    for name in ("superpos.css", "scoreboard.css", "scoreboard.js"):
+    for name in ("superpos.css", "scoreboard.css", "scoreboard.js", "favicon.svg"):
         shutil.copy(CHECKOUT / "book" / "_static" / name, root / "book" / "_static")
     (root / "book" / "first_edition.json").write_text(FIRST_EDITION, "utf-8")
     (root / "book" / "references.bib").write_text(

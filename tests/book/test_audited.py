@@ -42,7 +42,7 @@ def test_with_one_it_shows_each_claim_by_chapter(book, commit, edit):
     told = page(book)
     assert told.index("## The first") < told.index("alpha-rises") < told.index("## The second")
     assert "**2 claims: 2 without code yet." in told
-    (row,) = (line for line in told.splitlines() if "#claim-alpha-rises" in line)
+    (row,) = (line for line in told.splitlines() if "claims/alpha-rises.html" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[2:4] == ["not yet", "not yet"]
     assert cells[4].endswith("**registry: share** (before the verdict)")

@@ -80,7 +80,7 @@ def test_a_claim_that_another_entry_amends_has_moved_to_that_ones_verdict():
     assert "| Now | 1 |  |  |  |  | 1 |" in page
     moved = page[page.index("## Verdicts that moved") :]
     assert moved.index("superpos-verdict-contradicted") < moved.index("superpos-verdict-reproduced")
-    assert "claim-rises-2" in moved
+    assert "claims/rises-2.html" in moved
     same = row("rises-2", "contradicted", amends="rises", amendment=amendment)
     assert EDITION.moved([old, same]) == []
 
@@ -95,7 +95,7 @@ def test_the_page_says_so_where_nothing_moved():
 def test_the_page_tells_amendments_and_changes_of_the_rule():
     rule = Rule("2026-11-21", "Marks.", "No cliff.", "after", ("rises",))
     page = as_markdown([row(amendments=[amendment("2026-11-21")])], None, [rule])
-    link = '<a href="scoreboard.html#claim-rises">rises</a>'
+    link = '<a href="../claims/rises.html">rises</a>'
     assert f"- {link}, 2026-11-21, after measuring: Longer." in page
     assert f"- 2026-11-21, after measuring: Marks. No cliff. It moved {link}." in page
 

@@ -47,7 +47,7 @@ def page(curves, claims) -> tuple[str, dict[str, bytes]]:
 
 def test_every_curve_is_shown_with_its_figure_and_its_drivers(claims):
     text, files = page({"alpha-rises": curve("alpha-rises")}, claims)
-    assert "(curve-alpha-rises)=" in text
+    assert '<span id="curve-alpha-rises"></span>' in text
     assert "It **holds in 5 of 10** specifications" in text
     assert "p 9: 9 of 9" in text
     assert ':alt: "Rates: 10% to 90%."' in text

@@ -20,6 +20,9 @@
 `audited`          what git knows of each claim, as a page
 `corrections`      what moved since the first edition, as a page
 `live`             the instrument that readers play with, as a piece of a page
+`head`             what a page says of itself to those who list and share it
+`accessible`       what the theme keeps from those who listen to a page, mended
+`weight`           the site without what its pages never use
 `site`             staging, Sphinx, publishing
 =================  ===============================================================
 """

@@ -79,6 +79,7 @@ def _page(
         linked += f'<link rel="canonical" href="{html.escape(canonical)}">\n'
     told = facts(row, sources, folder=PAGES, registered=registered)
     chapter = f'<a href="{_to(row["page"])}">{title}</a>' if row["page"] else title
+    listed = "" if row["amended_by"] else f"#claim-{name}"  # it stands with the one in force
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -90,7 +91,7 @@ def _page(
 </head>
 <body class="superpos-page">
 <nav><a href="{_to("index.html")}">superpos</a> · \
-<a href="{_to("book/scoreboard.html")}#claim-{name}">Scoreboard</a> · {chapter}</nav>
+<a href="{_to("book/scoreboard.html")}{listed}">Scoreboard</a> · {chapter}</nav>
 <main>
 <h1><code>{name}</code></h1>
 <p class="superpos-statement">{typeset(row["statement"])}</p>

@@ -181,4 +181,4 @@ def _names(moved: Sequence[str]) -> str:
 
 
 def _link(name: str) -> str:
-    return f'<a href="scoreboard.html#claim-{name}">{name}</a>'
+    return f'<a href="../claims/{name}.html">{name}</a>'

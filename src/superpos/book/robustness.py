@@ -83,13 +83,15 @@ def _table(shown: Mapping[str, Curve], claims: Mapping[str, Claim]) -> list[str]
         return []
     lines = ["| Claim | | Verdict of the book |", "|---|---|---|"]
     for name, curve in shown.items():
-        lines.append(f"| [{name}](#curve-{name}) | {curve.in_words} | {claims[name].expected} |")
+        link = f'<a href="#curve-{name}">{name}</a>'
+        lines.append(f"| {link} | {curve.in_words} | {claims[name].expected} |")
     return lines
 
 
 def _section(curve: Curve, claim: Claim, drawn: Drawn) -> list[str]:
     return [
-        f"(curve-{claim.id})=",
+        f'<span id="curve-{claim.id}"></span>',  # a label would lose its capitals
+        "",
         f"### {claim.id}",
         "",
         f"{one_line(claim.statement)} It **{curve.in_words}** specifications; most favourable to "

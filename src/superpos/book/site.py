@@ -15,14 +15,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book import (
+    accessible,
     audited,
     citation,
     claim_pages,
     corrections,
+    head,
     live,
     prose,
     provenance,
     scoreboard,
+    weight,
 )
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
@@ -50,8 +53,6 @@ RENDERERS = (
     "sphinx-book-theme",
     "sphinx-mathjax-offline",
 )
-# MathJax comes with every combination of input and output; the pages load this one.
-MATHJAX = "tex-chtml.js"
 
 
 def site_folder(root: Path, *, quick: bool = False) -> Path:
@@ -133,10 +134,13 @@ def publish(
     built = _sphinx(source, site.parent / "sphinx")
     new = site.with_name("html.new")
     shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(built, new, ignore=_unused)
+    shutil.copytree(built, new, ignore=weight.unused(built))
+    weight.slim(new, built)
     for path, content in beside.items():
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         (new / path).write_bytes(content)
+    for page in new.rglob("*.html"):
+        page.write_text(_finished(page.read_text("utf-8"), page.relative_to(new)), "utf-8")
     stamp.unlink(missing_ok=True)
     _replace_folder(new, site)
     stamp.write_text(digest)
@@ -223,11 +227,10 @@ def _sphinx(source: Path, output: Path) -> Path:
     return output / "_build" / "html"
 
 
-def _unused(folder: str, names: list[str]) -> set[str]:
-    """Return the names that the site does without, for `shutil.copytree`."""
-    if Path(folder).name == "mathjax":
-        return {name for name in names if name.endswith(".js") and name != MATHJAX}
-    return {name for name in names if name in (".buildinfo", "objects.inv.bak")}
+def _finished(text: str, path: Path) -> str:
+    """Return a page of the site as readers get it: what Sphinx made of it, mended."""
+    light = weight.without_scripts(text, search=path.name == "search.html")
+    return head.introduced(accessible.mended(light), path.as_posix())
 
 
 def _existing(folder: Path) -> dict[str, bytes]:

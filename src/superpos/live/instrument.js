@@ -681,7 +681,7 @@ const UNIT = 100; // units of the picture that a length of 1 has
 function vectors() {
   const back = svg("g"), trails = svg("g", { class: "trails" }), hull = svg("path", { class: "hull" });
   const front = svg("g");
-  const picture = svg("svg", { viewBox: "-142 -142 284 284", role: "img", class: "vectors" },
+  const picture = svg("svg", { viewBox: "-142 -142 284 284", class: "vectors" },
     back, trails, hull, front);
   for (const r of [0.5, 1]) back.append(svg("circle", { r: r * UNIT, class: "grid" }));
   back.append(svg("path", { class: "grid", d: "M-128 0H128M0 -128V128" }));
@@ -734,7 +734,7 @@ function lossChart() {
   const ends = [svg("text", { class: "small" }), svg("text", { class: "small" })];
   const ticks = [0, 100, 400, 900].map((step) => svg("text", { class: "small", "text-anchor": "middle",
     y: height - 1, text: step }));
-  const picture = svg("svg", { role: "img" }, frame, all, past, dot, ...ends, ...ticks);
+  const picture = svg("svg", {}, frame, all, past, dot, ...ends, ...ticks);
   let points = [], shown = [], width = 0;
   const lay = () => {
     if (!shown.length || !width) return;
@@ -770,7 +770,7 @@ function lossChart() {
 /** D_i of each feature against the polytopes' lines. */
 function shareChart() {
   const height = 176, left = 30, y = (D) => height - 16 - (height - 26) * D;
-  const picture = svg("svg", { role: "img" }), floor = svg("path", { class: "grid" });
+  const picture = svg("svg", {}), floor = svg("path", { class: "grid" });
   const lines = POLYTOPES.map(([name, D, rgb]) => {
     const down = name === "square antiprism";
     const line = svg("path", { stroke: `rgb(${rgb})`, class: "line" });
@@ -811,7 +811,7 @@ function shareChart() {
 
 /** WᵀW, and the biases beside it. */
 function products() {
-  const picture = svg("svg", { role: "img" });
+  const picture = svg("svg", {});
   let cells = [], shown = 0;
   return {
     picture,
@@ -961,7 +961,7 @@ export function render({ model, el }) {
   const name = html("b"), told = html("span");
   const heard = html("p", { role: "status", class: "heard" });
   const when = html("input", { type: "range", min: 0, max: FRAMES, step: 1, "aria-label": "Step of the descent" });
-  const lossTold = html("span"), play = html("button", { type: "button", class: "main" });
+  const lossTold = html("span"), play = html("button", { type: "button", class: "main", text: "Play" });
   const button = (text, act) => html("button", { type: "button", text, onclick: act });
   const again = button("", () => (piled?.going ? stop() : pile()));
   const heap = piles((seed) => change({ seed }));
@@ -1192,10 +1192,10 @@ export function render({ model, el }) {
     when.value = frameOf(step);
     set(when, { "aria-valuetext": `step ${step}` });
     play.textContent = playing ? "Pause" : still() ? "To the end" : step >= toy.STEPS ? "Play again" : "Play";
-    set(picture.picture, { "aria-label": `${upper(found.sentence)}: ${its.n} features in ${its.m} dimensions.` });
-    set(loss.picture, { "aria-label": `The loss falls from ${run.losses[0].toPrecision(3)} to ${run.losses.at(-1).toPrecision(3)}; at step ${step} it is ${run.losses[step].toPrecision(3)}.` });
-    set(shares.picture, { "aria-label": `Shares of a dimension: ${D.map((value, i) => `feature ${i + 1} ${two(value)}`).join(", ")}.` });
-    set(matrix.picture, { "aria-label": `Products of the features, ${its.n} by ${its.n}, red positive and blue negative; biases ${Array.from({ length: its.n }, (_, i) => two(shown[its.m * its.n + i])).join(", ")}.` });
+    set(picture.picture, { role: "img", "aria-label": `${upper(found.sentence)}: ${its.n} features in ${its.m} dimensions.` });
+    set(loss.picture, { role: "img", "aria-label": `The loss falls from ${run.losses[0].toPrecision(3)} to ${run.losses.at(-1).toPrecision(3)}; at step ${step} it is ${run.losses[step].toPrecision(3)}.` });
+    set(shares.picture, { role: "img", "aria-label": `Shares of a dimension: ${D.map((value, i) => `feature ${i + 1} ${two(value)}`).join(", ")}.` });
+    set(matrix.picture, { role: "img", "aria-label": `Products of the features, ${its.n} by ${its.n}, red positive and blue negative; biases ${Array.from({ length: its.n }, (_, i) => two(shown[its.m * its.n + i])).join(", ")}.` });
   }
 
   // -- how often

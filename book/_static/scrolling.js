@@ -1,0 +1,21 @@
+// What scrolls sideways is reached by keyboard, and fades where there is more of it.
+const SCROLLS = "main figure, main div.math, main .superpos-audit, main .cell_output .output";
+
+function mark(element) {
+  const more = element.scrollWidth - element.clientWidth;
+  const scrolls = more > 1 && /auto|scroll/.test(getComputedStyle(element).overflowX);
+  element.classList.toggle("superpos-more", scrolls && element.scrollLeft < more - 1);
+  if (scrolls) element.tabIndex = 0;
+  else element.removeAttribute("tabindex");
+}
+
+addEventListener("DOMContentLoaded", () => {
+  const sizes = new ResizeObserver((changes) => changes.forEach((change) => mark(change.target)));
+  for (const element of document.querySelectorAll(SCROLLS)) {
+    sizes.observe(element);
+    element.addEventListener("scroll", () => mark(element), { passive: true });
+  }
+  // Formulas are drawn later, and then are wide in a place that is as it was.
+  window.MathJax?.startup?.promise?.then(() => document.querySelectorAll(SCROLLS).forEach(mark));
+  addEventListener("load", () => document.querySelectorAll(SCROLLS).forEach(mark));
+});

@@ -1,0 +1,127 @@
+"""Every page of the built book, served, in a real Chromium with the network cut."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+pytestmark = pytest.mark.site
+
+WIDTHS = (360, 390, 1280)
+FRONT, CHAPTER = 400_000, 1_000_000  # bytes sent, compressed
+# Said in part by what one sees: axe has it off by default.
+RULES = {"label-content-name-mismatch": {"enabled": True}}
+AXE = """([rules, theme]) => {
+  document.documentElement.dataset.mode = document.documentElement.dataset.theme = theme;
+  const tell = ({id, nodes: {length, 0: first}}) =>
+    `${theme}: ${id}, ${length} times: ${first.html.slice(0, 200)}`;
+  return axe.run({resultTypes: ["violations"], preload: false, rules}).then((found) =>
+    found.violations.filter((each) => /critical|serious/.test(each.impact)).map(tell));
+}"""
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which the extra `test` brings."""
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+
+
+def too_wide(page) -> list[str]:
+    """Return the widths at which a page is wider than its window."""
+    wrong = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if over > 0:
+            wrong.append(f"{over} px too wide at {width} px")
+    return wrong
+
+
+def refused(page, axe: str) -> list[str]:
+    """Return what axe finds critical or serious, in the light and in the dark."""
+    page.evaluate(axe)
+    themes = ("light", "dark")
+    return [found for theme in themes for found in page.evaluate(AXE, [RULES, theme])]
+
+
+def test_a_page_can_be_read_and_is_light(reads, axe, pages, site, name):
+    reader = reads()
+    page = reader.open(name)
+    sent = sum(pages.weights(page, site).values())
+    wrong = too_wide(page) + refused(page, axe)
+    assert wrong + reader.problems == []
+    assert 20_000 < sent < (FRONT if name in ("index.html", "book/index.html") else CHAPTER)
+
+
+def test_the_pages_of_claims_can_be_read(reads, axe, site):
+    reader, wrong = reads(), {}
+    for path in sorted((site / "claims").glob("*.html")):
+        page = reader.open(f"claims/{path.name}")
+        if found := too_wide(page) + refused(page, axe) + reader.problems:
+            wrong[path.name] = found
+        reader.problems.clear()
+    assert wrong == {}
+
+
+def test_icons_are_drawn(reads):
+    """A missing letter of the font would be drawn as an empty box, in another font."""
+    page = reads().open("book/index.html")
+    page.evaluate("document.fonts.ready")
+    assert page.evaluate(
+        """() => {
+          const icons = [...document.querySelectorAll("[class*=' fa-']")];
+          return icons.length && icons.every((icon) => {
+            const {content, fontFamily, fontWeight} = getComputedStyle(icon, "::before");
+            return /^"[\\ue000-\\uf8ff]"$/.test(content)
+              && document.fonts.check(`${fontWeight} 16px ${fontFamily}`, content.slice(1, -1));
+          });
+        }"""
+    )
+
+
+class Anchors(HTMLParser):
+    """The links of a page, and the places in it that links may lead to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.places: set[str] = set()
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, Any]]) -> None:
+        told = dict(attrs)
+        self.places |= {told[key] for key in ("id", "name") if told.get(key)}
+        self.links += [told[key] for key in ("href", "src") if told.get(key)]
+
+
+def test_no_link_of_any_page_is_broken(site):
+    found = {path: Anchors(path) for path in site.rglob("*.html")}
+    broken = set()
+    for path, page in found.items():
+        for link in page.links:
+            if link.startswith(("http:", "https:", "mailto:", "data:", "#S=", "/")):
+                continue
+            target, _, anchor = link.partition("#")
+            end = (path.parent / unquote(target.partition("?")[0])).resolve() if target else path
+            if not end.exists() or (
+                anchor and end in found and unquote(anchor) not in found[end].places
+            ):
+                broken.add(f"{path.relative_to(site)}: {link}")
+    assert broken == set()
+    assert sum(len(page.links) for page in found.values()) > 1000
+
+
+def test_the_search_finds_a_word(reads):
+    page = reads().open("search.html?q=pentagon")
+    page.wait_for_selector("ul.search li a")
+    assert page.locator("ul.search li a").count() > 3
+    page.locator("ul.search li a").first.click()
+    page.wait_for_load_state()
+    assert "pentagon" in page.locator("main").inner_text().lower()
+    assert json.loads(page.request.get(reads().address + "claims.json").text())
