@@ -22,7 +22,7 @@ N, M = 12, 4
 
 def unusual(W: torch.Tensor, null: str, seed: int, replicates: int) -> set[str]:
     """The statistics that are unusual; those of the spectrum count where chance decides them."""
-    found = measure(W, seed=seed, replicates=replicates)
+    found = measure(W, seed=seed, replicates=replicates, codes=0)
     told = {each.name for each in found.statistics if each.unusual}
     return told - set(OF_SPECTRUM) if null == SPECTRUM else told
 

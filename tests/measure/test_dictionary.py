@@ -67,10 +67,9 @@ def test_a_direction_in_common_is_found():
 
 
 @pytest.mark.parametrize("kind", ["random directions", "same spectrum"])
-def test_chance_is_called_unusual_at_most_as_often_as_stated(kind, monkeypatch):
+def test_chance_is_called_unusual_at_most_as_often_as_stated(kind):
     # a sample of the thousand that `benchmarks/nulls.py` tries: 25 at a rate of 5 % give six or
     # more in one of 140 runs; the seeds are fixed
-    monkeypatch.setattr(dictionary, "_CODED", 0)
     draws = torch.Generator().manual_seed(0)
     eigenvalues = torch.tensor([4.0, 2.0, 1.0, 0.5]).double()
     if kind == "same spectrum":
@@ -79,7 +78,9 @@ def test_chance_is_called_unusual_at_most_as_often_as_stated(kind, monkeypatch):
     else:
         matrices = random_directions(torch.linspace(0.5, 2, 10).double(), 4, 25, draws)
         names = set(dictionary.STATISTICS)
-    wrong = sum(any(name in names for name in unusual(W, seed=k)) for k, W in enumerate(matrices))
+    wrong = sum(
+        any(name in names for name in unusual(W, seed=k, codes=0)) for k, W in enumerate(matrices)
+    )
     assert wrong <= 5
 
 

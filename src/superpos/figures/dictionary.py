@@ -10,6 +10,7 @@ from superpos.figures.style import MIDDLE, figure, svg
 from superpos.measure import Measurement
 from superpos.measure.nulls import RANDOM, SPECTRUM
 
+_WIDTH = 4.8  # inches: a phone's width at the size of its text
 _NULLS = {RANDOM: FEATURES[0], SPECTRUM: FEATURES[1]}
 
 
@@ -29,21 +30,21 @@ def pictures(found: Measurement) -> dict[str, str]:
 
 
 def _dimensionality(found: Measurement) -> str:
-    fig, ax = figure(height=MIDDLE)
+    fig, ax = figure(width=_WIDTH, height=MIDDLE)
     _bands(ax, {key: shape.dimensionality for key, shape in found.shapes.items()}, 0.0, 1.0)
     for name, (share, colour) in POLYTOPES.items():
         ax.axvline(share, color=colour, lw=MEDIUM, ls=":")
         ax.text(
-            share, 1.02, name, color=colour, fontsize=7, rotation=30,
+            share, 1.02, name, color=colour, fontsize=6.5, rotation=90, ha="center",
             transform=ax.get_xaxis_transform(),
         )  # fmt: skip
     ax.set(xlabel="dimensionality D_i", ylabel="share of features", xlim=(0, 1))
-    ax.legend(loc="upper right")
+    ax.legend(loc="best")
     return svg(fig)
 
 
 def _cosines(found: Measurement) -> str:
-    fig, ax = figure(height=MIDDLE)
+    fig, ax = figure(width=_WIDTH, height=MIDDLE)
     _bands(ax, {key: shape.cosines for key, shape in found.shapes.items()}, -1.0, 1.0)
     bins = found.shapes["here"].cosines.shape[-1]
     least = 0.5 / (found.sampled * max(1, found.n - 1))
@@ -52,7 +53,7 @@ def _cosines(found: Measurement) -> str:
     for bound in (-found.welch, found.welch):
         ax.axvline(bound, color=FAINT, lw=MEDIUM, ls=":")
     ax.text(
-        found.welch, 0.97, " Welch", color=FAINT, fontsize=7, va="top",
+        -found.welch, 0.97, "Welch's bound ", color=FAINT, fontsize=7, va="top", ha="right",
         transform=ax.get_xaxis_transform(),
     )  # fmt: skip
     ax.legend(loc="upper right")
@@ -60,7 +61,7 @@ def _cosines(found: Measurement) -> str:
 
 
 def _spectrum(found: Measurement) -> str:
-    fig, ax = figure(height=MIDDLE)
+    fig, ax = figure(width=_WIDTH, height=MIDDLE)
     here = _shares(found.shapes["here"].eigenvalues)[0]
     null = _shares(found.shapes[RANDOM].eigenvalues)
     place = torch.arange(1, len(here) + 1)

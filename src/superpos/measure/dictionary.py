@@ -25,7 +25,7 @@ FALSE_POSITIVES = 0.05  # of all statistics of one matrix together
 RANKED = math.ceil(2 * len(STATISTICS) / FALSE_POSITIVES) - 1
 SHORTEST = 1e-6  # of the longest feature's length: up to it a feature has no direction
 _ALL_PAIRS, _SAMPLED = 4000, 1000  # up to so many features all are looked at, else a sample
-_CODES, _CODED = 2, 2000  # how many codes are optimised, and for how many features at most
+_CODED = 2000  # features for which codes are optimised, at most
 LONG = 0.5  # of the longest: shorter features join no bundle, chance decides their directions
 _BUNDLED = 400  # features of which bundles are looked for
 _WORK = 5e11  # operations for the replicates of a null
@@ -164,6 +164,7 @@ def measure(
     probability: Numbers | None = None,
     seed: int = 0,
     replicates: int | None = None,
+    codes: int = 2,
 ) -> Measurement:
     """Measure a dictionary of directions beside nulls: what in it is more than chance?
 
@@ -184,6 +185,8 @@ def measure(
         Selects the nulls, and the features that are sampled.
     replicates
         Of each null of chance, at least 5; by default 399, or as many as can be had in a minute.
+    codes
+        How many codes are optimised to compare with, for at most 2000 features; 0 for none.
 
     Returns
     -------
@@ -213,6 +216,7 @@ def measure(
     if whole.ndim != 2:
         raise InvalidArgument(f"W has shape {tuple(whole.shape)}: one matrix, (m, n), is needed")
     checks.whole_number("seed", seed, least=0)
+    checks.whole_number("codes", codes, least=0)
     scale = whole.abs().max()
     if scale == 0:
         raise InvalidArgument("W is zero: no feature is represented")
@@ -241,7 +245,7 @@ def measure(
             [nulls.optimised_code(length, m, draws) for _ in range(some)]
         ),
     }
-    counts = {RANDOM: count, SPECTRUM: count} | ({CODE: _CODES} if n <= _CODED else {})
+    counts = {RANDOM: count, SPECTRUM: count} | ({CODE: codes} if codes and n <= _CODED else {})
     found, shapes = {}, {"here": _shapes(here, n)}
     for null, some in counts.items():
         values, drawn = [], []
@@ -329,7 +333,8 @@ def _compared(
     counted = (RANDOM,) if name in OF_SPECTRUM else (RANDOM, SPECTRUM)
     low = min(intervals[null].low for null in counted)
     high = max(intervals[null].high for null in counted)
-    margin = tolerance * max(1.0, abs(value))  # rounding is no structure
+    # rounding is no structure, and less than a thousandth is not worth a word
+    margin = tolerance + 1e-3 * abs(value)
     verdict = "within"
     if math.isnan(value) or math.isnan(low):
         verdict = "none"

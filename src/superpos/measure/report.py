@@ -88,13 +88,13 @@ def as_text(found: Measurement, *, source: str, read: Sequence[str]) -> str:
     """Return a measurement as text of at most 80 columns."""
     lines = [*_wrapped(source), *(line for each in read for line in _wrapped(each)), ""]
     lines += [line for each in _basics(found) for line in _wrapped(each)]
-    lines += ["", f"{'':29}{'here':>9}{RANDOM:>18}{SPECTRUM:>15}{'code':>9}"]
+    lines += ["", f"{'':29}{'here':>8}{RANDOM:>18}{SPECTRUM:>17}{'code':>8}"]
     for each in found.statistics:
         lines.append(
-            f"{'*' if each.unusual else ' '} {STATISTICS[each.name]:27}{_number(each.value):>9}"
+            f"{'*' if each.unusual else ' '} {STATISTICS[each.name]:27}{_number(each.value):>8}"
             f"{_range(each.nulls[RANDOM]):>18}"
-            f"{'' if each.name in OF_SPECTRUM else _range(each.nulls[SPECTRUM]):>15}"
-            f"{_middle(each.nulls.get(CODE)):>9}"
+            f"{'–' if each.name in OF_SPECTRUM else _range(each.nulls[SPECTRUM]):>17}"
+            f"{_middle(each.nulls.get(CODE)) or '–':>8}"
         )
     lines.append("")
     for each in [*_unusual(found), _method(found)]:
@@ -236,8 +236,8 @@ def _method(found: Measurement) -> str:
 
 def _told_verdict(each: Compared) -> str:
     if each.unusual:
-        return f"unusual: {each.verdict} chance"
-    return "as chance gives" if each.verdict == "within" else "no value"
+        return f"unusual, {each.verdict}"
+    return "as chance" if each.verdict == "within" else "no value"
 
 
 def _number(value: float) -> str:
@@ -251,7 +251,7 @@ def _number(value: float) -> str:
 
 def _range(interval: Interval) -> str:
     low, high = (
-        f"{each:.3f}" if abs(each) < 10 else f"{each:.0f}"
+        f"{each:.4f}" if abs(each) < 10 else f"{each:.1f}"
         for each in (interval.low, interval.high)
     )  # fmt: skip
     return "–" if math.isnan(interval.low) else f"{low}..{high}".replace("nan", "–")
@@ -303,18 +303,18 @@ _PAGE = """<!doctype html>
 }}
 * {{ box-sizing: border-box; }}
 body {{ color: var(--ink); background: var(--ground); font: 16px/1.5 system-ui, sans-serif;
-  max-width: 52rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }}
+  max-width: 54rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }}
 h1 {{ font-size: 1.5rem; line-height: 1.25; }}
 h2 {{ font-size: 1.15rem; margin-top: 2rem; }}
 p {{ margin: 0.4rem 0; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: 0.9rem; white-space: nowrap; }}
-th, td {{ padding: 0.3rem 0.7rem 0.3rem 0; border-bottom: 1px solid var(--line);
+th, td {{ padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid var(--line);
   text-align: right; }}
 th:first-child, td:last-child {{ text-align: left; font-weight: normal; }}
 thead th {{ color: var(--faint); }}
 .above td:last-child, .below td:last-child {{ color: var(--mark); font-weight: bold; }}
-figure {{ margin: 1.5rem 0; }}
+figure {{ margin: 1.5rem 0; max-width: 38rem; }}
 figure svg {{ width: 100%; height: auto; display: block; }}
 figcaption, footer {{ color: var(--faint); font-size: 0.9rem; }}
 </style>
