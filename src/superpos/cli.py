@@ -256,6 +256,10 @@ def _measure(arguments: argparse.Namespace) -> int:
     from superpos.measure.files import measure_file
 
     page: Path | None = arguments.html
+    if page and page.suffix not in (".html", ".htm"):
+        raise InvalidArgument(
+            f"--html is {page}: the name of a page, such as report.html, is needed"
+        )
     if page and not page.parent.is_dir():
         raise InvalidArgument(f"--html is {page}: there is no folder {page.parent}")
     found, told = measure_file(
@@ -269,11 +273,15 @@ def _measure(arguments: argparse.Namespace) -> int:
         from superpos.figures.dictionary import pictures
 
         drawn = pictures(found)
-        page.write_text(report.as_page(found, pictures=drawn, **told), encoding="utf-8")
+        try:
+            page.write_text(report.as_page(found, pictures=drawn, **told), encoding="utf-8")
+        except OSError as problem:
+            raise InvalidArgument(f"{page} cannot be written: {problem.strerror}") from None
     if arguments.json:
         print(json.dumps(report.as_json(found, **told), indent=2))
     else:
-        print(report.as_text(found, **told))
+        encoding = sys.stdout.encoding or "utf-8"  # which may lack some characters
+        print(report.as_text(found, **told).encode(encoding, "replace").decode(encoding))
     return 0
 
 

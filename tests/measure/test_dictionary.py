@@ -11,6 +11,7 @@ from superpos import losses, measure
 from superpos.codes.polytopes import simplex
 from superpos.errors import InvalidArgument
 from superpos.measure import dictionary
+from superpos.measure.dictionary import Interval
 from superpos.measure.nulls import random_directions, same_spectrum
 
 
@@ -26,6 +27,14 @@ def unusual(W: torch.Tensor, **options) -> dict[str, str]:
 def triangles(count: int, noise: float = 0.0) -> torch.Tensor:
     W = torch.block_diag(*[simplex(2)] * count).float()
     return W + noise * drawn(*W.shape)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_one_pair_on_nearly_a_line_is_found(sign):
+    W = drawn(24, 64)
+    along, across = torch.linalg.qr(W[:, :2]).Q.T
+    W[:, 0], W[:, 1] = along, sign * (0.9 * along + 0.19**0.5 * across)
+    assert unusual(W, codes=0)["worst_cosine"] == "above"
 
 
 def test_opposite_pairs_are_found_among_ten_times_as_many_random_directions():
@@ -44,13 +53,41 @@ def test_an_antipodal_dictionary_has_antipodes_and_bundles():
     assert found.parts == (2,) * 20
 
 
-def test_triangles_are_found_through_noise_of_a_fifth_of_their_length():
-    W = triangles(20, noise=0.2 / 40**0.5)
-    found = measure.measure(W)
-    verdicts = {each.name: each.verdict for each in found.statistics}
-    assert verdicts["nearest"] == "below"
-    assert verdicts["antipode"] == "below"
+def test_triangles_are_found_through_noise_of_half_their_length():
+    names = {"nearest", "antipode", "dimensionality_spread"}
+    assert names & set(unusual(triangles(20, noise=0.5 / 40**0.5), codes=0))
+
+
+def test_triangles_are_bundles_through_noise_of_a_fifth_of_their_length():
+    found = measure.measure(triangles(20, noise=0.2 / 40**0.5), codes=0, replicates=5)
     assert found.bundles == {(3, 2): 20}
+
+
+def test_only_what_is_outside_of_both_nulls_together_is_unusual():
+    intervals = {"random directions": Interval(1, 2, 3), "same spectrum": Interval(5, 6, 7)}
+    for value, verdict in (
+        (0.9, "below"),
+        (2, "within"),
+        (4, "within"),
+        (6, "within"),
+        (8, "above"),
+    ):
+        found = dictionary._compared("nearest", value, intervals, tolerance=1e-7)
+        assert (found.verdict, found.chance) == (verdict, (1, 7))
+    # its own spectrum says nothing about a spectrum
+    found = dictionary._compared("effective_rank", 6, intervals, tolerance=1e-7)
+    assert (found.verdict, found.chance) == ("above", (1, 3))
+
+
+def test_intervals_leave_five_percent_to_all_statistics_together():
+    share = 0.05 / len(dictionary.STATISTICS)
+    assert 2 / (dictionary.RANKED + 1) <= share < 2 / dictionary.RANKED
+    samples = torch.randn(4000, 21, generator=torch.Generator().manual_seed(0)).double()
+    outside = 0
+    for new, *others in samples:
+        found = dictionary._interval(torch.stack(others), ranked=False)
+        outside += not found.low <= new <= found.high
+    assert 0.5 * share < outside / len(samples) < 1.7 * share
 
 
 def test_features_that_come_twice_are_found():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -87,6 +88,7 @@ def test_the_command_measures_a_file_anywhere(tmp_path, monkeypatch, capsys):
      ("own.npz --instance -1", "instance is -1"), ("absent.npy", "there is no file absent.npy"),
      ("own.npz --layout wide", "layout is 'wide'"), ("own.npz --name V", "name is 'V'"),
      ("own.npz --instance 0 --html absent/own.html", "there is no folder absent"),
+     ("own.npz --instance 0 --html own.npz", "the name of a page"),
      ("own.npz --instance 0 --probability 2", "probability is 2"), ("", "required: FILE")],
 )  # fmt: skip
 def test_bad_input_gets_one_sentence(tmp_path, monkeypatch, capsys, arguments, message):
@@ -103,8 +105,9 @@ def test_measuring_draws_nothing_unless_a_page_is_asked_for(tmp_path):
     np.save(tmp_path / "own.npy", W.numpy())
     code = "import sys; from superpos.cli import main; assert not main(['measure', sys.argv[1]])"
     code += "; assert 'matplotlib' not in sys.modules"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}  # which has no dash, and no matter
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "own.npy")],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path, capture_output=True, text=True, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

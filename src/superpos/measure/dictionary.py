@@ -202,6 +202,9 @@ def measure(
     Nothing of n × n entries is in memory where n is large: D_i needs WWᵀ only, as does the rms
     cosine; nearest features are looked for in blocks, for 1000 features if there are over 4000.
 
+    What is found, for example: one pair with a cosine of 0.9 or −0.9 among 64 random directions in
+    24 dimensions, and 20 triangles on planes of their own through noise of half their length.
+
     Examples
     --------
     Twenty opposite pairs are no chance:
