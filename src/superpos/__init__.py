@@ -5,8 +5,8 @@ The package of the book, one room a subject: how inputs are drawn (`features`), 
 changes), optima of the exact loss (`optima`), what W looks like (`geometry`, `bundles`,
 `tegum`), vectors without a model (`codes`), attacks (`adversarial`), the course of learning
 (`learning`), hidden ReLUs (`neurons`), rates with intervals (`stats`), experiments over a grid
-(`sweep`), and, for the book, what each chapter measures (`studies`), draws (`figures`) and
-claims (`claims`).
+(`sweep`), weights from elsewhere (`weights`), directions beside chance (`measure`), and, for
+the book, what each chapter measures (`studies`), draws (`figures`) and claims (`claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -67,6 +67,7 @@ _MODULES = (
     "superpos.geometry",
     "superpos.learning",
     "superpos.losses",
+    "superpos.measure",
     "superpos.models",
     "superpos.neurons",
     "superpos.optima",
@@ -74,6 +75,7 @@ _MODULES = (
     "superpos.studies",
     "superpos.tegum",
     "superpos.training",
+    "superpos.weights",
 )
 
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])

@@ -119,6 +119,17 @@ def _parser() -> argparse.ArgumentParser:
             help="where sweeps are computed: processes, processes:N, or a Dask scheduler's address",
         )
 
+    measure = add("measure", _measure, "measure weights of your own beside what chance gives")
+    measure.add_argument("file", metavar="FILE", help=".safetensors, .npz, .npy, .pt or .pth")
+    measure.add_argument("--layout", metavar="LAYOUT", help="features-last or features-first")
+    measure.add_argument("--name", metavar="NAME", help="which matrix, where there are several")
+    measure.add_argument("--instance", type=int, metavar="K", help="which model of many, from 0")
+    measure.add_argument(
+        "--probability", type=float, metavar="P", help="that a feature is active: asks for the loss"
+    )
+    measure.add_argument("--json", action="store_true", help="print what was found as JSON")
+    measure.add_argument("--html", type=Path, metavar="REPORT", help="write a page with figures")
+
     add("status", _status, "say which chapters are fresh, and why the others are not")
 
     claims = add("claims", _claims, "show each claim's verdict")
@@ -245,6 +256,40 @@ def _robustness(arguments: argparse.Namespace) -> int:
         print(each.told())
     if not arguments.dry_run:
         robustness.compute(found, root, scheduler=arguments.scheduler)
+    return 0
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from superpos.measure import report
+    from superpos.measure.files import measure_file
+
+    page: Path | None = arguments.html
+    if page and page.suffix not in (".html", ".htm"):
+        raise InvalidArgument(
+            f"--html is {page}: the name of a page, such as report.html, is needed"
+        )
+    if page and not page.parent.is_dir():
+        raise InvalidArgument(f"--html is {page}: there is no folder {page.parent}")
+    found, told = measure_file(
+        arguments.file,
+        name=arguments.name,
+        layout=arguments.layout,
+        instance=arguments.instance,
+        probability=arguments.probability,
+    )
+    if page:
+        from superpos.figures.dictionary import pictures
+
+        drawn = pictures(found)
+        try:
+            page.write_text(report.as_page(found, pictures=drawn, **told), encoding="utf-8")
+        except OSError as problem:
+            raise InvalidArgument(f"{page} cannot be written: {problem.strerror}") from None
+    if arguments.json:
+        print(json.dumps(report.as_json(found, **told), indent=2))
+    else:
+        encoding = sys.stdout.encoding or "utf-8"  # which may lack some characters
+        print(report.as_text(found, **told).encode(encoding, "replace").decode(encoding))
     return 0
 
 
