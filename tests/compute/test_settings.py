@@ -13,10 +13,12 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from safetensors.torch import save_file
 
 import superpos
 from superpos import cli
@@ -285,8 +287,8 @@ def test_ci_fails_with_any_of_its_steps(ci, step):
 # What README and CONTRIBUTING say
 
 
-def test_the_examples_of_the_readme_run(capsys):
-    training, computing = re.findall(r"```python\n(.*?)```", text("README.md"), re.DOTALL)
+def test_the_examples_of_the_readme_run(capsys, tmp_path, monkeypatch):
+    training, computing, reading = re.findall(r"```python\n(.*?)```", text("README.md"), re.DOTALL)
     exec(compile(training, "README.md", "exec"), {})
     shape, kept, _ = capsys.readouterr().out.splitlines()
     assert shape == "torch.Size([20, 3, 2, 5])"
@@ -294,6 +296,13 @@ def test_the_examples_of_the_readme_run(capsys):
     assert dense <= 2 < sparse
     exec(compile(computing, "README.md", "exec"), {})
     assert f"# {capsys.readouterr().out}" in computing
+    monkeypatch.chdir(tmp_path)
+    pairs = torch.tensor([[[1.0], [-1.0]], [[1.0], [0.0]]])  # two models, as the authors have them
+    save_file({"W": pairs, "b_final": torch.zeros(2, 2)}, "toy.safetensors")
+    exec(compile(reading, "README.md", "exec"), {})
+    *read, dimensions = capsys.readouterr().out.splitlines()
+    assert "features-first" in read[0]
+    assert dimensions == "tensor([0.5000, 1.0000])"
 
 
 def shell_lines() -> list[list[str]]:
@@ -335,8 +344,8 @@ def test_the_table_of_the_command_line_is_complete(capsys):
 
 @pytest.mark.parametrize("name", PROSE)
 def test_the_targets_named_exist(name):
-    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    named = set(re.findall(r"`make ([a-z]+)", text(name)))
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)", text(name)))
     named |= {line[1] for line in shell_lines() if line[0] == "make"}
     assert named
     assert named <= targets
