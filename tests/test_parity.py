@@ -42,7 +42,9 @@ def test_a_retest_gives_the_chapters_verdict(chapter, tmp_path, monkeypatch):
     verdicts = {found["id"]: found for found in recorded(nbformat.read(path, as_version=4))}
     assert list(verdicts)
     assert sorted(verdicts) == sorted(
-        claim.id for claim in load_registry().values() if claim.chapter == chapter
+        claim.id
+        for claim in load_registry().values()
+        if claim.chapter == chapter and not claim.unmeasured
     )
     for name, there in verdicts.items():
         assert vars(retest(ROOT, name, quick=True).verdict) == there, name
