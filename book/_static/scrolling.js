@@ -15,7 +15,13 @@ addEventListener("DOMContentLoaded", () => {
     sizes.observe(element);
     element.addEventListener("scroll", () => mark(element), { passive: true });
   }
-  // Formulas are drawn later, and then are wide in a place that is as it was.
-  window.MathJax?.startup?.promise?.then(() => document.querySelectorAll(SCROLLS).forEach(mark));
-  addEventListener("load", () => document.querySelectorAll(SCROLLS).forEach(mark));
+  // Formulas are drawn later, and their letters come later still: then they are wide in a place
+  // that is as it was, which no observer of sizes tells.
+  const all = () => document.querySelectorAll(SCROLLS).forEach(mark);
+  const drawn = new MutationObserver(all);
+  for (const math of document.querySelectorAll("main div.math")) {
+    drawn.observe(math, { childList: true, subtree: true });
+  }
+  document.fonts.addEventListener("loadingdone", all);
+  addEventListener("load", all);
 });

@@ -11,6 +11,9 @@ import pytest
 
 CHECKOUT = Path(__file__).parent.parent.parent
 SITE = Path(os.environ.get("SUPERPOS_SITE", CHECKOUT / "_build" / "html"))
+# Formulas are typeset after all else is there, and their letters are fetched as they are needed.
+DRAWN = """() => Promise.resolve(window.MathJax?.startup?.promise)
+  .then(() => document.fonts.ready).then(() => null)"""
 CLAIMS = "claims/"  # their pages are many, alike and light: looked at together
 
 
@@ -83,6 +86,7 @@ class Reader:
         self.page.goto(self.address + path, wait_until="load")
         if not path.startswith(CLAIMS):
             self.page.wait_for_load_state("networkidle")
+        self.page.evaluate(DRAWN)
         return self.page
 
     def close(self) -> None:

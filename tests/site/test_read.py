@@ -17,6 +17,7 @@ WIDTHS = (360, 390, 1280)
 FRONT, CHAPTER = 400_000, 1_000_000  # bytes sent, compressed
 # Said in part by what one sees: axe has it off by default.
 RULES = {"label-content-name-mismatch": {"enabled": True}}
+PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 AXE = """([rules, theme]) => {
   document.documentElement.dataset.mode = document.documentElement.dataset.theme = theme;
   const tell = ({id, nodes: {length, 0: first}}) =>
@@ -37,6 +38,7 @@ def too_wide(page) -> list[str]:
     wrong = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(PAINTED)  # what follows sizes is told of them before a picture is drawn
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if over > 0:
             wrong.append(f"{over} px too wide at {width} px")
