@@ -12,6 +12,7 @@ from torch import Tensor
 
 from superpos import geometry
 from superpos.errors import InvalidArgument
+from superpos.optima.search import best_known
 from superpos.studies import uniform_superposition as uniform
 
 INVERSE_P = torch.logspace(0, 2, 41)
@@ -399,3 +400,15 @@ def test_the_ladder_has_the_papers_fractions_as_steps_and_each_takes_over_where_
     assert places == sorted(places)
     between = (found.inverse_p > places[3]) & (found.inverse_p < places[4])
     assert (found.saved.argmax(0)[between] == found.names.index("digon")).all()
+
+
+def test_at_rest_models_are_the_best_known():
+    """Every seed and sparsity has the model that a search of its own finds."""
+    found = uniform.models(
+        12, 2, 200, torch.tensor([2.0, 5.0]), seeds=[3, 4], procedure=uniform.search
+    )
+    assert found.W.dims == ("seed", "inverse_p", "dimension", "feature")
+    alone = best_known(12, 2, [0.2], seeds=[4], steps=200)
+    W = torch.from_numpy(found.W.values)
+    torch.testing.assert_close(W[1, 1], alone.W[0])
+    assert geometry.dimensions_per_feature(W[:, 0]).tolist() == pytest.approx([0.5, 0.5], abs=0.1)
