@@ -85,6 +85,23 @@ def test_a_jump_without_a_sudden_drop_of_the_loss_is_the_weaker_reading():
         assert found.weaker.all()
 
 
+def test_runs_that_jump_at_a_larger_rate_alone_show_the_weaker_reading():
+    slow, jumping = rests(300, drop=4), rests(60, drop=4, seeds=6)
+    found = judged("dyn-energy-jumps-3", slow, jumping)
+    assert not found.shown.any()
+    assert found.weaker.tolist() == [True] * 6
+    found = judged("dyn-energy-jumps-3", jumping, slow)
+    assert found.shown.all()
+    assert not found.weaker.any()
+
+
+def test_runs_at_a_larger_rate_are_others():
+    asked = {"inverse_probability": 3.0, "steps": 200, "n_seeds_energy": 6, "device": "cpu"}
+    run = learning.study.run(asked)
+    assert len(run.uniform_faster.D) == 2
+    assert not run.uniform_faster.D[0].eq(run.uniform_others.D[0]).all()
+
+
 def test_the_notebooks_initial_values_are_those_of_an_array_of_ten():
     how = learning.from_the_notebook(learning.ours(6, 3, 100), 6, 3, factor=0.5)
     assert how.initial_scale == pytest.approx(0.5 * (9 / 16) ** 0.5)

@@ -100,6 +100,15 @@ def uniform_others(inverse_probability, steps, seeds_energy, procedure, device):
 
 
 @study.experiment
+def uniform_faster(inverse_probability, steps, seeds_energy, procedure, device):
+    """Still others, twice as many, at three times the rate."""
+    how = from_the_notebook(procedure(100, 20, steps), 100, 20)
+    how = replace(how, learning_rate=3 * how.learning_rate)
+    seeds = fresh(fresh(seeds_energy))[: max(2, 2 * len(seeds_energy) // 5)]
+    return uniform_models(inverse_probability, seeds=seeds, procedure=how, device=device)
+
+
+@study.experiment
 def uniform_variants(inverse_probability, steps, seeds_energy, device):
     """The same at a larger rate, and with larger batches."""
     faster, steadier = {"learning_rate": 0.003}, {"batch_size": 256}
@@ -248,23 +257,54 @@ def energy_jumps(uniform, steps, *, window, least, after, fewest, share, times):
     )
 
 
+def level_jumps_of(runs, near: float) -> list[list[dynamics.LevelJump]]:
+    """Return each run's jumps between 0 and 1/2."""
+    pairs = zip(runs.D, runs.loss, strict=True)
+    return [dynamics.level_jumps(D, loss, levels=LEVELS, near=near) for D, loss in pairs]
+
+
+def sudden(found: list[list[dynamics.LevelJump]], times: float) -> Tensor:
+    """Return which runs have a jump over which the loss falls faster than over both rests."""
+    return torch.tensor([any(jump.falls_faster(times) for jump in run) for run in found])
+
+
+def jumps_told(found: list[list[dynamics.LevelJump]], runs, times: float) -> dict[str, str]:
+    """Return in words how many jumps runs have, and how long these take."""
+    jumps = [jump for run in found for jump in run]
+    faster = sum(jump.falls_faster(times) for jump in jumps)
+    lengths = torch.tensor([jump.end - jump.start for jump in jumps]).double()
+    spans = runs.D.shape[1] - 1
+    return {
+        "Jumps a run": f"{len(jumps) / len(found):.1f}, with a sudden drop of the loss in "
+        f"{faster / len(found):.1f}",
+        "How long a jump takes": f"{(lengths / spans).median():.0%} of training, the median"
+        if jumps
+        else "there is none",
+    }
+
+
 @study.test("dyn-energy-jumps-2")
 def jumps_between_levels(uniform_others, *, near, times):
     """A feature jumps from level to level, and the loss falls faster; weaker: a feature jumps."""
-    pairs = zip(uniform_others.D, uniform_others.loss, strict=True)
-    found = [dynamics.level_jumps(D, loss, levels=LEVELS, near=near) for D, loss in pairs]
-    sudden = [[jump.falls_faster(times) for jump in run] for run in found]
-    lengths = torch.tensor([jump.end - jump.start for run in found for jump in run]).double()
-    spans = uniform_others.D.shape[1] - 1
+    found = level_jumps_of(uniform_others, near)
     return Outcome(
-        torch.tensor([any(run) for run in sudden]),
+        sudden(found, times),
         torch.tensor([bool(run) for run in found]),
+        jumps_told(found, uniform_others, times),
+    )
+
+
+@study.test("dyn-energy-jumps-3")
+def jumps_at_a_larger_rate(uniform_others, uniform_faster, *, near, times):
+    """A feature jumps from level to level, and the loss falls faster; weaker: at a larger rate."""
+    found, faster = (level_jumps_of(runs, near) for runs in (uniform_others, uniform_faster))
+    at_three = jumps_told(faster, uniform_faster, times)
+    return Outcome(
+        sudden(found, times),
+        sudden(faster, times),
         {
-            "Jumps a run": f"{len(lengths) / len(found):.1f}, with a sudden drop of the loss in "
-            f"{sum(map(sum, sudden)) / len(found):.1f}",
-            "How long a jump takes": f"{(lengths / spans).median():.0%} of training, the median"
-            if len(lengths)
-            else "there is none",
+            **jumps_told(found, uniform_others, times),
+            **{f"{name}, at three times the rate": told for name, told in at_three.items()},
         },
     )
 
