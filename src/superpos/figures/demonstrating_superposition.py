@@ -14,7 +14,7 @@ from superpos.figures.features import strips
 from superpos.figures.matrices import products
 from superpos.figures.palette import DIGON, IMPORTANCE, INK, PENTAGON, PRODUCTS
 from superpos.figures.plane import plane as draw_plane
-from superpos.figures.style import HIGH, LOW, MIDDLE, Picture, Table, figure
+from superpos.figures.style import LOW, MIDDLE, TALL, Picture, Table, figure
 from superpos.stats import told_rate
 from superpos.studies import demonstrating_superposition as study
 
@@ -99,10 +99,11 @@ def products_of_large(large_linear, large) -> Picture:
 
 def all_products(linear, relu):
     """One seed of each: the linear model once, for it hardly changes, and ReLU at every p."""
-    fig, axes = figure(2, 4, height=HIGH)
+    fig, axes = figure(3, 3, height=TALL)
+    axes[-1, -1].set_axis_off()
     panels = [("linear, p = 1", linear, 0)]
     panels += [(f"p = {p:g}", relu, k) for k, p in enumerate(study.PROBABILITY.tolist())]
-    for ax, (title, run, k) in zip(axes.flat, panels, strict=True):
+    for ax, (title, run, k) in zip(axes.flat[:-1], panels, strict=True):
         products(ax, run.W[0, k], run.b[0, k])
         ax.set_title(title)
     scale_bar(fig, axes, PRODUCTS, low=-1, high=1, label="$W^\\top W$ and $b$")

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from superpos import geometry
+from superpos.codes.polytopes import POLYTOPES as CORNERS
 from superpos.figures.axes import plain_ticks, polytope_lines
 from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
 
@@ -23,10 +24,10 @@ def feature_graph(
 ) -> None:
     """Draw the feature graph of one model, each component by itself, coloured by its D_i.
 
-    A component takes the colour of the polytope whose dimensionality is nearest to its mean, and
-    grey where none is within 0.03. Edges are as wide as the inner product is large. Where features
-    come in sets of ``size``, the dots have the colours of their sets instead. As in Elhage et al.
-    2022, "Uniform Superposition".
+    A component takes the colour of the polytope that has as many corners and whose dimensionality
+    is within 0.03 of its mean; grey are those of no such polytope. Edges are as wide as the inner
+    product is large. Where features come in sets of ``size``, the dots have the colours of their
+    sets instead. As in Elhage et al. 2022, "Uniform Superposition".
     """
     graph = geometry.feature_graph(W, threshold=threshold)
     dimensionality = geometry.feature_dimensionality(W)
@@ -46,7 +47,7 @@ def feature_graph(
             else (x, y)
             for node, place in layout.items()
         }
-        colour = _polytope_colour(dimensionality[part].mean().item()) if size is None else FAINT
+        colour = FAINT if size else _polytope_colour(len(part), dimensionality[part].mean().item())
         for i, j, data in sub.edges(data=True):
             axes.plot(
                 *zip(where[i], where[j], strict=True), color=colour, zorder=1,
@@ -76,11 +77,15 @@ def _packed(sizes: Sequence[int]) -> list[tuple[float, float, float]]:
     return places
 
 
-def _polytope_colour(dimensionality: float) -> str:
-    value, colour = min(POLYTOPES.values(), key=lambda entry: abs(entry[0] - dimensionality))
-    if abs(1 - dimensionality) < 0.03:
-        return INK  # a dimension of its own
-    return colour if abs(value - dimensionality) < 0.03 else FAINT
+def _polytope_colour(corners: int, dimensionality: float) -> str:
+    """Return the colour of what has so many features with so much of a dimension each."""
+    shapes = [(1, 1.0, INK)]  # a feature with a dimension of its own
+    for name, (value, colour) in POLYTOPES.items():
+        shapes.append((CORNERS[name].points.shape[1], value, colour))
+    for count, value, colour in shapes:
+        if count == corners and abs(value - dimensionality) < 0.03:
+            return colour
+    return FAINT
 
 
 def dimensionality_dots(axes: Axes, inverse_probability: Tensor, D: Tensor) -> None:
@@ -137,6 +142,7 @@ def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
     axes.set_yticklabels(groups)
     furthest = max((values.max().item() for values in groups.values() if len(values)), default=0)
     axes.set_xlim(-0.06 * max(furthest, 0.1), 1.06 * max(furthest, 0.1))
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
 
 

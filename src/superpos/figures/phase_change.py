@@ -120,10 +120,13 @@ def onset(entering) -> Picture:
     for k, value in enumerate(CUTS):
         row = (p - value).abs().argmin()
         colour = sequence(k, len(CUTS))
-        axes[1].plot(r, extra[row], color=colour, label=f"p = {value:g}")
+        axes[1].plot(r, extra[row], color=colour)
+        end = (r[-1].item(), extra[row, -1].item())
+        axes[1].annotate(
+            f"p = {value:g}", end, (4, 0), textcoords="offset points", color=colour, va="center"
+        )
         axes[1].axvline(phases.onset(p[row]).item(), color=colour, lw=THIN, ls=":")
     axes[1].set(xlabel="relative importance r", ylabel="|$W_2$|")
-    axes[1].legend()
     abrupt = step >= 0.5
     later = p[~abrupt & (extra.diff(dim=1).amax(1) >= 0.2) & (p < 0.85)].tolist()
     corner = p[(step >= 0.1) & (p >= 0.85)].tolist()

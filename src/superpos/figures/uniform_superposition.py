@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from superpos import geometry
@@ -186,8 +187,9 @@ def sharpness(short, large, steps) -> Picture:
         histogram(ax, values, torch.linspace(0.2, 1, 161))
         at_line = torch.stack([(values - v).abs() <= 0.01 for v in FRACTIONS.values()]).any(0)
         shares.append(f"{at_line.double().mean():.0%}")
-        ax.set(title=f"{length} steps", xlabel="$D_i$")
-    axes[0].set_ylabel("features")
+        ax.set(title=f"{length} steps: {len(values)} features", xlabel="$D_i$")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[0].set_ylabel("share of them")
     told = (
         f"after {k} steps {share} lie within 0.01 of a polytope's fraction"
         for k, share in zip(lengths, shares, strict=True)
@@ -203,7 +205,8 @@ def sharpness(short, large, steps) -> Picture:
 
 def histogram(ax, values: Tensor, edges: Tensor) -> None:
     """Draw how D_i are spread, over stripes at the polytopes' fractions."""
-    ax.hist(values.numpy(), bins=edges.tolist(), color=INK)
+    share = torch.full_like(values, 1 / max(1, len(values))).numpy()
+    ax.hist(values.numpy(), bins=edges.tolist(), weights=share, color=INK)
     for value, colour in POLYTOPES.values():
         ax.axvline(value, color=colour, lw=3, alpha=0.35, zorder=0)
 
@@ -246,8 +249,8 @@ def graphs(large) -> Picture:
     return Picture(
         fig,
         "Six feature graphs, from dense to sparse: " + "; ".join(told) + ".",
-        "Feature graphs of six models of the large sweep. A component is coloured by the "
-        "polytope whose dimensionality its features have on average; grey: none of them.",
+        "Feature graphs of six models of the large sweep. A component has the colour of a polytope "
+        "if it has as many features, of that dimensionality on average; grey: others.",
     )
 
 
