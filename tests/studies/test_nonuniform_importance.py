@@ -209,3 +209,15 @@ def test_our_sparse_limit_is_the_one_that_the_loss_has():
         own = (x - (tried * x + b).clamp_min(0)).square().mean(-1)
         others = 2 * (c * tried * x + b).clamp_min(0).square().mean(-1)
         assert tried[(own + others).argmin()].item() == pytest.approx(a.item(), rel=2e-4)
+
+
+def test_of_several_models_at_a_density_the_best_one_counts():
+    repelled = torch.stack([pentagon(72 + 2 * value) for value in nonuniform.DENSER])
+    still = pentagon().expand_as(repelled)
+    W = torch.stack([repelled, still, still, still, still])
+    models = SimpleNamespace(W=W, relative=torch.tensor(nonuniform.DENSER))
+    for best, holds in ((0, True), (1, False)):
+        models.loss = torch.ones(5, len(nonuniform.DENSER))
+        models.loss[best] = 0.5
+        found = judged("nonuniform-denser-repels-2", models)
+        assert (found.shown.tolist(), found.weaker.tolist()) == ([holds], [holds])

@@ -18,7 +18,7 @@ from superpos.claims import rate
 from superpos.features import IndependentFeatures
 from superpos.optima import branches
 from superpos.studies.outcomes import antipodal_pairs
-from superpos.studies.study import Outcome, Study, Way
+from superpos.studies.study import Outcome, Study, Way, fresh
 from superpos.studies.ways import elhage_notebook
 from superpos.training.procedures import Procedure
 
@@ -243,6 +243,32 @@ def denser_repels(trained, *, weaker):
             "Of the seeds with all five features": f"{moves.sum()} of {there.sum()} move as "
             "claimed",
         },
+    )
+
+
+@study.experiment
+def denser_again(p_others, steps, seeds, procedure, device):
+    """Other models with a denser feature, at rest, and their loss: the source took the best."""
+
+    def descended(seed, relative):
+        p = p_others * torch.where(FIRST > 0, relative[:, None].double(), 1.0)
+        run = train(
+            IndependentFeatures(5, p), 2, seeds=seed, procedure=procedure(5, 2, steps),
+            device=device,
+        )  # fmt: skip
+        rest = optima.minimise(run.W, run.b, p)
+        return {"W": (["dimension", "feature"], rest.W), "loss": rest.loss}
+
+    some = fresh(seeds)[: max(2, len(seeds) // 2)]
+    return sweep(descended, {"seed": some, "relative": torch.tensor(DENSER)}, cells_at_once=160)
+
+
+@study.test("nonuniform-denser-repels-2")
+def best_denser_repels(denser_again, *, weaker, tries):
+    """As nonuniform-denser-repels, of the best of some models; in quick runs of all there are."""
+    W = stats.best_of_each(denser_again.loss, denser_again.W, min(tries, len(denser_again.W)))
+    return denser_repels(
+        SimpleNamespace(W=W[:, :, None], relative=denser_again.relative), weaker=weaker
     )
 
 
