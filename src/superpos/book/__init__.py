@@ -11,6 +11,8 @@
 `stored`           the stored pieces of sweeps, and which chapters need them
 `pages`            an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
+`judgements`       what we make of a verdict, where it does not say all
+`cards`            the cards of claims, with what only the site knows
 `facts`            what the ledger says of a claim, as HTML
 `scoreboard`       the ledger as a page
 `listing`          the ledger in a terminal

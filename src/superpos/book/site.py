@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from superpos.book import (
     accessible,
     audited,
+    cards,
     citation,
     claim_pages,
     corrections,
@@ -30,6 +31,7 @@ from superpos.book import (
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
+from superpos.book.ledger import registry
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
 from superpos.claims.amendments import rules
@@ -179,9 +181,10 @@ def _staged_files(
             files |= prose.placed(f"book/{path}", text, notebooks, ledger, titles)
         else:
             files[f"book/{path}"] = content
+    drawn = cards.as_published(registry(root), notebooks, ledger, audited.registered(history))
     for status in statuses:
         name = status.chapter.name
-        page = as_page(notebooks[name], chapter=name)
+        page = as_page(notebooks[name], chapter=name, cards=drawn)
         up = "../../_sources"  # from the page to the files that `publish` puts beside it
         page.cells[-1].source = provenance.as_markdown(
             notebooks[name].metadata["superpos"],
