@@ -21,6 +21,7 @@
 `citation`         how a claim is cited, and how sources are
 `audited`          what git knows of each claim, as a page
 `corrections`      what moved since the first edition, as a page
+`counterparts`     the sources' figures and which of ours show the same, as a page
 `live`             the instrument that readers play with, as a piece of a page
 `head`             what a page says of itself to those who list and share it
 `accessible`       what the theme keeps from those who listen to a page, mended

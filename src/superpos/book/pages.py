@@ -29,6 +29,7 @@ def as_page(
     *,
     chapter: str,
     cards: Mapping[str, str] = MappingProxyType({}),
+    compared: Mapping[str, str] = MappingProxyType({}),
 ) -> NotebookNode:
     """Return a copy of an executed notebook as myst-nb is to read it.
 
@@ -45,6 +46,8 @@ def as_page(
     cards
         The cards of claims as the site has them, by claim (`superpos.book.cards`): they stand where
         the notebook has its own.
+    compared
+        What ends the captions of figures, by name (`superpos.book.counterparts.in_captions`).
 
     Raises
     ------
@@ -67,11 +70,13 @@ def as_page(
             cell = deepcopy(cell)
             cell.metadata["tags"] = [*tags, *hiding]
         number += not injected
-        page.cells += _split(cell, cards, where=f"chapter {chapter}, code cell {number}")
+        page.cells += _split(cell, cards, compared, where=f"chapter {chapter}, code cell {number}")
     return page
 
 
-def _split(cell: NotebookNode, cards: Mapping[str, str], *, where: str) -> list[NotebookNode]:
+def _split(
+    cell: NotebookNode, cards: Mapping[str, str], compared: Mapping[str, str], *, where: str
+) -> list[NotebookNode]:
     """Return the cell as several, each with one figure or with outputs that are none.
 
     myst-nb wraps every output of a cell into the one figure that the cell's
@@ -79,7 +84,7 @@ def _split(cell: NotebookNode, cards: Mapping[str, str], *, where: str) -> list[
     """
     groups: list[tuple[dict[str, Any], list[NotebookNode]]] = []
     for output in _published(cell.outputs, cards, where=where):
-        figure = _figure_metadata(output, where=where)
+        figure = _figure_metadata(output, compared, where=where)
         if figure or not groups or groups[-1][0]:
             groups.append((figure, []))
         groups[-1][1].append(output)
@@ -139,7 +144,9 @@ def _published(
     return kept
 
 
-def _figure_metadata(output: NotebookNode, *, where: str) -> dict[str, Any]:
+def _figure_metadata(
+    output: NotebookNode, compared: Mapping[str, str], *, where: str
+) -> dict[str, Any]:
     """Return myst-nb's metadata for an output that is a figure, else nothing."""
     if not set(IMAGES) & set(output.get("data", {})):
         return {}
@@ -150,5 +157,6 @@ def _figure_metadata(output: NotebookNode, *, where: str) -> dict[str, Any]:
         )
     options: dict[str, Any] = {"image": {"alt": alt}}
     if told.get("caption"):
-        options["figure"] = {"name": told["name"], "caption": told["caption"]}
+        caption = f"{told['caption']} {compared.get(told['name'], '')}".rstrip()
+        options["figure"] = {"name": told["name"], "caption": caption}
     return options

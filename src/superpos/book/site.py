@@ -21,6 +21,7 @@ from superpos.book import (
     citation,
     claim_pages,
     corrections,
+    counterparts,
     head,
     live,
     prose,
@@ -181,10 +182,13 @@ def _staged_files(
             files |= prose.placed(f"book/{path}", text, notebooks, ledger, titles)
         else:
             files[f"book/{path}"] = content
-    drawn = cards.as_published(registry(root), notebooks, ledger, audited.registered(history))
+    claims, sources = registry(root), citation.sources(root)
+    drawn = cards.as_published(claims, notebooks, ledger, audited.registered(history))
+    theirs = counterparts.counterparts(root, claims)
+    compared = counterparts.in_captions(theirs.figures, sources)
     for status in statuses:
         name = status.chapter.name
-        page = as_page(notebooks[name], chapter=name, cards=drawn)
+        page = as_page(notebooks[name], chapter=name, cards=drawn, compared=compared)
         up = "../../_sources"  # from the page to the files that `publish` puts beside it
         page.cells[-1].source = provenance.as_markdown(
             notebooks[name].metadata["superpos"],
@@ -192,9 +196,11 @@ def _staged_files(
             f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
-    files["book/scoreboard.md"] = scoreboard.as_markdown(
-        ledger, titles, statuses, citation.sources(root)
-    ).encode()
+    files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses, sources).encode()
+    if theirs:
+        files[f"{counterparts.PAGE}.md"] = counterparts.as_markdown(
+            theirs, notebooks, ledger, titles, sources, citation.addresses(root)
+        ).encode()
     files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
