@@ -92,6 +92,17 @@ def test_it_stands_with_the_verdict_that_it_was_written_about(book, changed, sho
     assert ("Our judgement" in card) is shown
 
 
+def test_where_nothing_counts_there_is_nothing_to_judge(book):
+    open_still = Judgement("untested", "It takes more seeds.")
+    for executed in ({}, {"alpha": notebook(verdict="untested", quick=True)}):
+        row = collect(registry(book), executed, {"alpha-rises": open_still})[0]
+        assert (row["verdict"], row["judgement"]) == ("untested", None)
+    decided = collect(
+        registry(book), {"alpha": notebook(verdict="untested")}, {"alpha-rises": open_still}
+    )
+    assert decided[0]["judgement"] == open_still.text
+
+
 def test_card_scoreboard_and_the_claims_own_page_tell_it(book):
     executed = {"alpha": notebook()}
     ledger = collect(registry(book), executed, {"alpha-rises": OURS})

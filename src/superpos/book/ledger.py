@@ -91,7 +91,7 @@ def _row(
     if verdict.get("quick"):  # too few seeds to say anything
         verdict = {}
     entry = asdict(claim)
-    shown = label(verdict.get("verdict", "untested"), verdict.get("held"))
+    shown = label(verdict["verdict"], verdict.get("held")) if verdict else None
     return {
         "id": claim.id,
         "source": {
