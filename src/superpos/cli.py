@@ -411,13 +411,15 @@ def _audit(arguments: argparse.Namespace) -> int:
 def _ledger(root: Path, *, quick: bool = False):
     """Return the ledger, every chapter's status, and the fresh executed notebooks."""
     from superpos.book.building import read_executed, statuses
+    from superpos.book.judgements import judgements
     from superpos.book.ledger import collect, registry
 
+    claims = registry(root)
     found = statuses(root, quick=quick)
     notebooks = {
         status.chapter.name: read_executed(status.executed) for status in found if not status.stale
     }
-    return collect(registry(root), notebooks), found, notebooks
+    return collect(claims, notebooks, judgements(root, claims)), found, notebooks
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from superpos.book.chapters import load_chapters
 from superpos.book.citation import edition, sources
 from superpos.book.ledger import collect, registry
 from superpos.claims.clone import Commit
+from superpos.claims.typeset import typeset
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,7 +206,7 @@ def test_every_claim_of_the_book_has_a_light_page_without_a_broken_link():
     for row, source in zip(ledger, found.values(), strict=True):
         assert len(source.encode()) < 15_000, row["id"]
         shown = Page(source)
-        assert " ".join(row["source"]["place"].split()) in shown.text, row["id"]
+        assert typeset(row["source"]["place"]) in source, row["id"]
         for link in shown.led:
             path = link.partition("#")[0]
             assert link == row["source"]["address"] or path.removeprefix("../") in served, link

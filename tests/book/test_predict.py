@@ -9,6 +9,7 @@ import torch
 
 from superpos.book.filling import badges
 from superpos.claims import verdicts
+from superpos.claims.cards import card
 from superpos.claims.registry import load_registry
 
 STATIC = Path(__file__).parents[2] / "book" / "_static"
@@ -22,7 +23,7 @@ def page():
     for name in (*SHOWN, "demo-rescaled"):
         shown = torch.arange(20) < SHOWN.get(name, 8)
         verdict = verdicts.conclude(claims[name], shown)
-        cards.append(verdicts._card(claims[name], verdict))
+        cards.append(card(claims[name], verdict))
         recorded[name] = vars(verdict)
     assert [each["verdict"] for each in recorded.values()] == [
         *("reproduced", "reproduced", "new", "untested")

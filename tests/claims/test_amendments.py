@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from superpos.claims import verdicts
+from superpos.claims import cards, verdicts
 from superpos.claims.amendments import Amendment, Response, Rule, amendments, responses, rules
 from superpos.claims.registry import VERDICTS, load_registry
 from superpos.errors import InvalidArgument
@@ -114,7 +114,7 @@ def test_responses_need_all_fields():
 def test_the_card_tells_amendments_and_responses_and_only_where_there_are_some(load):
     def card(claim):
         found = verdicts.conclude(claim, torch.tensor([True] * 20))
-        return verdicts._card(claim, found)
+        return cards.card(claim, found)
 
     told = card(load(amendments=[AMENDMENT], responses=[REPLY | {"who": "A & B"}]))
     assert "<dt>Changed</dt><dd>2026-11-21, after measuring: No interval. All cases." in told

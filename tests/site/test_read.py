@@ -15,6 +15,7 @@ pytestmark = pytest.mark.site
 
 WIDTHS = (360, 390, 1280)
 FRONT, CHAPTER = 400_000, 1_000_000  # bytes sent, compressed
+LIGHT = ("index.html", "book/index.html", "book/figures.html")  # as light as the front page
 # Said in part by what one sees: axe has it off by default.
 RULES = {"label-content-name-mismatch": {"enabled": True}}
 PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -58,7 +59,7 @@ def test_a_page_can_be_read_and_is_light(reads, axe, pages, site, name):
     sent = sum(pages.weights(page, site).values())
     wrong = too_wide(page) + refused(page, axe)
     assert wrong + reader.problems == []
-    assert 20_000 < sent < (FRONT if name in ("index.html", "book/index.html") else CHAPTER)
+    assert 20_000 < sent < (FRONT if name in LIGHT else CHAPTER)
 
 
 def test_the_pages_of_claims_can_be_read(reads, axe, site):
@@ -85,6 +86,27 @@ def test_icons_are_drawn(reads):
           });
         }"""
     )
+
+
+def test_the_sources_figures_have_ours_beside_them_and_captions_lead_there(reads):
+    reader = reads()
+    page = reader.open("book/figures.html")
+    small = page.locator(".superpos-figures img")
+    assert small.count() > 80
+    drawn = "all => Promise.all(all.map(e => (e.loading = 'eager', e.decode())))"
+    small.evaluate_all(drawn)
+    assert small.evaluate_all("all => all.every(e => e.naturalWidth > 0 && e.width < 200)")
+    numbers = page.locator(".superpos-figures a[href^='executed/']").all_inner_texts()
+    assert {number.partition(" ")[0] for number in numbers} == {"Fig."}
+    page = reader.open("book/executed/phase_change.html")
+    caption = page.locator("figure#phase-two figcaption")
+    assert "Compare figure 13 of Elhage et al. 2022." in caption.inner_text()
+    caption.get_by_role("link", name="figure 13").click()
+    line = page.locator("tr:has(:target)")
+    assert "n=2, m=1" in line.inner_text()
+    line.get_by_role("link", name="phase-theory-2-1").click()
+    assert page.url.endswith("/claims/phase-theory-2-1.html")
+    assert reader.problems == []
 
 
 class Anchors(HTMLParser):

@@ -11,6 +11,8 @@
 `stored`           the stored pieces of sweeps, and which chapters need them
 `pages`            an executed notebook made into a page: figures, captions
 `ledger`           the verdicts in executed notebooks against the registry of claims
+`judgements`       what we make of a verdict, where it does not say all
+`cards`            the cards of claims, with what only the site knows
 `facts`            what the ledger says of a claim, as HTML
 `scoreboard`       the ledger as a page
 `listing`          the ledger in a terminal
@@ -19,6 +21,7 @@
 `citation`         how a claim is cited, and how sources are
 `audited`          what git knows of each claim, as a page
 `corrections`      what moved since the first edition, as a page
+`counterparts`     the sources' figures and which of ours show the same, as a page
 `live`             the instrument that readers play with, as a piece of a page
 `head`             what a page says of itself to those who list and share it
 `accessible`       what the theme keeps from those who listen to a page, mended

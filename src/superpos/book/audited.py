@@ -82,7 +82,7 @@ def _pages(
         yield "|---|---|---|---|---|"
         for row in of_chapter:
             name = row["id"]
-            link = f'<a href="../claims/{name}.html">{name}</a>'
+            link = f'<a id="audit-{name}" href="../claims/{name}.html">{name}</a>'
             yield f"| {link} | {' | '.join(_cells(records.get(name)))} |"
         yield from ("::::", "")
     if removed := [record for record in found.records if record.removed]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from superpos.claims.amendments import Amendment, Response
+from superpos.claims.cards import JUDGEMENT
 from superpos.claims.typeset import typeset
 from superpos.claims.wording import KEPT
 
@@ -99,7 +100,7 @@ def facts(
     """
     source = row["source"]
     who = sources.get(source["key"], source["key"])
-    place = f'<a href="{html.escape(source["address"])}">{_text(source["place"])}</a>'
+    place = f'<a href="{html.escape(source["address"])}">{typeset(source["place"])}</a>'
     told = {
         "Source": f"{_text(who)}; {_text(source['section'])}: {place}",
         "Setting": typeset(row["setting"]),
@@ -114,6 +115,8 @@ def facts(
         told["Evidence"] = typeset(row["evidence"])
     if row["why"]:
         told["Why"] = typeset(row["why"])
+    if row["judgement"]:
+        told[JUDGEMENT] = typeset(row["judgement"])
     for name, other in (("Amended by", row["amended_by"]), ("Amends", row["amends"])):
         if other:
             to = _to(f"{posixpath.dirname(row['permalink'])}/{other}.html", folder)
@@ -137,13 +140,29 @@ def facts(
     if row["page"] and not row["unmeasured"]:
         card = f"#claim-{row['id']}" if row["evidence"] else ""
         told["Experiment"] = f'<a href="{_to(row["page"], folder)}{card}">in its chapter</a>'
-    when = f"<code>{registered.short}</code> {registered.date}" if registered else ""
-    known = "knowing the outcome" if row["known"] else ""
-    if when or known:
-        told["Registered"] = ", ".join(filter(None, (when, known)))
+    if when := registration(row, registered, folder=folder):
+        told["Registered"] = when
     if row["command"]:
         told["Run it again"] = f"<code>{_text(row['command'])}</code>"
     return told
+
+
+def registration(row: Mapping[str, Any], commit: Commit | None, *, folder: str) -> str:
+    """Return when a claim was registered, as far as git and its entry know, in HTML.
+
+    Parameters
+    ----------
+    row
+        Of the ledger.
+    commit
+        The one that registered the claim, where git knows.
+    folder
+        Of the page that tells it, in the site: the commit leads to the audit.
+    """
+    audit = _to(f"book/audit.html#audit-{row['id']}", folder)
+    when = f'<a href="{audit}"><code>{commit.short}</code></a> {commit.date}' if commit else ""
+    known = "knowing the outcome" if row["known"] else ""
+    return ", ".join(filter(None, (when, known)))
 
 
 def as_list(told: Mapping[str, str]) -> str:

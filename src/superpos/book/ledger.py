@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
+from superpos.book.judgements import Judgement
 from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, deviations_of, load_registry
-from superpos.claims.wording import mark
+from superpos.claims.wording import label, mark
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -33,7 +35,9 @@ def recorded(notebook: NotebookNode) -> Iterable[dict[str, Any]]:
 
 
 def collect(
-    claims: Mapping[str, Claim], notebooks: Mapping[str, NotebookNode]
+    claims: Mapping[str, Claim],
+    notebooks: Mapping[str, NotebookNode],
+    judgements: Mapping[str, Judgement] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return the ledger: every claim of the registry with its verdict.
 
@@ -43,6 +47,8 @@ def collect(
         The registry.
     notebooks
         The fresh executed notebooks, by chapter.
+    judgements
+        What we make of verdicts, by claim; each stands with the verdict that it was written about.
 
     Raises
     ------
@@ -73,16 +79,19 @@ def collect(
                 )
             found[name] = verdict
     return [
-        _row(claim, found.get(name, {}), claim.chapter in notebooks)
+        _row(claim, found.get(name, {}), claim.chapter in notebooks, judgements.get(name))
         for name, claim in claims.items()
     ]
 
 
-def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str, Any]:
+def _row(
+    claim: Claim, verdict: Mapping[str, Any], published: bool, judgement: Judgement | None
+) -> dict[str, Any]:
     command = verdict.get("command")
     if verdict.get("quick"):  # too few seeds to say anything
         verdict = {}
     entry = asdict(claim)
+    shown = label(verdict["verdict"], verdict.get("held")) if verdict else None
     return {
         "id": claim.id,
         "source": {
@@ -93,6 +102,7 @@ def _row(claim: Claim, verdict: Mapping[str, Any], published: bool) -> dict[str,
         "verdict": verdict.get("verdict", "untested"),
         "held": verdict.get("held"),  # where what we expected stands, if the verdict is `new`
         "why": claim.unmeasured or verdict.get("why"),
+        "judgement": judgement.text if judgement and judgement.of == shown else None,
         "expected": claim.expected,
         "measured": verdict.get("measured"),
         "evidence": verdict.get("evidence"),

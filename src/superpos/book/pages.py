@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book import live
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
-from superpos.book.ledger import permalink
 from superpos.claims.registry import MIME_TYPE as VERDICT_MIME
 
 if TYPE_CHECKING:
@@ -23,12 +24,30 @@ SLIDERS = (
 )
 
 
-def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
+def as_page(
+    notebook: NotebookNode,
+    *,
+    chapter: str,
+    cards: Mapping[str, str] = MappingProxyType({}),
+    compared: Mapping[str, str] = MappingProxyType({}),
+) -> NotebookNode:
     """Return a copy of an executed notebook as myst-nb is to read it.
 
     A figure's name, caption and alternative text move from its output to the
     metadata of a cell of its own, which is where myst-nb looks. An explorer
     leaves its still image. The verdicts leave their HTML.
+
+    Parameters
+    ----------
+    notebook
+        Executed.
+    chapter
+        Its name.
+    cards
+        The cards of claims as the site has them, by claim (`superpos.book.cards`): they stand where
+        the notebook has its own.
+    compared
+        What ends the captions of figures, by name (`superpos.book.counterparts.in_captions`).
 
     Raises
     ------
@@ -51,19 +70,21 @@ def as_page(notebook: NotebookNode, *, chapter: str) -> NotebookNode:
             cell = deepcopy(cell)
             cell.metadata["tags"] = [*tags, *hiding]
         number += not injected
-        page.cells += _split(cell, where=f"chapter {chapter}, code cell {number}")
+        page.cells += _split(cell, cards, compared, where=f"chapter {chapter}, code cell {number}")
     return page
 
 
-def _split(cell: NotebookNode, *, where: str) -> list[NotebookNode]:
+def _split(
+    cell: NotebookNode, cards: Mapping[str, str], compared: Mapping[str, str], *, where: str
+) -> list[NotebookNode]:
     """Return the cell as several, each with one figure or with outputs that are none.
 
     myst-nb wraps every output of a cell into the one figure that the cell's
     metadata describes.
     """
     groups: list[tuple[dict[str, Any], list[NotebookNode]]] = []
-    for output in _published(cell.outputs, where=where):
-        figure = _figure_metadata(output, where=where)
+    for output in _published(cell.outputs, cards, where=where):
+        figure = _figure_metadata(output, compared, where=where)
         if figure or not groups or groups[-1][0]:
             groups.append((figure, []))
         groups[-1][1].append(output)
@@ -100,7 +121,9 @@ def _with_live(
     return [(figure, outputs), ({}, [new_output("display_data", {"text/html": made})])]
 
 
-def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]:
+def _published(
+    outputs: list[NotebookNode], cards: Mapping[str, str], *, where: str
+) -> list[NotebookNode]:
     """Return the outputs that a page shows, without what only a running notebook needs."""
     kept = []
     for output in map(deepcopy, outputs):
@@ -115,21 +138,15 @@ def _published(outputs: list[NotebookNode], *, where: str) -> list[NotebookNode]
                 output.metadata.setdefault("superpos", {})["sliders"] = True
         elif WIDGET_MIME in data:
             raise NotPublishable(f"{where}: a widget without a still image would be blank")
-        verdict = data.pop(VERDICT_MIME, None)
-        if verdict and "text/html" in data:
-            data["text/html"] = _linked(data["text/html"], verdict["id"])
+        if (verdict := data.pop(VERDICT_MIME, None)) and verdict["id"] in cards:
+            data["text/html"] = cards[verdict["id"]]
         kept.append(output)
     return kept
 
 
-def _linked(card: str, claim_id: str) -> str:
-    """Return a verdict's card whose claim leads to its page, which only the site has."""
-    name = f"<code>{claim_id}</code>"
-    address = posixpath.relpath(permalink(claim_id), EXECUTED)
-    return card.replace(name, f'<a href="{address}">{name}</a>', 1)
-
-
-def _figure_metadata(output: NotebookNode, *, where: str) -> dict[str, Any]:
+def _figure_metadata(
+    output: NotebookNode, compared: Mapping[str, str], *, where: str
+) -> dict[str, Any]:
     """Return myst-nb's metadata for an output that is a figure, else nothing."""
     if not set(IMAGES) & set(output.get("data", {})):
         return {}
@@ -140,5 +157,6 @@ def _figure_metadata(output: NotebookNode, *, where: str) -> dict[str, Any]:
         )
     options: dict[str, Any] = {"image": {"alt": alt}}
     if told.get("caption"):
-        options["figure"] = {"name": told["name"], "caption": told["caption"]}
+        caption = f"{told['caption']} {compared.get(told['name'], '')}".rstrip()
+        options["figure"] = {"name": told["name"], "caption": caption}
     return options

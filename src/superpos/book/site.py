@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from superpos.book import (
     accessible,
     audited,
+    cards,
     citation,
     claim_pages,
     corrections,
+    counterparts,
     head,
     live,
     prose,
@@ -30,6 +32,7 @@ from superpos.book import (
 from superpos.book.building import Status
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
+from superpos.book.ledger import registry
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
 from superpos.claims.amendments import rules
@@ -179,9 +182,13 @@ def _staged_files(
             files |= prose.placed(f"book/{path}", text, notebooks, ledger, titles)
         else:
             files[f"book/{path}"] = content
+    claims, sources = registry(root), citation.sources(root)
+    drawn = cards.as_published(claims, notebooks, ledger, audited.registered(history))
+    theirs = counterparts.counterparts(root, claims)
+    compared = counterparts.in_captions(theirs.figures, sources)
     for status in statuses:
         name = status.chapter.name
-        page = as_page(notebooks[name], chapter=name)
+        page = as_page(notebooks[name], chapter=name, cards=drawn, compared=compared)
         up = "../../_sources"  # from the page to the files that `publish` puts beside it
         page.cells[-1].source = provenance.as_markdown(
             notebooks[name].metadata["superpos"],
@@ -189,9 +196,11 @@ def _staged_files(
             f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
         )
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
-    files["book/scoreboard.md"] = scoreboard.as_markdown(
-        ledger, titles, statuses, citation.sources(root)
-    ).encode()
+    files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses, sources).encode()
+    if theirs:
+        files[f"{counterparts.PAGE}.md"] = counterparts.as_markdown(
+            theirs, notebooks, ledger, titles, sources, citation.addresses(root)
+        ).encode()
     files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")

@@ -6,7 +6,6 @@ shows the verdict, and leaves it in the notebook's outputs: the only place where
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from superpos.claims import rule
+from superpos.claims.cards import card
 from superpos.claims.registry import (
     MIME_TYPE,
     Claim,
@@ -23,7 +23,7 @@ from superpos.claims.registry import (
     load_registry,
 )
 from superpos.claims.typeset import typeset
-from superpos.claims.wording import KEPT, label, mark, reason
+from superpos.claims.wording import KEPT, reason
 from superpos.compute.display import display
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
@@ -202,7 +202,7 @@ def record(
         claim, shown, weaker=weaker, measured=measured, at_rest=at_rest, quick=quick,
         command=command, beside=beside, curve=curve,
     )  # fmt: skip
-    display({MIME_TYPE: vars(verdict), "text/html": _card(claim, verdict)}, raw=True)
+    display({MIME_TYPE: vars(verdict), "text/html": card(claim, verdict)}, raw=True)
     return verdict
 
 
@@ -342,53 +342,3 @@ def _evidence(claim: Claim, shown: Tensor, weaker: Tensor | None) -> str:
         stands = " or ".join(sorted(_standing(claim, shown)))
         return f"what we expected {stands}: {text}"
     return text if weaker is None else f"{text}; the weaker reading by {told(weaker)}"
-
-
-def _card(claim: Claim, verdict: Verdict) -> str:
-    shown = label(verdict.verdict, verdict.held)
-    shown += " (quick run: does not count)" if verdict.quick else ""
-    section, place, address = map(
-        html.escape, (claim.source_section, claim.source_place, claim.source_address)
-    )
-    rows = {
-        "Claim": html.escape(claim.statement),
-        "Source": f'{section}: <a href="{address}">{place}</a>',
-        "What counts": html.escape(claim.counts),
-        "Mark": html.escape(mark(claim)),
-        "Evidence": html.escape(verdict.evidence),
-    }
-    if claim.amended_by:
-        rows["Amended"] = (
-            "This test proved wrong. The claim is judged by "
-            f'<a href="#claim-{claim.amended_by}">{claim.amended_by}</a>.'
-        )
-    if claim.amends:
-        rows["Amends"] = (
-            f'<a href="#claim-{claim.amends}">{claim.amends}</a>, on {claim.amendment["date"]}: '
-            + html.escape(claim.amendment["why"])
-        )
-    if claim.known:
-        rows["Registered"] = "knowing the outcome"
-    if verdict.why:
-        rows["Why"] = html.escape(verdict.why)
-    if verdict.verdict == "qualified" and verdict.weaker_holds:
-        rows["With this change"] = html.escape(claim.qualified or "")
-    rows |= {name: html.escape(text) for name, text in verdict.measured.items()}
-    if claim.amendments:
-        rows["Changed"] = html.escape(" ".join(each.told() for each in claim.amendments))
-    if claim.responses:
-        rows["Responses"] = html.escape(" ".join(each.told() for each in claim.responses))
-    if verdict.curve:
-        rows["Robustness"] = (
-            f'<a href="../robustness.html#curve-{claim.id}">holds in {verdict.curve["holds"]} of '
-            f"{verdict.curve['of']} specifications</a>; most favourable: "
-            + html.escape(verdict.curve["favourable"])
-        )
-    if verdict.command:
-        rows["Run it again"] = f"<code>{html.escape(verdict.command)}</code>"
-    items = "".join(f"<dt>{html.escape(name)}</dt><dd>{row}</dd>" for name, row in rows.items())
-    return (
-        f'<div class="superpos-card superpos-card-{verdict.verdict}" id="claim-{claim.id}">'
-        f'<p><span class="superpos-verdict superpos-verdict-{verdict.verdict}">'
-        f"{html.escape(shown)}</span> <code>{claim.id}</code></p><dl>{items}</dl></div>"
-    )
