@@ -15,8 +15,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book import (
+    absent,
     accessible,
     audited,
+    card,
     citation,
     claim_pages,
     corrections,
@@ -98,6 +100,8 @@ def publish(
     install = install_from(root)
     titles = {status.chapter.name: status.chapter.title for status in statuses}
     history = audited.history(root)
+    edition = citation.edition(root)
+    picture = card.words(ledger)
     staged = _staged_files(root, statuses, notebooks, ledger, titles, history, quick=quick)
     staged |= extra
     styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
@@ -107,10 +111,11 @@ def publish(
             ledger,
             titles,
             citation.sources(root),
-            citation.edition(root),
+            edition,
             styles,
             audited.registered(history),
         ),
+        absent.PATH: absent.as_page(titles, edition, styles).encode(),
         **_kept(root),
         **live.files(),
         **{
@@ -122,6 +127,8 @@ def publish(
             for status in statuses
         },
     }
+    if picture:
+        beside[card.PATH] = card.drawn(picture, edition.title)
     if (grids := root / "book" / GRIDS).exists():
         beside[f"_sources/book/{GRIDS}"] = grids.read_bytes()
     stamp = site.parent / "published"
@@ -139,8 +146,16 @@ def publish(
     for path, content in beside.items():
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         (new / path).write_bytes(content)
+    front = new / "index.html"  # jupyter-book's leads on to the first page, and says nothing
+    to = _first_page(root)
+    front.write_text(head.forwarding(to, (new / to).read_text("utf-8"), edition.title), "utf-8")
     for page in new.rglob("*.html"):
-        page.write_text(_finished(page.read_text("utf-8"), page.relative_to(new)), "utf-8")
+        text = _finished(page.read_text("utf-8"), page.relative_to(new))
+        text = head.introduced(text, page.relative_to(new).as_posix(), edition, " ".join(picture))
+        page.write_text(text, "utf-8")
+    if edition.site:
+        paths = [path.relative_to(new).as_posix() for path in new.rglob("*.html")]
+        (new / "sitemap.xml").write_text(head.sitemap(paths, edition), "utf-8")
     stamp.unlink(missing_ok=True)
     _replace_folder(new, site)
     stamp.write_text(digest)
@@ -230,7 +245,14 @@ def _sphinx(source: Path, output: Path) -> Path:
 def _finished(text: str, path: Path) -> str:
     """Return a page of the site as readers get it: what Sphinx made of it, mended."""
     light = weight.without_scripts(text, search=path.name == "search.html")
-    return head.introduced(accessible.mended(light), path.as_posix())
+    return accessible.mended(light)
+
+
+def _first_page(root: Path) -> str:
+    """Return where in the site the page is that ``_toc.yml`` puts first."""
+    import yaml
+
+    return f"{yaml.safe_load((root / '_toc.yml').read_text('utf-8'))['root']}.html"
 
 
 def _existing(folder: Path) -> dict[str, bytes]:
