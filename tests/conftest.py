@@ -168,6 +168,14 @@ DEVIATIONS = """\
 steps: {setting: Number of steps, source: Silent., ours: Five., depends: "No, both agree."}
 """
 
+GLOSSARY = """\
+- term: line
+  also: [straight line]
+  means: The shortest way between points, $W$ & more. In formulas $x_i = 1$.
+  source: elhage2022toy
+  chapter: alpha
+"""
+
 FIRST_EDITION = """\
 {
  "commit": "c0ffee", "date": "2026-11-21",
@@ -203,6 +211,7 @@ def write_book(root: Path) -> Path:
     (root / "book" / "deviations.yml").write_text(DEVIATIONS, "utf-8")
     for name in ("superpos.css", "scoreboard.css", "scoreboard.js", "favicon.svg"):
         shutil.copy(CHECKOUT / "book" / "_static" / name, root / "book" / "_static")
+    (root / "book" / "glossary.yml").write_text(GLOSSARY, "utf-8")
     (root / "book" / "first_edition.json").write_text(FIRST_EDITION, "utf-8")
     (root / "book" / "references.bib").write_text(
         "@article{elhage2022toy, title={Toy Models of Superposition}, "
@@ -216,6 +225,7 @@ def write_book(root: Path) -> Path:
         f"    chapters:\n{pages}  - caption: Results\n    chapters:\n"
         "      - file: book/scoreboard\n      - file: book/robustness\n"
         "      - file: book/audit\n      - file: book/corrections\n"
+        "      - file: book/glossary\n"
     )
     return root
 

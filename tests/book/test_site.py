@@ -16,6 +16,7 @@ from superpos.cli import main
 PAGES = ("book/index.html", "book/executed/alpha.html", "book/executed/beta.html")
 PAGES += ("book/scoreboard.html", "claims/alpha-rises.html", "claims/beta-rests.html")
 PAGES += ("book/robustness.html", "book/audit.html", "book/corrections.html")
+PAGES += ("book/glossary.html",)
 
 
 class Links(HTMLParser):

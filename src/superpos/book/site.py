@@ -22,6 +22,7 @@ from superpos.book import (
     citation,
     claim_pages,
     corrections,
+    glossary,
     head,
     live,
     prose,
@@ -101,7 +102,7 @@ def publish(
     titles = {status.chapter.name: status.chapter.title for status in statuses}
     history = audited.history(root)
     edition = citation.edition(root)
-    picture = card.words(ledger)
+    picture, words = card.words(ledger), glossary.terms(root)
     staged = _staged_files(root, statuses, notebooks, ledger, titles, history, quick=quick)
     staged |= extra
     styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
@@ -150,9 +151,9 @@ def publish(
     to = _first_page(root)
     front.write_text(head.forwarding(to, (new / to).read_text("utf-8"), edition.title), "utf-8")
     for page in new.rglob("*.html"):
-        text = _finished(page.read_text("utf-8"), page.relative_to(new))
-        text = head.introduced(text, page.relative_to(new).as_posix(), edition, " ".join(picture))
-        page.write_text(text, "utf-8")
+        path = page.relative_to(new).as_posix()
+        text = _mended(page.read_text("utf-8"), path, words)
+        page.write_text(head.introduced(text, path, edition, " ".join(picture)), "utf-8")
     if edition.site:
         paths = [path.relative_to(new).as_posix() for path in new.rglob("*.html")]
         (new / "sitemap.xml").write_text(head.sitemap(paths, edition), "utf-8")
@@ -207,6 +208,8 @@ def _staged_files(
     files["book/scoreboard.md"] = scoreboard.as_markdown(
         ledger, titles, statuses, citation.sources(root)
     ).encode()
+    if words := glossary.terms(root):
+        files[f"{glossary.PAGE}.md"] = glossary.as_markdown(words, titles).encode()
     files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
@@ -242,10 +245,10 @@ def _sphinx(source: Path, output: Path) -> Path:
     return output / "_build" / "html"
 
 
-def _finished(text: str, path: Path) -> str:
+def _mended(text: str, path: str, words: Sequence[glossary.Term]) -> str:
     """Return a page of the site as readers get it: what Sphinx made of it, mended."""
-    light = weight.without_scripts(text, search=path.name == "search.html")
-    return accessible.mended(light)
+    text = accessible.mended(weight.without_scripts(text, search=path == "search.html"))
+    return glossary.linked(text, path, words) if path.startswith(f"{EXECUTED}/") else text
 
 
 def _first_page(root: Path) -> str:
