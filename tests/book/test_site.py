@@ -97,8 +97,16 @@ def test_the_ledger_and_the_executed_notebooks_are_in_the_site(built_book):
     set_up, *cells = served(html).cells
     assert "pip install" in set_up.source
     executed = nbformat.read(built_book / "book/executed/alpha.ipynb", as_version=4)
-    assert [cell.source for cell in cells] == [cell.source for cell in executed.cells]
-    assert [cell.get("outputs") for cell in cells] == [c.get("outputs") for c in executed.cells]
+    code = [cell.source for cell in executed.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in cells if cell.cell_type == "code"] == code
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert "Elhage and Olah 2022" in text
+    assert "Fig. 1.1 shows $n$ of them" in " ".join(text.split())
+    assert not re.search(r"\{[a-z]+\}`|```\{|:::", text)
+    shown = [output for cell in cells for output in cell.get("outputs", [])]
+    assert [o["data"]["text/markdown"] for o in shown if "text/markdown" in o.get("data", {})] == [
+        "**Fig. 1.1** The *line*.", "**Fig. 1.2** The other, $n = 2$.",
+    ]  # fmt: skip
     folded = [cell.source[:11] for cell in cells if "jupyter" in cell.metadata]
     assert folded == ["from IPython"[:11]]  # it is tagged hide-input
     assert "superpos is missing" not in (html / PAGES[1]).read_text("utf-8")

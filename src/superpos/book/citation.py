@@ -85,10 +85,18 @@ def edition(root: Path) -> Edition:
 
 def sources(root: Path) -> dict[str, str]:
     """Return who wrote what and when, in words, by the keys of ``book/references.bib``."""
+    return {key: _source(entry) for key, entry in _entries(root).items()}
+
+
+def addresses(root: Path) -> dict[str, str]:
+    """Return where the sources are that have an address, by the keys of ``book/references.bib``."""
+    return {k: entry.fields["url"] for k, entry in _entries(root).items() if "url" in entry.fields}
+
+
+def _entries(root: Path) -> Mapping[str, Any]:
     from pybtex.database import parse_string
 
-    entries = parse_string((root / "book" / "references.bib").read_text("utf-8"), "bibtex").entries
-    return {key: _source(entry) for key, entry in entries.items()}
+    return parse_string((root / "book" / "references.bib").read_text("utf-8"), "bibtex").entries
 
 
 def _source(entry: Any) -> str:

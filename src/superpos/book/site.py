@@ -35,6 +35,7 @@ from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
+from superpos.book.readable import library
 from superpos.claims.amendments import rules
 from superpos.claims.specifications import FILE as GRIDS
 
@@ -100,8 +101,9 @@ def publish(
     site = site_folder(root, quick=quick)
     install = install_from(root)
     titles = {status.chapter.name: status.chapter.title for status in statuses}
+    known = library(root, titles)
     history = audited.history(root)
-    edition = citation.edition(root)
+    edition = known.edition
     picture, words = card.words(ledger), glossary.terms(root)
     staged = _staged_files(root, statuses, notebooks, ledger, titles, history, quick=quick)
     staged |= extra
@@ -111,7 +113,7 @@ def publish(
         **claim_pages.as_pages(
             ledger,
             titles,
-            citation.sources(root),
+            known.sources,
             edition,
             styles,
             audited.registered(history),
@@ -120,7 +122,7 @@ def publish(
         **_kept(root),
         **live.files(),
         **{
-            f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
+            f"_sources/{EXECUTED}/{name}.ipynb": _served(portable(notebook, name, known, install))
             for name, notebook in notebooks.items()
         },
         **{
@@ -223,10 +225,10 @@ def _kept(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes()} if path.exists() else {}
 
 
-def _served(notebook: NotebookNode, install: str) -> bytes:
+def _served(notebook: NotebookNode) -> bytes:
     import nbformat
 
-    return nbformat.writes(portable(notebook, install)).encode()
+    return nbformat.writes(notebook).encode()
 
 
 def _sphinx(source: Path, output: Path) -> Path:
