@@ -297,19 +297,25 @@ def edit() -> Callable[[Path, str, str], None]:
     return replace
 
 
-@pytest.fixture
-def browser():
-    """Chromium, as installed on the system."""
-    from playwright.sync_api import sync_playwright
-
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where the system's Chromium is: tests that need one are skipped without, or fail in CI."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     binary = next(filter(None, map(shutil.which, names)), None)
     if binary is None:
         if os.environ.get("SUPERPOS_REQUIRE_BROWSER") == "1":
             pytest.fail("no Chromium is installed, and SUPERPOS_REQUIRE_BROWSER=1 asks for one")
         pytest.skip("no Chromium is installed")
+    return binary
+
+
+@pytest.fixture
+def browser(chromium_path):
+    """Chromium, as installed on the system."""
+    from playwright.sync_api import sync_playwright
+
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=flags)
         yield browser
         browser.close()

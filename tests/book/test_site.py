@@ -126,6 +126,18 @@ def test_a_second_build_does_nothing(copied_book, capsys, monkeypatch):
     assert files(copied_book / "book" / "executed") == executed
 
 
+def test_other_code_that_publishes_publishes_anew(copied_book, package, capsys):
+    for again in (False, True):
+        (package / "book" / "site.py").write_text(f"from superpos.book import head  # {again}\n")
+        (package / "book" / "head.py").write_text("ICON = 'b'\n")
+        assert main(["build"]) == 0
+        told = capsys.readouterr()
+        assert told.out == "site built: _build/html/index.html\n"
+        assert "executed" not in told.err
+    assert main(["build"]) == 0
+    assert capsys.readouterr().out == "nothing changed: _build/html/index.html\n"
+
+
 def test_a_failing_chapter_stops_the_build_and_leaves_the_site(copied_book, capsys, edit):
     before = files(copied_book / "_build" / "html")
     executed = files(copied_book / "book" / "executed")

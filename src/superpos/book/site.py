@@ -22,6 +22,7 @@ from superpos.book import (
     citation,
     claim_pages,
     corrections,
+    freshness,
     glossary,
     head,
     live,
@@ -35,6 +36,7 @@ from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
+from superpos.book.reached import module_digests
 from superpos.book.readable import library
 from superpos.claims.amendments import rules
 from superpos.claims.specifications import FILE as GRIDS
@@ -56,7 +58,10 @@ RENDERERS = (
     "myst-nb",
     "sphinx-book-theme",
     "sphinx-mathjax-offline",
+    "matplotlib",
+    "fonttools",
 )
+PUBLISHES = "from superpos.book import site"  # with all that it reaches: other code, another site
 
 
 def site_folder(root: Path, *, quick: bool = False) -> Path:
@@ -294,7 +299,8 @@ def _json(value: Any) -> bytes:
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256(" ".join(map(version, RENDERERS)).encode())
+    code = module_digests([PUBLISHES], freshness.PACKAGE)
+    digest = hashlib.sha256(" ".join(map(version, RENDERERS)).encode() + _json(code))
     for path in sorted(files):
         digest.update(f"\n{path}\n".encode())
         digest.update(files[path])
