@@ -160,6 +160,23 @@ def test_every_word_of_the_glossary_is_linked_at_most_once_a_chapter_and_by_some
     assert len(words) > 40
 
 
+def test_what_the_search_shows_of_a_page_reads_as_text(reads):
+    shown = []
+    for word in ("dimensionality", "interference", "kink"):
+        page = reads().open(f"search.html?q={word}")
+        page.wait_for_function(
+            "document.querySelectorAll('ul.search li').length > 1 && "
+            "[...document.querySelectorAll('ul.search li')].slice(1).every(e => e.children.length)"
+        )
+        page.wait_for_selector("ul.search p.context")
+        shown += page.locator("ul.search p.context").all_inner_texts()
+    text = "\n".join(shown)
+    assert len(shown) > 10
+    assert not re.search(r"[\\$]|Contents The", text)
+    assert not re.search("(reproduced|qualified|contradicted|untested)[A-Z]", text)
+    assert "√D_i" in text
+
+
 def test_the_search_finds_a_word(reads):
     page = reads().open("search.html?q=pentagon")
     page.wait_for_selector("ul.search li a")
