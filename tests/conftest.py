@@ -168,6 +168,14 @@ DEVIATIONS = """\
 steps: {setting: Number of steps, source: Silent., ours: Five., depends: "No, both agree."}
 """
 
+GLOSSARY = """\
+- term: line
+  also: [straight line]
+  means: The shortest way between points, $W$ & more. In formulas $x_i = 1$.
+  source: elhage2022toy
+  chapter: alpha
+"""
+
 FIRST_EDITION = """\
 {
  "commit": "c0ffee", "date": "2026-11-21",
@@ -203,6 +211,7 @@ def write_book(root: Path) -> Path:
     (root / "book" / "deviations.yml").write_text(DEVIATIONS, "utf-8")
     for name in ("superpos.css", "scoreboard.css", "scoreboard.js", "favicon.svg"):
         shutil.copy(CHECKOUT / "book" / "_static" / name, root / "book" / "_static")
+    (root / "book" / "glossary.yml").write_text(GLOSSARY, "utf-8")
     (root / "book" / "first_edition.json").write_text(FIRST_EDITION, "utf-8")
     (root / "book" / "references.bib").write_text(
         "@article{elhage2022toy, title={Toy Models of Superposition}, "
@@ -216,6 +225,7 @@ def write_book(root: Path) -> Path:
         f"    chapters:\n{pages}  - caption: Results\n    chapters:\n"
         "      - file: book/scoreboard\n      - file: book/robustness\n"
         "      - file: book/audit\n      - file: book/corrections\n"
+        "      - file: book/glossary\n"
     )
     return root
 
@@ -287,19 +297,25 @@ def edit() -> Callable[[Path, str, str], None]:
     return replace
 
 
-@pytest.fixture
-def browser():
-    """Chromium, as installed on the system."""
-    from playwright.sync_api import sync_playwright
-
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where the system's Chromium is: tests that need one are skipped without, or fail in CI."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     binary = next(filter(None, map(shutil.which, names)), None)
     if binary is None:
         if os.environ.get("SUPERPOS_REQUIRE_BROWSER") == "1":
             pytest.fail("no Chromium is installed, and SUPERPOS_REQUIRE_BROWSER=1 asks for one")
         pytest.skip("no Chromium is installed")
+    return binary
+
+
+@pytest.fixture
+def browser(chromium_path):
+    """Chromium, as installed on the system."""
+    from playwright.sync_api import sync_playwright
+
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=flags)
         yield browser
         browser.close()

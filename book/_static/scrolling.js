@@ -10,18 +10,20 @@ function mark(element) {
 }
 
 addEventListener("DOMContentLoaded", () => {
-  const sizes = new ResizeObserver((changes) => changes.forEach((change) => mark(change.target)));
+  const sizes = new ResizeObserver((changes) =>
+    changes.forEach((change) => mark(change.target.closest(SCROLLS))));
   for (const element of document.querySelectorAll(SCROLLS)) {
     sizes.observe(element);
     element.addEventListener("scroll", () => mark(element), { passive: true });
   }
-  // Formulas are drawn later, and their letters come later still: then they are wide in a place
-  // that is as it was, which no observer of sizes tells.
-  const all = () => document.querySelectorAll(SCROLLS).forEach(mark);
-  const drawn = new MutationObserver(all);
+  // Formulas are drawn later, and get their widths, by styles and letters, later still: then they
+  // are wide in a place that is as it was. So their own sizes are watched, too.
+  const watch = (node) => node.querySelectorAll?.("mjx-math").forEach((math) => sizes.observe(math));
+  const drawn = new MutationObserver((changes) =>
+    changes.forEach((change) => change.addedNodes.forEach(watch)));
   for (const math of document.querySelectorAll("main div.math")) {
+    watch(math);
     drawn.observe(math, { childList: true, subtree: true });
   }
-  document.fonts.addEventListener("loadingdone", all);
-  addEventListener("load", all);
+  addEventListener("load", () => document.querySelectorAll(SCROLLS).forEach(mark));
 });

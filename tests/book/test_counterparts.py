@@ -69,7 +69,7 @@ def test_claims_are_those_in_force_and_where_they_are_measured_ours_are_there(th
 
 def test_addresses_are_those_where_the_registry_sends_its_readers(theirs, claims):
     known = {claim.source_address for claim in claims.values()}
-    known |= {address for address in addresses(ROOT).values() if address}
+    known |= {address for address in addresses(ROOT).values()}
     for figure in theirs.figures:
         address = addresses(ROOT)[figure.source]
         assert (f"{address}#{figure.at}" if figure.at else address) in known, figure.anchor

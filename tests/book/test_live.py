@@ -101,6 +101,7 @@ def test_a_place_that_is_none_is_refused(mark, told):
 
 def test_the_front_page_begins_with_an_instrument():
     index = (Path(__file__).parents[2] / "book" / "index.md").read_text("utf-8")
-    title, _, rest = live.placed(index, up="..").partition("\n\n")
+    text = live.placed(index, up="..").rpartition("\n---\n")[2]  # what is said of it comes before
+    title, _, rest = text.strip().partition("\n\n")
     assert title == "# superpos"
     assert rest.startswith('<div class="superpos-live-place"')

@@ -11,10 +11,14 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from superpos.book.citation import Edition
 from superpos.book.portable import install_from, portable
+from superpos.book.readable import Library
 from superpos.errors import InvalidArgument
 
 ADDRESS = "superpos[book] @ git+https://host/it's \\ here"
+
+KNOWN = Library({"alpha": "A"}, {}, {}, Edition("lines", (), "1", 2031))
 
 # A pip that notes what it is told, and "installs" the package beside itself.
 PIP = """
@@ -32,7 +36,7 @@ def notebook(*tags: str) -> nbformat.NotebookNode:
 
 
 def first(install: str) -> str:
-    made = portable(notebook(), install)
+    made = portable(notebook(), "alpha", KNOWN, install)
     nbformat.validate(made)
     assert [cell.id for cell in made.cells] == ["set-up", "a", "b"]
     assert made.cells[0].metadata["tags"] == ["remove-cell"]
@@ -104,14 +108,14 @@ def test_where_the_package_is_there_nothing_runs(anywhere, tmp_path, install):
 def test_what_the_page_hides_is_folded_in_jupyterlab(tags, folded):
     given = notebook(*tags)
     before = nbformat.writes(given)
-    cell = portable(given, "").cells[-1]
+    cell = portable(given, "alpha", KNOWN, "").cells[-1]
     assert cell.metadata.get("jupyter") == folded
     assert cell.metadata["tags"] == tags
     assert nbformat.writes(given) == before
 
 
 def test_the_first_cell_itself_is_to_be_read():
-    assert "jupyter" not in portable(notebook(), "").cells[0].metadata
+    assert "jupyter" not in portable(notebook(), "alpha", KNOWN, "").cells[0].metadata
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from superpos.cli import main
 PAGES = ("book/index.html", "book/executed/alpha.html", "book/executed/beta.html")
 PAGES += ("book/scoreboard.html", "claims/alpha-rises.html", "claims/beta-rests.html")
 PAGES += ("book/robustness.html", "book/audit.html", "book/corrections.html")
+PAGES += ("book/glossary.html",)
 
 
 class Links(HTMLParser):
@@ -96,8 +97,16 @@ def test_the_ledger_and_the_executed_notebooks_are_in_the_site(built_book):
     set_up, *cells = served(html).cells
     assert "pip install" in set_up.source
     executed = nbformat.read(built_book / "book/executed/alpha.ipynb", as_version=4)
-    assert [cell.source for cell in cells] == [cell.source for cell in executed.cells]
-    assert [cell.get("outputs") for cell in cells] == [c.get("outputs") for c in executed.cells]
+    code = [cell.source for cell in executed.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in cells if cell.cell_type == "code"] == code
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert "Elhage and Olah 2022" in text
+    assert "Fig. 1.1 shows $n$ of them" in " ".join(text.split())
+    assert not re.search(r"\{[a-z]+\}`|```\{|:::", text)
+    shown = [output for cell in cells for output in cell.get("outputs", [])]
+    assert [o["data"]["text/markdown"] for o in shown if "text/markdown" in o.get("data", {})] == [
+        "**Fig. 1.1** The *line*.", "**Fig. 1.2** The other, $n = 2$.",
+    ]  # fmt: skip
     folded = [cell.source[:11] for cell in cells if "jupyter" in cell.metadata]
     assert folded == ["from IPython"[:11]]  # it is tagged hide-input
     assert "superpos is missing" not in (html / PAGES[1]).read_text("utf-8")
@@ -115,6 +124,18 @@ def test_a_second_build_does_nothing(copied_book, capsys, monkeypatch):
     assert told.out == "nothing changed: _build/html/index.html\n"
     assert told.err == ""
     assert files(copied_book / "book" / "executed") == executed
+
+
+def test_other_code_that_publishes_publishes_anew(copied_book, package, capsys):
+    for again in (False, True):
+        (package / "book" / "site.py").write_text(f"from superpos.book import head  # {again}\n")
+        (package / "book" / "head.py").write_text("ICON = 'b'\n")
+        assert main(["build"]) == 0
+        told = capsys.readouterr()
+        assert told.out == "site built: _build/html/index.html\n"
+        assert "executed" not in told.err
+    assert main(["build"]) == 0
+    assert capsys.readouterr().out == "nothing changed: _build/html/index.html\n"
 
 
 def test_a_failing_chapter_stops_the_build_and_leaves_the_site(copied_book, capsys, edit):

@@ -57,7 +57,7 @@ def address(site, pages):
 
 
 @pytest.fixture(scope="session")
-def chromium(pages):
+def chromium(pages, chromium_path):
     """One Chromium for all pages."""
     with pages.chromium() as browser:
         yield browser

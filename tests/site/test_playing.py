@@ -71,6 +71,55 @@ def test_a_finger_finds_them(reads):
     assert reader.problems == []
 
 
+def drag_with_a_finger(page, sparsity: float) -> None:
+    """Draw the slider's thumb from where it is to a sparsity, as a finger does."""
+    ends: list[tuple[float, float]] = []
+    for value in (float(slider(page).input_value()), sparsity):
+        reach(page, value, lambda *at: ends.append(at))
+    touch = page.context.new_cdp_session(page)
+    steps = [tuple(a + (b - a) * k / 10 for a, b in zip(*ends, strict=True)) for k in range(11)]
+    for k, (x, y) in enumerate(steps):
+        kind = "touchMove" if k else "touchStart"
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def told_interval(text: str) -> tuple[int, int]:
+    """Return the ends of an interval in per cent, as a table or a pile has it."""
+    low, high = re.search(r"[\[(](\d+)%?(?:, | to )(\d+) ?%", text).groups()
+    return int(low), int(high)
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "shape", "column"),
+    [(0.8, "cross", "two pairs, of any four, at 80 %"), (0.9, "pentagon", "pentagon at 90 %")],
+)
+def test_the_piles_agree_with_what_the_first_chapter_measures(reads, sparsity, shape, column):
+    """Without any network once the page is there, on a phone, by dragging one slider."""
+    reader = reads(**PHONE)
+    page = reader.open("book/executed/demonstrating_superposition.html")
+    table = page.locator("table").filter(has_text="as the instrument")
+    at = table.locator("tr").first.locator("th, td").all_inner_texts().index(column)
+    row = table.locator("tr").filter(has_text="as the instrument").locator("th, td")
+    measured = told_interval(row.nth(at).inner_text())
+
+    page = reader.open(FRONT)
+    page.context.set_offline(True)
+    for value in (0.5, sparsity):
+        drag_with_a_finger(page, value)
+    shows(page, sparsity, shape)
+    page.get_by_role("button", name="Again, 200 times").click()
+    page.wait_for_function(
+        "/^Of 200 starts/.test(document.querySelector('.heard').textContent)", timeout=90_000
+    )
+    pile = page.locator(".piles li").first.inner_text()
+    assert pile.lower().startswith(shape)
+    found = told_interval(pile)
+    assert max(found[0], measured[0]) <= min(found[1], measured[1]), (found, measured)
+    # with each new address of the page the browser asks for the icon again
+    assert [told for told in reader.problems if not told.endswith("favicon.svg")] == []
+
+
 def test_keys_reach_it_and_move_it(reads):
     reader = reads()
     page = reader.open(FRONT)

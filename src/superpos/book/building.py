@@ -22,6 +22,7 @@ from superpos.book.failures import BuildFailed, NotebookFailed
 from superpos.book.filling import fill
 from superpos.book.ledger import registry
 from superpos.book.portable import install_from, portable
+from superpos.book.readable import library
 from superpos.claims.registry import Claim
 from superpos.compute import settings as env
 from superpos.compute.orphans import end_with_parent
@@ -319,7 +320,7 @@ def run(
     """
     import nbformat
 
-    install = install_from(root)
+    install, known = install_from(root), library(root)
     values = chapter.values(dict(given), quick=quick)
     if output is None:
         output = root / "runs" / f"{chapter.name}.ipynb"
@@ -345,7 +346,7 @@ def run(
             raise
         partial.unlink()
         raise InvalidArgument(problem.evalue) from None
-    nbformat.write(portable(read_executed(partial), install), partial)
+    nbformat.write(portable(read_executed(partial), chapter.name, known, install), partial)
     os.replace(partial, output)
     return output, seconds
 

@@ -89,8 +89,8 @@ def sources(root: Path) -> dict[str, str]:
 
 
 def addresses(root: Path) -> dict[str, str]:
-    """Return the addresses of the sources, by the same keys; of some there is none."""
-    return {key: entry.fields.get("url", "") for key, entry in _entries(root).items()}
+    """Return where the sources are that have an address, by the keys of ``book/references.bib``."""
+    return {k: entry.fields["url"] for k, entry in _entries(root).items() if "url" in entry.fields}
 
 
 def _entries(root: Path) -> Mapping[str, Any]:

@@ -15,19 +15,13 @@ from typing import TYPE_CHECKING, Any
 from superpos.book.citation import Edition
 from superpos.book.facts import as_list, facts
 from superpos.book.ledger import PAGES
+from superpos.book.plain_page import plain_page
 from superpos.book.scoreboard import MEANING
 from superpos.claims.typeset import typeset
 from superpos.claims.wording import label
 
 if TYPE_CHECKING:
     from superpos.claims.clone import Commit
-
-# What a reader has chosen on the site's other pages, or else what the system says.
-_THEME = (
-    '(m => document.documentElement.dataset.theme = m == "light" || m == "dark" ? m : '
-    'matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
-    '((() => { try { return localStorage.getItem("mode") } catch { return null } })())'
-)
 
 
 def as_pages(
@@ -71,39 +65,25 @@ def _page(
     styles: Sequence[str],
     registered: Commit | None,
 ) -> str:
-    name, statement = _text(row["id"]), _text(row["statement"])
+    name = _text(row["id"])
     title = _text(titles.get(row["chapter"], row["chapter"]))
-    linked = "".join(f'<link rel="stylesheet" href="{_to(style)}">\n' for style in styles)
-    canonical = edition.address(row["permalink"])
-    if canonical:
-        linked += f'<link rel="canonical" href="{html.escape(canonical)}">\n'
     told = facts(row, sources, folder=PAGES, registered=registered)
     chapter = f'<a href="{_to(row["page"])}">{title}</a>' if row["page"] else title
     listed = "" if row["amended_by"] else f"#claim-{name}"  # it stands with the one in force
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name} – {_text(edition.title)}</title>
-<meta name="description" content="{statement}">
-{linked}<script>{_THEME}</script>
-</head>
-<body class="superpos-page">
-<nav><a href="{_to("index.html")}">superpos</a> · \
-<a href="{_to("book/scoreboard.html")}{listed}">Scoreboard</a> · {chapter}</nav>
-<main>
-<h1><code>{name}</code></h1>
+    return plain_page(
+        title=f"{row['id']} – {edition.title}",
+        about=" ".join(row["statement"].split()),
+        styles=[posixpath.relpath(style, PAGES) for style in styles],
+        nav=f'<a href="{_to("index.html")}">superpos</a> · '
+        f'<a href="{_to("book/scoreboard.html")}{listed}">Scoreboard</a> · {chapter}',
+        main=f"""<h1><code>{name}</code></h1>
 <p class="superpos-statement">{typeset(row["statement"])}</p>
 {_verdict(row)}
 {as_list(told)}
 {_left_open(row)}<h2>How to cite this claim</h2>
 <p>{_text(edition.in_words(row))}</p>
-<pre>{html.escape(edition.as_bibtex(row))}</pre>
-</main>
-</body>
-</html>
-"""
+<pre>{html.escape(edition.as_bibtex(row))}</pre>""",
+    )
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

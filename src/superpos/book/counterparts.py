@@ -223,7 +223,7 @@ def as_markdown(
         lines += [f"## {sources[source]}", "", "::::{div} superpos-figures"]
         lines += ["| No. | Theirs | Ours | Claims |", "|--:|---|---|---|"]
         lines += [
-            f"| {' | '.join(_cells(figure, addresses[source], drawn, rows))} |"
+            f"| {' | '.join(_cells(figure, addresses.get(source, ''), drawn, rows))} |"
             for figure in theirs.figures
             if figure.source == source
         ]

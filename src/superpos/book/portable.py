@@ -1,5 +1,7 @@
 """An executed notebook as it leaves the book: it says what it needs, and folds what the page hides.
 
+Its text is written for any reader (`superpos.book.readable`).
+
 It gets its first cell here, after it has run: what runs, and what becomes a page, are the cells of
 the source alone.
 """
@@ -10,6 +12,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from superpos.book.readable import Library, unroll
 from superpos.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -48,13 +51,17 @@ _SAY = """\
 """
 
 
-def portable(notebook: NotebookNode, install: str) -> NotebookNode:
-    """Return a copy of an executed notebook that can be used anywhere.
+def portable(notebook: NotebookNode, chapter: str, known: Library, install: str) -> NotebookNode:
+    """Return a copy of an executed notebook that can be used, and read, anywhere.
 
     Parameters
     ----------
     notebook
         With its outputs.
+    chapter
+        Which it is.
+    known
+        What it refers to, see `superpos.book.readable`.
     install
         What pip is told to install where the package is missing, see `install_from`; ``""`` if
         that is to be said in words.
@@ -63,6 +70,7 @@ def portable(notebook: NotebookNode, install: str) -> NotebookNode:
 
     copy = deepcopy(notebook)
     fold(copy)
+    unroll(copy, chapter, known)
     set_up = new_code_cell(set_up_source(install), id="set-up", metadata={"tags": ["remove-cell"]})
     copy.cells.insert(0, set_up)
     return copy

@@ -15,13 +15,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book import (
+    absent,
     accessible,
     audited,
+    card,
     cards,
     citation,
     claim_pages,
     corrections,
     counterparts,
+    freshness,
+    glossary,
     head,
     live,
     prose,
@@ -35,6 +39,8 @@ from superpos.book.failures import NotPublishable
 from superpos.book.ledger import registry
 from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
+from superpos.book.reached import module_digests
+from superpos.book.readable import library
 from superpos.claims.amendments import rules
 from superpos.claims.specifications import FILE as GRIDS
 
@@ -55,7 +61,10 @@ RENDERERS = (
     "myst-nb",
     "sphinx-book-theme",
     "sphinx-mathjax-offline",
+    "matplotlib",
+    "fonttools",
 )
+PUBLISHES = "from superpos.book import site"  # with all that it reaches: other code, another site
 
 
 def site_folder(root: Path, *, quick: bool = False) -> Path:
@@ -100,7 +109,10 @@ def publish(
     site = site_folder(root, quick=quick)
     install = install_from(root)
     titles = {status.chapter.name: status.chapter.title for status in statuses}
+    known = library(root, titles)
     history = audited.history(root)
+    edition = known.edition
+    picture, words = card.words(ledger), glossary.terms(root)
     staged = _staged_files(root, statuses, notebooks, ledger, titles, history, quick=quick)
     staged |= extra
     styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
@@ -109,15 +121,16 @@ def publish(
         **claim_pages.as_pages(
             ledger,
             titles,
-            citation.sources(root),
-            citation.edition(root),
+            known.sources,
+            edition,
             styles,
             audited.registered(history),
         ),
+        absent.PATH: absent.as_page(titles, edition, styles).encode(),
         **_kept(root),
         **live.files(),
         **{
-            f"_sources/{EXECUTED}/{name}.ipynb": _served(notebook, install)
+            f"_sources/{EXECUTED}/{name}.ipynb": _served(portable(notebook, name, known, install))
             for name, notebook in notebooks.items()
         },
         **{
@@ -125,6 +138,8 @@ def publish(
             for status in statuses
         },
     }
+    if picture:
+        beside[card.PATH] = card.drawn(picture, edition.title)
     if (grids := root / "book" / GRIDS).exists():
         beside[f"_sources/book/{GRIDS}"] = grids.read_bytes()
     stamp = site.parent / "published"
@@ -142,8 +157,16 @@ def publish(
     for path, content in beside.items():
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         (new / path).write_bytes(content)
+    front = new / "index.html"  # jupyter-book's leads on to the first page, and says nothing
+    to = _first_page(root)
+    front.write_text(head.forwarding(to, (new / to).read_text("utf-8"), edition.title), "utf-8")
     for page in new.rglob("*.html"):
-        page.write_text(_finished(page.read_text("utf-8"), page.relative_to(new)), "utf-8")
+        path = page.relative_to(new).as_posix()
+        text = _mended(page.read_text("utf-8"), path, words)
+        page.write_text(head.introduced(text, path, edition, " ".join(picture)), "utf-8")
+    if edition.site:
+        paths = [path.relative_to(new).as_posix() for path in new.rglob("*.html")]
+        (new / "sitemap.xml").write_text(head.sitemap(paths, edition), "utf-8")
     stamp.unlink(missing_ok=True)
     _replace_folder(new, site)
     stamp.write_text(digest)
@@ -201,6 +224,8 @@ def _staged_files(
         files[f"{counterparts.PAGE}.md"] = counterparts.as_markdown(
             theirs, notebooks, ledger, titles, sources, citation.addresses(root)
         ).encode()
+    if words := glossary.terms(root):
+        files[f"{glossary.PAGE}.md"] = glossary.as_markdown(words, titles).encode()
     files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
@@ -214,10 +239,10 @@ def _kept(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes()} if path.exists() else {}
 
 
-def _served(notebook: NotebookNode, install: str) -> bytes:
+def _served(notebook: NotebookNode) -> bytes:
     import nbformat
 
-    return nbformat.writes(portable(notebook, install)).encode()
+    return nbformat.writes(notebook).encode()
 
 
 def _sphinx(source: Path, output: Path) -> Path:
@@ -236,10 +261,17 @@ def _sphinx(source: Path, output: Path) -> Path:
     return output / "_build" / "html"
 
 
-def _finished(text: str, path: Path) -> str:
+def _mended(text: str, path: str, words: Sequence[glossary.Term]) -> str:
     """Return a page of the site as readers get it: what Sphinx made of it, mended."""
-    light = weight.without_scripts(text, search=path.name == "search.html")
-    return head.introduced(accessible.mended(light), path.as_posix())
+    text = accessible.mended(weight.without_scripts(text, search=path == "search.html"))
+    return glossary.linked(text, path, words) if path.startswith(f"{EXECUTED}/") else text
+
+
+def _first_page(root: Path) -> str:
+    """Return where in the site the page is that ``_toc.yml`` puts first."""
+    import yaml
+
+    return f"{yaml.safe_load((root / '_toc.yml').read_text('utf-8'))['root']}.html"
 
 
 def _existing(folder: Path) -> dict[str, bytes]:
@@ -276,7 +308,8 @@ def _json(value: Any) -> bytes:
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256(" ".join(map(version, RENDERERS)).encode())
+    code = module_digests([PUBLISHES], freshness.PACKAGE)
+    digest = hashlib.sha256(" ".join(map(version, RENDERERS)).encode() + _json(code))
     for path in sorted(files):
         digest.update(f"\n{path}\n".encode())
         digest.update(files[path])

@@ -103,7 +103,7 @@ def without_scripts(page: str, *, search: bool = False) -> str:
     """
     names = ["fontawesome.js"]
     if not search:
-        names += ["searchtools.js", "language_data.js", "searchindex.js"]
+        names += ["searchtools.js", "language_data.js", "searchindex.js", "excerpts.js"]
     body = page.partition("</head>")[2] or page
     if not _FORMULA.search(body):
         names.append(f"mathjax/{MATHJAX}")
