@@ -24,6 +24,7 @@ from superpos.book import (
     live,
     prose,
     provenance,
+    reference,
     scoreboard,
     weight,
 )
@@ -192,6 +193,8 @@ def _staged_files(
     files["book/scoreboard.md"] = scoreboard.as_markdown(
         ledger, titles, statuses, citation.sources(root)
     ).encode()
+    if reference.FOLDER in (root / "_toc.yml").read_text("utf-8"):
+        files |= reference.as_files()
     files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
