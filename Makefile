@@ -75,12 +75,12 @@ ifdef MAKE_ANEW
 else
 	@echo "bringing the environment in .venv up to date"
 endif
-	@$(INSTALL) -e ".[book,cluster,live,test]"
+	@$(INSTALL) -e ".[book,cluster,test]"
 	@echo "$(CURDIR)" > $@
 
 .venv/ready-lab: .venv/ready
 	@echo "installing JupyterLab into .venv"
-	@$(INSTALL) -e ".[book,cluster,lab,live,test]"
+	@$(INSTALL) -e ".[book,cluster,lab,test]"
 	@# A double click opens a chapter as a notebook, not as text.
 	@$(BIN)/jupytext-config --settings-file .venv/share/jupyter/lab/settings/overrides.json \
 	  set-default-viewer markdown

@@ -175,7 +175,7 @@ def test_science_needs_torch_and_numpy_alone():
     print(geometry.feature_dimensionality(run.W).shape, loss.shape, sampled.shape)
 
     from superpos import (adversarial, bundles, codes, drift, learning, models, neurons, optima,
-                          stats, sweep, tegum)
+                          stats, tegum, weights)
     """
     assert python(block, TRAIN, use).startswith("torch.Size([3, 2, 4])")
 

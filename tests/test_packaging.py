@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from fnmatch import fnmatch
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
+from packaging.requirements import Requirement
+from safetensors.torch import save_file
 
 CHECKOUT = Path(__file__).parent.parent
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_{}(sys.argv[1])"
@@ -67,13 +74,36 @@ def test_the_source_distribution_is_the_whole_checkout(source):
 
 def test_the_wheel_holds_the_package_and_the_registry_alone(installed):
     assert {path.name.partition("-")[0] for path in installed.iterdir()} == {"superpos"}
-    for name in ("claims.yml", "deviations.yml"):
-        copy = installed / "superpos" / "claims" / name
-        assert copy.read_bytes() == (CHECKOUT / "book" / name).read_bytes()
-        assert not (CHECKOUT / "src" / "superpos" / "claims" / name).exists()  # one truth in git
-    assert (installed / "superpos" / "py.typed").exists()
-    script = Path("superpos", "live", "instrument.js")
-    assert (installed / script).read_bytes() == (CHECKOUT / "src" / script).read_bytes()
+    package = {name.removeprefix("src/") for name in tracked() if name.startswith("src/superpos/")}
+    registry = {f"superpos/registry/{name}": name for name in tracked() if in_registry(name)}
+    there = {path.relative_to(installed).as_posix() for path in installed.rglob("superpos/**/*")}
+    files = {name for name in there if (installed / name).is_file()}
+    assert files == package | registry.keys()
+    for copy, name in registry.items():
+        assert (installed / copy).read_bytes() == (CHECKOUT / name).read_bytes()
+        assert not (CHECKOUT / "src" / copy).exists()  # one truth in git
+    for name in ("py.typed", "live/instrument.js", "studies/uniform_models.safetensors"):
+        assert f"superpos/{name}" in files
+
+
+def in_registry(name: str) -> bool:
+    """Whether a retest, or a verdict with what was measured once, needs a file of the checkout."""
+    folder, _, file = name.rpartition("/")
+    kinds = {"": "_toc.yml", "notebooks": "*.md", "book": "*.yml"}
+    kinds |= {"book/measured": "*.json", "book/robustness": "*.json"}
+    return folder in kinds and fnmatch(file, kinds[folder])
+
+
+def test_the_wheel_says_under_which_licences_and_what_it_needs(installed):
+    (about,) = installed.glob("superpos-*.dist-info")
+    for name in ("LICENSE", "LICENSE-TEXT"):
+        assert (about / "licenses" / name).read_bytes() == (CHECKOUT / name).read_bytes()
+    told = email.message_from_string((about / "METADATA").read_text("utf-8"))
+    always = [each for each in map(Requirement, told.get_all("Requires-Dist")) if not each.marker]
+    core = {"torch", "numpy", "scipy", "safetensors", "tqdm", "pyyaml"}
+    assert {each.name.lower() for each in always} == core
+    extras = {"studies", "plot", "live", "book", "lab", "cluster", "test"}
+    assert set(told.get_all("Provides-Extra")) == extras
 
 
 RECORD = """
@@ -103,9 +133,39 @@ def test_inside_of_a_checkout_its_own_registry_counts(installed, book):
     assert told.split() == ["alpha-rises", "beta-rests"]
 
 
-def test_outside_of_a_checkout_the_command_line_says_so_in_a_sentence(installed, tmp_path):
-    code = "import sys; from superpos.cli import main; sys.exit(main(['list']) != 2)"
-    assert python(code, folder=tmp_path, PYTHONPATH=str(installed)) == ""
+@pytest.mark.parametrize(
+    "command", ["list", "run loss_anatomy", "build", "status", "claims", "serve", "clean"]
+)
+def test_outside_of_a_checkout_the_command_line_says_so_in_a_sentence(command, installed, tmp_path):
+    told = cli(command, installed, tmp_path, code=2)
+    assert told.startswith("superpos: no book found at or above ")
+    assert told.count("\n") == 1
+
+
+def cli(command: str, installed: Path, folder: Path, *, code: int = 0) -> str:
+    """What a command of the unpacked wheel prints, on either stream."""
+    done = subprocess.run(
+        [sys.executable, "-m", "superpos.cli", *command.split()], cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(installed)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_outside_of_a_checkout_the_command_line_measures_weights(installed, tmp_path):
+    save_file({"W": torch.eye(3, 6)[:, [0, 1, 2, 0, 1, 2]]}, tmp_path / "toy.safetensors")
+    assert re.search(
+        r"\b6 features in 3 dimensions", cli("measure toy.safetensors", installed, tmp_path)
+    )
+    assert cli("--version", installed, tmp_path) == f"superpos {version('superpos')}\n"
+
+
+def test_outside_of_a_checkout_a_claim_is_measured_again(installed, tmp_path):
+    told = cli("retest tegum-domain", installed, tmp_path)
+    assert "against the book: the same" in told
+    assert list(tmp_path.iterdir()) == []
+    kept = cli("retest tegum-domain --keep", installed, tmp_path, code=2)
+    assert kept.startswith("superpos: no book found at or above ")
 
 
 def test_what_building_leaves_is_no_change_for_git():

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from superpos.book.failures import BuildFailed
-from superpos.errors import InvalidArgument
-from superpos.project import find_root
+from superpos.errors import InvalidArgument, MissingExtra
+from superpos.project import find_root, registry_root
 
 # The pipeline is imported inside the commands: its notebook tools take a second to load, and
 # may be missing where only the package is installed.
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         return arguments.command(arguments)
-    except InvalidArgument as problem:
+    except (InvalidArgument, MissingExtra) as problem:
         return _fail(str(problem), code=2)
     except BuildFailed as failure:
         return _fail(failure.report(colour=sys.stderr.isatty()))
@@ -201,7 +201,7 @@ def _retest(arguments: argparse.Namespace) -> int:
     from superpos.compute.executors import check_scheduler
     from superpos.studies.retest import listed, retest
 
-    root = _root()
+    root = find_root() if arguments.keep else registry_root()
     if arguments.list:
         print(listed(root))
         return 0
@@ -270,6 +270,8 @@ def _measure(arguments: argparse.Namespace) -> int:
         )
     if page and not page.parent.is_dir():
         raise InvalidArgument(f"--html is {page}: there is no folder {page.parent}")
+    if page:  # before any work: what draws may be missing
+        from superpos.figures.dictionary import pictures
     found, told = measure_file(
         arguments.file,
         name=arguments.name,
@@ -278,8 +280,6 @@ def _measure(arguments: argparse.Namespace) -> int:
         probability=arguments.probability,
     )
     if page:
-        from superpos.figures.dictionary import pictures
-
         drawn = pictures(found)
         try:
             page.write_text(report.as_page(found, pictures=drawn, **told), encoding="utf-8")
@@ -471,8 +471,9 @@ def _root() -> Path:
     """Return the book's folder, if the tools to work on it are there."""
     from superpos.book.execution import check_tools
 
+    root = find_root()
     check_tools()
-    return find_root()
+    return root
 
 
 def _short(path: Path) -> Path:

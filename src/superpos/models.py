@@ -125,5 +125,10 @@ class Model:
 
 
 LINEAR = Model("linear", output=identity)
+"""Wᵀ W x + b, which superposition does not pay."""
+
 RELU_OUTPUT = Model("ReLU output")
+"""ReLU(Wᵀ W x + b), the toy model of most chapters."""
+
 RELU_HIDDEN = Model("ReLU hidden and output", hidden=torch.relu)
+"""ReLU(Wᵀ ReLU(W x) + b), whose hidden axes are neurons."""

@@ -9,18 +9,24 @@ from superpos.errors import InvalidArgument
 _MARKS = ("_toc.yml", "notebooks", "book")
 
 
-def registry_file() -> Path:
-    """Return where the registry of claims is: ``book/claims.yml``, its deviations beside it.
+def registry_root() -> Path:
+    """Return the folder of what verdicts rest on: the claims, and the chapters' parameters.
 
-    Outside of a checkout it is the copy that the installed package brings (see ``setup.py``).
+    It is the checkout; outside of one, the copy that the installed package brings (see
+    ``setup.py``), which has the same files under the same names.
     """
-    packaged = Path(__file__).parent / "claims" / "claims.yml"
+    packaged = Path(__file__).parent / "registry"
     try:
-        return find_root() / "book" / "claims.yml"
+        return find_root()
     except InvalidArgument:
         if packaged.exists():
             return packaged
         raise
+
+
+def registry_file() -> Path:
+    """Return where the registry of claims is: ``book/claims.yml``, its deviations beside it."""
+    return registry_root() / "book" / "claims.yml"
 
 
 def find_root(start: str | Path | None = None) -> Path:

@@ -27,7 +27,8 @@ from superpos.book.chapters import load_chapter
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [*PROJECT["dependencies"], *(each for extra in EXTRAS.values() for each in extra)]
+NAMED = [*PROJECT["dependencies"], *(each for extra in EXTRAS.values() for each in extra)]
+DIRECT = sorted(each for each in {*NAMED} if Requirement(each).name != PROJECT["name"])
 PROSE = ("README.md", "CONTRIBUTING.md")
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -96,6 +97,23 @@ def make_installs() -> set[str]:
     return {extra for extras in found for extra in extras.split(",")}
 
 
+def with_theirs(extras: set[str]) -> set[str]:
+    """The extras with those that they bring."""
+    found = {
+        inner
+        for extra in extras
+        for each in map(Requirement, EXTRAS[extra])
+        if each.name == PROJECT["name"]
+        for inner in each.extras
+    }
+    return extras if found <= extras else with_theirs(extras | found)
+
+
+def test_an_extra_brings_extras_that_there_are():
+    assert with_theirs({"book"}) == {"book", "studies", "plot", "live"}
+    assert with_theirs(set(EXTRAS)) == set(EXTRAS)
+
+
 def test_conda_installs_what_make_installs():
     environment = yaml.safe_load(text("environment.yml"))
     assert environment["name"] == PROJECT["name"]
@@ -105,7 +123,7 @@ def test_conda_installs_what_make_installs():
     constraints, package = pip
     assert constraints == "-c constraints.txt"
     assert set(re.fullmatch(r"-e \.\[([\w,]+)\]", package).group(1).split(",")) == make_installs()
-    assert make_installs() == set(EXTRAS)
+    assert with_theirs(make_installs()) == set(EXTRAS)
 
 
 def test_one_oldest_python_everywhere():
@@ -303,6 +321,7 @@ def test_the_examples_of_the_readme_run(capsys, tmp_path, monkeypatch):
     *read, dimensions = capsys.readouterr().out.splitlines()
     assert "features-first" in read[0]
     assert dimensions == "tensor([0.5000, 1.0000])"
+    assert "<svg" in Path("graph.svg").read_text("utf-8")
 
 
 def shell_lines() -> list[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -12,6 +13,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from sphinx.util.inventory import InventoryFile
+
+import superpos
+from superpos.book.reference import documented
 
 pytestmark = pytest.mark.site
 
@@ -207,3 +212,18 @@ def test_the_search_finds_a_word(reads):
     page.wait_for_load_state()
     assert "pentagon" in page.locator("main").inner_text().lower()
     assert json.loads(page.request.get(reads().address + "claims.json").text())
+
+
+def test_every_public_name_is_in_the_reference(site):
+    with (site / "objects.inv").open("rb") as file:
+        found = InventoryFile.load(file, "", posixpath.join)
+    there = {name: entry[2] for kind in found for name, entry in found[kind].items()}
+    for module, names in documented().items():
+        for name in names:
+            assert f"{module}.{name}" in there, f"{module}.{name}"
+            page, _, place = there[f"{module}.{name}"].partition("#")
+            assert place in Anchors(site / page).places
+    for name in superpos.__all__:
+        assert (
+            f"superpos.{name}" in there or (site / f"book/reference/superpos.{name}.html").exists()
+        )

@@ -23,6 +23,7 @@
 `corrections`      what moved since the first edition, as a page
 `counterparts`     the sources' figures and which of ours show the same, as a page
 `live`             the instrument that readers play with, as a piece of a page
+`reference`        every public name with its docstring, a page a room of the package
 `head`             what a page says of itself to those who list and share it
 `accessible`       what the theme keeps from those who listen to a page, mended
 `weight`           the site without what its pages never use

@@ -8,6 +8,8 @@ import re
 _MENDED = (
     # a list may hold items alone, and an entry of a bibliography is no longer a role
     (r'role="doc-biblioentry"', 'role="listitem"'),
+    # what opens the pages below one in the list of pages is but an arrow
+    (r'<summary>(<span class="toctree-toggle")', r'<summary aria-label="Pages below">\1'),
     # who says the words that they read reaches what they name
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
     (r'(<button class="btn search-button-field[^>]*?) title="Search" aria-label="Search"', r"\1"),

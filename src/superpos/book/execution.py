@@ -7,14 +7,13 @@ nothing of the package but errors.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from superpos.book.failures import NotebookFailed
-from superpos.errors import InvalidArgument
+from superpos.errors import need
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -42,15 +41,10 @@ def check_tools() -> None:
 
     Raises
     ------
-    InvalidArgument
+    MissingExtra
         Naming the package and how to install it.
     """
-    for package in ("jupytext", "papermill", "ipykernel", "jupyter_book", "filelock"):
-        if importlib.util.find_spec(package) is None:
-            raise InvalidArgument(
-                f"{package} is missing from {sys.executable}, which is to run the notebooks: "
-                "install superpos[book]"
-            )
+    need("book", "jupytext", "papermill", "ipykernel", "jupyter_book", "filelock")
 
 
 def execute(

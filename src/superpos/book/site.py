@@ -30,6 +30,7 @@ from superpos.book import (
     live,
     prose,
     provenance,
+    reference,
     scoreboard,
     weight,
 )
@@ -226,6 +227,8 @@ def _staged_files(
         ).encode()
     if words := glossary.terms(root):
         files[f"{glossary.PAGE}.md"] = glossary.as_markdown(words, titles).encode()
+    if reference.FOLDER in (root / "_toc.yml").read_text("utf-8"):
+        files |= reference.as_files()
     files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")

@@ -19,6 +19,7 @@ from superpos import checks
 from superpos.errors import InvalidArgument
 
 MOST_ENUMERATED = 10
+"""The most features of which all splits are tried."""
 
 
 @dataclass(frozen=True)

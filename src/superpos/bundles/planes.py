@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
-from superpos.errors import InvalidArgument
+from superpos.errors import InvalidArgument, need
 
 MOST_SETS = 20_000
 
@@ -163,6 +163,7 @@ def plane_clusters(
     >>> plane_clusters(W, [2, 3], 1e-6)
     [(0, 1, 2), (3, 4, 5, 6, 7)]
     """
+    need("studies", "sklearn")
     from sklearn.cluster import DBSCAN  # takes a second to import
 
     vectors = checks.weights(vectors)[0].cpu()  # scikit-learn's clusters are found there
@@ -214,6 +215,7 @@ def sparse_subspaces(W: Tensor, count: int, *, nonzero: int = 3) -> list[tuple[i
     >>> sparse_subspaces(torch.tensor([[1.0, -1, 1, 0, 0, 0], [0, 0, 0, 1, -1, 1]]), 2, nonzero=1)
     [(0, 1, 2), (3, 4, 5)]
     """
+    need("studies", "sklearn")
     from sklearn.cluster import SpectralClustering
     from sklearn.linear_model import orthogonal_mp
 

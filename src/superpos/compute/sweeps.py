@@ -30,11 +30,13 @@ from superpos.compute.installed import release
 from superpos.compute.progress import progress_bar
 from superpos.compute.settings import STORE, USED, cores
 from superpos.compute.store import Checkpoint
-from superpos.errors import InvalidArgument
+from superpos.errors import InvalidArgument, need
 from superpos.project import find_root
 
 if TYPE_CHECKING:
     import xarray
+
+need("studies", "cloudpickle", "xarray")  # here, once, and not in a function: its code is told
 
 _PIECES = 32  # into which a grid is cut, where nobody asks for another number
 

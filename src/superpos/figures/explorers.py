@@ -6,11 +6,13 @@ import html
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from superpos.errors import Diverged, InvalidArgument
+from superpos.errors import Diverged, InvalidArgument, need
 from superpos.figures.style import Picture, svg
+
+need("live", "ipywidgets")
+import ipywidgets as widgets  # noqa: E402
 
 _LOOK: dict[str, Any] = {
     "continuous_update": False,  # it speaks when it is let go

@@ -6,17 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import traitlets
 
-from superpos.errors import InvalidArgument
+from superpos.errors import InvalidArgument, need
 from superpos.live.source import SOURCE
 
-try:
-    import anywidget  # pyright: ignore[reportMissingImports]
-except ImportError as error:
-    raise ImportError(
-        "the instrument in a notebook needs anywidget: install superpos[live]"
-    ) from error
+need("live", "anywidget", "traitlets")
+import anywidget  # noqa: E402  # pyright: ignore[reportMissingImports]
+import traitlets  # noqa: E402
 
 SETTINGS = ("n", "m", "S", "decay", "density", "sets", "rate", "seed")
 MOST_FEATURES = 12

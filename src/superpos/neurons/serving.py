@@ -14,7 +14,9 @@ from torch import Tensor
 from superpos import checks, geometry
 from superpos.errors import InvalidArgument
 
-SHARE = 0.1  # of a feature's squared length, that a neuron which serves it holds at least
+SHARE = 0.1
+"""Of a feature's squared length, what a neuron which serves it holds at least."""
+
 _REPRESENTED = 0.5
 
 
@@ -192,8 +194,8 @@ def code_names(serving: Tensor) -> list[str]:
     return [code_name(found) for found in each_groups(serving)]
 
 
-# the codes that the source describes for ten features in five neurons, from dense to sparse
 REGIMES = ("all monosemantic", "3 in 2", "5 in 3", "6 in 4", "8 in 5", "pairs of neurons")
+"""The codes that the source describes for ten features in five neurons, from dense to sparse."""
 
 
 def regimes(W: Tensor, *, share: float = SHARE) -> Tensor:

@@ -33,6 +33,7 @@ from superpos.bundles import planes, planted, regions
 from superpos.claims import rate
 from superpos.claims.registry import thresholds
 from superpos.codes.polytopes import Polytope
+from superpos.errors import need
 from superpos.optima.ladder import rung
 from superpos.stats import span
 from superpos.studies.study import FRESH, Outcome, Study, Way, fresh
@@ -362,6 +363,7 @@ def scale(scales, *, seconds):
 @study.experiment
 def homology():
     """The holes of direct sums: by the names of their summands, (degree, born, dies) of each."""
+    need("studies", "gudhi")
     import gudhi
 
     names = ("digon", "triangle", "tetrahedron", "polygon 5")
