@@ -151,8 +151,10 @@ def test_the_digest_is_the_same_wherever_the_checkout_is_and_whatever_is_loaded(
     apart = tmp_path_factory.mktemp("apart")  # from the book of coins
     root = Path(__file__).parents[2]
     copied = shutil.copytree(root / "src" / "superpos", apart / "other" / "superpos")
+    registry = copied / "registry" / "book"  # as an installed package has it
+    registry.mkdir(parents=True)
     for name in ("claims.yml", "deviations.yml"):
-        shutil.copy(root / "book" / name, copied / "claims" / name)
+        shutil.copy(root / "book" / name, registry / name)
     ask = (
         "from superpos.studies import kept; from superpos.studies.retest import load_study; "
         "print(kept.code(load_study('correlated_features'), 'corr-summand', 'published'))"
