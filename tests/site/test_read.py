@@ -25,7 +25,12 @@ FRONT, CHAPTER = 400_000, 1_000_000  # bytes sent, compressed
 LIGHT = ("index.html", "book/index.html", "book/figures.html")  # as light as the front page
 # Said in part by what one sees: axe has it off by default.
 RULES = {"label-content-name-mismatch": {"enabled": True}}
-PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+# Sizes change as long as something slides, and what follows them is told before a picture is drawn.
+STILL = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  .then(() => Promise.allSettled(document.getAnimations()
+    .filter((each) => each.effect.getComputedTiming().endTime < Infinity)
+    .map((each) => each.finished)))
+  .then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))"""
 AXE = """([rules, theme]) => {
   document.documentElement.dataset.mode = document.documentElement.dataset.theme = theme;
   const tell = ({id, nodes: {length, 0: first}}) =>
@@ -46,7 +51,7 @@ def too_wide(page) -> list[str]:
     wrong = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(PAINTED)  # what follows sizes is told of them before a picture is drawn
+        page.evaluate(STILL)
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if over > 0:
             wrong.append(f"{over} px too wide at {width} px")
