@@ -138,6 +138,14 @@ def test_other_code_that_publishes_publishes_anew(copied_book, package, capsys):
     assert capsys.readouterr().out == "nothing changed: _build/html/index.html\n"
 
 
+def test_a_style_that_alone_has_changed_is_published(copied_book):
+    path = "_static/superpos.css"
+    for style in ("a { color: red; }", "a { color: blue; }"):
+        (copied_book / "book" / path).write_text(style)
+        assert main(["build"]) == 0
+        assert (copied_book / "_build" / "html" / path).read_text() == style
+
+
 def test_a_failing_chapter_stops_the_build_and_leaves_the_site(copied_book, capsys, edit):
     before = files(copied_book / "_build" / "html")
     executed = files(copied_book / "book" / "executed")

@@ -155,7 +155,9 @@ def publish(
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(built, new, ignore=weight.unused(built))
     weight.slim(new, built)
-    for path, content in beside.items():
+    # Sphinx brings these only where it finds a page to build, too
+    fixed = {path: content for path, content in staged.items() if path.startswith("_static/")}
+    for path, content in {**fixed, **beside}.items():
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         (new / path).write_bytes(content)
     front = new / "index.html"  # jupyter-book's leads on to the first page, and says nothing
