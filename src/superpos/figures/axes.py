@@ -59,6 +59,12 @@ def plain_ticks(axis: Axis) -> None:
     axis.set_minor_formatter(ticker.NullFormatter())
 
 
+def percent_ticks(axis: Axis) -> None:
+    """Mark shares by whole per cents, at most six of them."""
+    axis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+
+
 def size_axis(axes: Axes, sizes: Sequence[int], name: str) -> None:
     """Make the x axis one of model sizes: logarithmic, with a tick for each."""
     axes.set_xscale("log")

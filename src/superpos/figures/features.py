@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import networkx as nx
 import numpy as np
-from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from superpos import geometry
 from superpos.codes.polytopes import POLYTOPES as CORNERS
-from superpos.figures.axes import plain_ticks, polytope_lines
+from superpos.figures.axes import percent_ticks, plain_ticks, polytope_lines
 from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
 
 
@@ -142,8 +141,7 @@ def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
     axes.set_yticklabels(groups)
     furthest = max((values.max().item() for values in groups.values() if len(values)), default=0)
     axes.set_xlim(-0.06 * max(furthest, 0.1), 1.06 * max(furthest, 0.1))
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+    percent_ticks(axes.xaxis)
 
 
 def polytope_legend(fig: Figure) -> None:

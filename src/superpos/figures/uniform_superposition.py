@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import torch
-from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from superpos import geometry
 from superpos.codes.polytopes import POLYTOPES as POINTS
-from superpos.figures.axes import against_sparsity, band, plain_ticks, reference, size_axis
+from superpos.figures.axes import (
+    against_sparsity,
+    band,
+    percent_ticks,
+    plain_ticks,
+    reference,
+    size_axis,
+)
 from superpos.figures.explorers import Explorer, real, whole
 from superpos.figures.features import (
     dimensionality_dots,
@@ -188,7 +194,7 @@ def sharpness(short, large, steps) -> Picture:
         at_line = torch.stack([(values - v).abs() <= 0.01 for v in FRACTIONS.values()]).any(0)
         shares.append(f"{at_line.double().mean():.0%}")
         ax.set(title=f"{length} steps: {len(values)} features", xlabel="$D_i$")
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    percent_ticks(axes[0].yaxis)
     axes[0].set_ylabel("share of them")
     told = (
         f"after {k} steps {share} lie within 0.01 of a polytope's fraction"
