@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,6 +50,13 @@ def test_other_seeds_give_other_models():
     assert tiny().verdict == same.verdict
     assert fresh.verdict.measured != same.verdict.measured
     assert fresh.changed["first_seed"] == (0, 50)
+
+
+def test_a_verdict_by_this_run_alone_is_told_from_the_books():
+    found = tiny()
+    assert "against the book: the same" in replace(found, expected=found.verdict.verdict).told()
+    other = replace(found, expected="qualified").told()
+    assert "there qualified, with its curve and what is kept as published and at rest" in other
 
 
 def test_the_published_procedure_is_another():

@@ -64,7 +64,10 @@ class Retest:
         shown += " (quick: does not count)" if found.quick else ""
         lines = [f"{found.id}: {shown}", f"  {found.evidence}"]
         lines += [f"  {name}: {text}" for name, text in found.measured.items()]
-        same = "the same" if found.verdict == self.expected else f"there {self.expected}"
+        same = "the same"
+        if found.verdict != self.expected:
+            more = ", with its curve and what is kept as published and at rest"
+            same = f"there {self.expected}{'' if found.quick else more}"
         changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in self.changed.items())
         lines += [f"against the book: {same}; settings: {changed or 'the same'}"]
         if self.procedure:
