@@ -1,4 +1,4 @@
-"""The README's table is what the last measurement says."""
+"""The README's table is what the last measurement says, and its picture what training does."""
 
 from __future__ import annotations
 
@@ -8,21 +8,34 @@ import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
+from torch.testing import assert_close
+
+from superpos import geometry
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def results():
-    spec = spec_from_file_location("results", ROOT / "benchmarks" / "results.py")
+def script(name: str):
+    spec = spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     module = module_from_spec(spec)
-    sys.modules["results"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     yield module
-    del sys.modules["results"]
+    del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def results():
+    yield from script("results")
+
+
+@pytest.fixture(scope="module")
+def picture():
+    yield from script("picture")
 
 
 @pytest.fixture
@@ -132,3 +145,30 @@ def test_a_busy_machine_is_told(results, measured):
 
 def test_the_results_tell_the_machine_without_its_name(results):
     assert set(results.machine()) == {"cores", "processor", "python", "torch", "load"}
+
+
+# The moving picture
+
+
+def test_the_readme_has_the_moving_picture_and_says_what_it_shows(picture, readme):
+    place = picture.PICTURE.relative_to(ROOT).as_posix()
+    assert f"![{picture.ALT}]({place})" in readme
+    drawn = ElementTree.parse(picture.PICTURE).getroot()
+    assert drawn.get("aria-label") == picture.ALT
+
+
+def test_the_picture_ends_as_the_best_models_do(picture):
+    """Two at a right angle, two antipodal pairs, a pentagon, each with its first feature up."""
+    ends = picture.course(steps=800, seeds=8)[:, -1]
+    assert geometry.represented(ends).sum(-1).tolist() == [2, 4, 5]
+    assert_close(geometry.directions(ends)[:, :, 0], torch.tensor([[0.0, 1.0]] * 3))
+    assert geometry.angular_gaps(ends[2]).tolist() == pytest.approx([72] * 5, abs=5)
+
+
+def test_the_picture_moves_without_a_script_and_comes_to_rest(picture):
+    drawn = ElementTree.fromstring(picture.drawn(picture.course(steps=60, seeds=1)))
+    name = "{http://www.w3.org/2000/svg}"
+    moves = list(drawn.iter(f"{name}animate"))
+    assert len(moves) == 3 * 5 * 3  # a line, and a dot's two places, of each feature
+    assert {(move.get("repeatCount"), move.get("fill")) for move in moves} == {("3", "freeze")}
+    assert not list(drawn.iter(f"{name}script"))
