@@ -423,9 +423,7 @@ def _ledger(root: Path, *, quick: bool = False):
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from functools import partial
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
+    from superpos.book.serving import server
     from superpos.book.site import site_folder
 
     port = arguments.port
@@ -434,15 +432,14 @@ def _serve(arguments: argparse.Namespace) -> int:
     site = site_folder(find_root())
     if not (site / "index.html").exists():
         raise InvalidArgument(f"there is no site in {_short(site)} yet: run `superpos build`")
-    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        serving = server(site, port)
     except OSError as problem:
         raise InvalidArgument(f"port {port} cannot be used: {problem.strerror}") from None
-    print(f"http://127.0.0.1:{server.server_port}/ (end with Ctrl-C)", flush=True)
-    with server:
+    print(f"http://127.0.0.1:{serving.server_port}/ (end with Ctrl-C)", flush=True)
+    with serving:
         try:
-            server.serve_forever()
+            serving.serve_forever()
         except KeyboardInterrupt:
             print()
     return 0
