@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.testing import assert_close
 
-from superpos import losses
+from superpos import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Procedure, losses, train
 from superpos.errors import InvalidArgument
 from superpos.features import (
     AnticorrelatedSets,
@@ -19,6 +20,7 @@ from superpos.features import (
     SignedFeatures,
     as_features,
 )
+from superpos.losses import exact_loss, expected_loss
 
 DRAWS = 100_000
 UNEVEN = torch.tensor([0.0, 0.3, 1.0, 0.02])
@@ -235,13 +237,16 @@ def test_every_batch_of_examples_is_all_of_them_whatever_the_draws():
     assert features.inputs(torch.rand(5, 1, 1)).shape == (5, 4, 3)
 
 
-def test_examples_know_their_mean_their_silence_and_their_sets():
-    features = Examples(FEW)
-    assert torch.allclose(features.mean, FEW.mean(0))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_examples_of_either_sign_know_their_mean_and_their_silence(sign):
+    features = Examples(sign * FEW)
+    assert torch.allclose(features.mean, sign * FEW.mean(0))
     assert features.silence == 0.5
-    sets = features.active_sets()
-    assert sets.nonzero().flatten().tolist() == [0, 2, 5]  # nothing; feature 1; features 0 and 2
-    assert sets[[0, 2, 5]].tolist() == [0.5, 0.25, 0.25]
+
+
+def test_examples_have_no_exact_loss_for_their_values_are_given():
+    with pytest.raises(InvalidArgument, match="those of given examples: exact losses are for"):
+        exact_loss(torch.eye(3), torch.zeros(3), Examples(FEW))
 
 
 def test_active_inputs_of_examples_are_the_active_examples_equally_often():
@@ -264,7 +269,6 @@ def test_settings_of_examples_are_broadcast_flattened_and_cut():
     [
         (torch.ones(3), r"x has shape \(3,\)"),
         (torch.ones(0, 3), r"x has shape \(0, 3\)"),
-        (-torch.eye(2), "x has a negative entry"),
         (torch.full((1, 1), float("nan")), "x has an entry that is NaN"),
     ],
 )
@@ -333,3 +337,92 @@ def test_boolean_features_have_one_probability():
 def test_probabilities_make_independent_features_however_they_are_written(written):
     features = as_features(written([0.5, 0.25]), 2)
     assert features.active_sets().tolist() == [0.375, 0.375, 0.125, 0.125]
+
+
+class Echoes(FeatureDistribution):
+    """Two pairs of features, each with an echo of half its size: no more than is asked for."""
+
+    n = 4
+    uniforms = 2
+
+    def inputs(self, u):
+        first = torch.where(u < 0.25, 4 * u, 0.0)
+        return torch.stack([first, first / 2], dim=-1).flatten(-2)
+
+
+def test_a_distribution_of_ones_own_has_a_sampled_mean():
+    assert_close(Echoes().mean, torch.tensor([1 / 8, 1 / 16] * 2), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("model", [LINEAR, RELU_OUTPUT, RELU_HIDDEN])
+@pytest.mark.parametrize("skip_silent", [True, False])
+def test_it_trains_every_model_and_is_evaluated(model, skip_silent):
+    how = Procedure(steps=400, learning_rate=0.02, skip_silent=skip_silent)
+    run = train(Echoes(), 2, model=model, seeds=2, procedure=how)
+    loss, error = run.expected_loss(samples=4000)
+    nothing = 2 * (1 + 1 / 4) / 12  # Σ E x²
+    best = loss.argmin()
+    assert loss[best] + 4 * error[best] < nothing / 2
+
+
+def test_its_models_of_several_importances_see_the_same_inputs():
+    importance = torch.tensor([[1.0] * 4, [1.0, 1.0, 0.0, 0.0]])
+    both = train(Echoes(), 2, seeds=1, importance=importance, procedure=Procedure(steps=40))
+    alone = train(Echoes(), 2, seeds=1, importance=importance[1], procedure=Procedure(steps=40))
+    assert_close(both.W[:, 1], alone.W)
+
+
+def test_what_cannot_be_had_of_it_is_said_by_name():
+    W, b = torch.rand(2, 4), torch.zeros(4)
+    with pytest.raises(InvalidArgument, match="Echoes has no active_sets, which exact losses"):
+        exact_loss(W, b, Echoes())
+    assert expected_loss(W, b, Echoes(), samples=100, seed=0)[0] > 0
+
+
+@pytest.mark.parametrize("kind", [CorrelatedSets, AnticorrelatedSets])
+def test_the_expected_loss_of_sets_is_their_exact_one(kind):
+    generator = torch.Generator().manual_seed(1)
+    W, b = torch.randn(3, 2, 4, generator=generator), 0.3 * torch.randn(3, 4, generator=generator)
+    features = kind(2, 2, torch.tensor([[[0.3]], [[0.05]]]))
+    mean, error = expected_loss(W, b, features, samples=20_000, seed=0)
+    assert mean.shape == (2, 3)
+    assert ((mean - exact_loss(W, b, features)).abs() < 5 * error).all()
+
+
+def test_the_expected_loss_takes_independent_features_as_their_probability():
+    W, b, p = torch.rand(2, 4), torch.zeros(4), torch.tensor([0.1, 0.2, 0.3, 0.4])
+    of_features = expected_loss(W, b, IndependentFeatures(4, p), samples=100, seed=0)
+    assert torch.equal(
+        torch.stack(of_features), torch.stack(expected_loss(W, b, p, samples=100, seed=0))
+    )
+
+
+class Short(Echoes):
+    def inputs(self, u):
+        return super().inputs(u)[..., :3]
+
+
+class Endless(Echoes):
+    def inputs(self, u):
+        return super().inputs(u) / 0
+
+
+class Nameless:
+    n = 4
+
+    def inputs(self, u):
+        return u
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        (5, "features is of the type int: a distribution is needed"),
+        (Nameless(), "Nameless lacks uniforms, shape"),
+        (Short(), r"Short.inputs gives shape \(2, 3, 3\)"),
+        (Endless(), "Endless.inputs gives an entry that is NaN or infinite"),
+    ],
+)
+def test_what_is_no_distribution_is_refused_before_any_work(features, told):
+    with pytest.raises(InvalidArgument, match=told):
+        train(features, 2)

@@ -5,32 +5,8 @@ only in their settings (say, in sparsity) are fed from the same draws, which
 makes differences between settings sharper than independent draws would; models
 with different seeds have draws of their own.
 
-A distribution has
-
-``n``
-    the number of features;
-``shape``
-    the settings: the leading axes of its parameters, ``()`` for a single setting;
-``uniforms``
-    how many uniform draws one input takes;
-``inputs(u)``
-    the map, from ``(..., batch, uniforms)`` to ``(..., *shape, batch, n)``;
-``mean``
-    the mean input, ``(*shape, n)``;
-``silence``
-    the probability that no feature is active, of the settings' shape;
-``active_sets()``
-    the probability of each set of active features, for small n;
-``settings(shape, start, stop)``
-    some of its settings on one axis, once broadcast to ``shape`` and flattened;
-``to(device)``
-    the same, with its parameters on a device;
-``active_inputs(u)``
-    the map to inputs given that some feature is active. Very sparse inputs are mostly
-    silent; with these, what happens at x = 0 need not be sampled;
-``strata(u)``, ``shares(u)``
-    the inputs that make a mean, ``(..., *shape, inputs, n)``, and the share of each in it,
-    ``(*shape, inputs)``: by default active inputs, and last the silent one.
+`FeatureDistribution` says what a distribution has, and is the base class of your own, which need
+no more than ``n`` and ``inputs(u)``.
 """
 
 from __future__ import annotations
@@ -47,27 +23,212 @@ from superpos import checks
 from superpos.checks import Numbers
 from superpos.errors import InvalidArgument
 
+_DRAWN = 2**14  # inputs, for a mean
+
 
 class FeatureDistribution(Protocol):
-    """What training asks of a distribution; see the module's text."""
+    """How inputs are drawn; the base class of distributions of your own.
+
+    A subclass says how many features there are, ``n``, and makes inputs of uniform draws: one
+    ``u`` of shape ``(..., batch, uniforms)`` becomes ``(..., batch, n)``. Everything else has a
+    default, which samples where it must; what can only be known in closed form (`active_sets`, for
+    exact losses) is refused by name. Where the distribution has settings of its own, such as forty
+    sparsities, it says so by ``shape`` and defines ``settings``.
+
+    Attributes
+    ----------
+    n
+        The number of features.
+    uniforms
+        How many uniform draws one input takes; n by default.
+    shape
+        The settings: the leading axes of its parameters, ``()`` for a single one.
+    mean
+        The mean input, ``(*shape, n)``; sampled by default.
+    silence
+        The probability that no feature is active, of the settings' shape, where silent inputs are
+        counted apart; 0, by default, where they are drawn like all others.
+
+    Examples
+    --------
+    Pairs of features, of which the second is half of the first:
+
+    >>> class Echoes(FeatureDistribution):
+    ...     n = 4
+    ...     uniforms = 2
+    ...
+    ...     def inputs(self, u):
+    ...         first = torch.where(u < 0.1, 10 * u, 0.0)
+    ...         return torch.stack([first, first / 2], dim=-1).flatten(-2)
+    >>> from superpos import Procedure, train
+    >>> run = train(Echoes(), 2, seeds=3, procedure=Procedure(steps=20))
+    >>> run.W.shape, run.expected_loss(samples=100)[0].shape
+    (torch.Size([3, 2, 4]), torch.Size([3]))
+    """
 
     @property
     def n(self) -> int: ...
+
     @property
-    def shape(self) -> torch.Size: ...
+    def uniforms(self) -> int:
+        return self.n
+
     @property
-    def uniforms(self) -> int: ...
+    def shape(self) -> torch.Size:
+        return torch.Size([])
+
     @property
-    def mean(self) -> Tensor: ...
+    def mean(self) -> Tensor:
+        draws = torch.quasirandom.SobolEngine(self.uniforms, scramble=True, seed=0)
+        return self.inputs(draws.draw(_DRAWN)).mean(-2)
+
     @property
-    def silence(self) -> Tensor: ...
-    def inputs(self, u: Tensor) -> Tensor: ...
-    def active_inputs(self, u: Tensor) -> Tensor: ...
-    def active_sets(self) -> Tensor: ...
-    def strata(self, u: Tensor) -> Tensor: ...
-    def shares(self, u: Tensor) -> Tensor: ...
-    def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution: ...
-    def to(self, device: torch.device) -> FeatureDistribution: ...
+    def silence(self) -> Tensor:
+        return torch.zeros(self.shape, dtype=torch.float64)
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs ``(..., *shape, batch, n)`` for uniform draws ``(..., batch, uniforms)``.
+
+        The same for the same draws.
+        """
+        ...
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs given that some feature is active, or any, where silence is not told.
+
+        Very sparse inputs are mostly silent; with these, what happens at x = 0 need not be sampled.
+        """
+        return self.inputs(u)
+
+    def active_sets(self) -> Tensor:
+        """Return how probable each set of active features is: ``(*shape, 2ⁿ)``, for small n.
+
+        Raises
+        ------
+        InvalidArgument
+            By default, for this cannot be sampled.
+        """
+        raise InvalidArgument(
+            f"{type(self).__name__} has no active_sets, which exact losses need: sample the loss"
+        )
+
+    def strata(self, u: Tensor) -> Tensor:
+        """Return the inputs that make a mean, ``(..., *shape, inputs, n)``: any, by default."""
+        return self.inputs(u)
+
+    def shares(self, u: Tensor) -> Tensor:
+        """Return the share of each of the `strata` in it, ``(*shape, inputs)``."""
+        return u.new_full((*self.shape, u.shape[-2]), 1 / u.shape[-2])
+
+    def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution:
+        """Return some of the settings on one axis, once broadcast to ``shape`` and flattened.
+
+        Raises
+        ------
+        InvalidArgument
+            By default, where there are any.
+        """
+        if self.shape:
+            raise InvalidArgument(
+                f"{type(self).__name__} has settings {tuple(self.shape)}, and no method settings "
+                "that gives some of them"
+            )
+        return _Alike(self, stop - start)
+
+    def to(self, device: torch.device) -> FeatureDistribution:
+        """Return the same with its parameters on a device; by default it has none."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class _Alike(FeatureDistribution):
+    """One distribution as several settings, whose models see the same inputs."""
+
+    of: FeatureDistribution
+    count: int
+
+    @property
+    def n(self) -> int:
+        return self.of.n
+
+    @property
+    def uniforms(self) -> int:
+        return self.of.uniforms
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size([self.count])
+
+    @property
+    def mean(self) -> Tensor:
+        return self.of.mean.expand(self.count, -1)
+
+    @property
+    def silence(self) -> Tensor:
+        return self.of.silence.expand(self.count)
+
+    def inputs(self, u: Tensor) -> Tensor:
+        return self._repeated(self.of.inputs(u))
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        return self._repeated(self.of.active_inputs(u))
+
+    def _repeated(self, x: Tensor) -> Tensor:
+        return x[..., None, :, :].expand(*x.shape[:-2], self.count, *x.shape[-2:])
+
+    def strata(self, u: Tensor) -> Tensor:
+        return self._repeated(self.of.strata(u))
+
+    def shares(self, u: Tensor) -> Tensor:
+        return self.of.shares(u).expand(self.count, -1)
+
+    def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution:
+        return _Alike(self.of, stop - start)
+
+    def to(self, device: torch.device) -> FeatureDistribution:
+        return _Alike(self.of.to(device), self.count)
+
+
+def checked(features: FeatureDistribution) -> FeatureDistribution:
+    """Return a distribution that gives what it should, before anything is trained on it.
+
+    Raises
+    ------
+    InvalidArgument
+        Naming what is missing, or not as it should be.
+
+    Examples
+    --------
+    >>> checked(IndependentFeatures(5, 0.1)).n
+    5
+    """
+    name = type(features).__name__
+    if not callable(getattr(features, "inputs", None)) or not hasattr(features, "n"):
+        raise InvalidArgument(
+            f"features is of the type {name}: a distribution is needed, with n and inputs(u); "
+            "superpos.features.FeatureDistribution is the base class of your own"
+        )
+    wanted = (own for own in vars(FeatureDistribution) if not own.startswith("_"))
+    if lacking := [own for own in wanted if own not in dir(features)]:
+        raise InvalidArgument(
+            f"{name} lacks {', '.join(lacking)}: make it a subclass of "
+            "superpos.features.FeatureDistribution, which has them"
+        )
+    n = checks.whole_number(f"{name}.n", features.n)
+    uniforms = checks.whole_number(f"{name}.uniforms", features.uniforms)
+    if isinstance(features, _SilenceCounted):
+        return features  # one of ours
+    x = features.inputs(torch.rand(2, 3, uniforms, generator=torch.Generator().manual_seed(0)))
+    wanted = (2, *features.shape, 3, n)
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.shape != wanted:
+        told = f"shape {tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise InvalidArgument(
+            f"{name}.inputs gives {told} for draws (2, 3, {uniforms}): real numbers "
+            f"{wanted} are needed, (..., *shape, batch, n)"
+        )
+    if not torch.isfinite(x).all():
+        raise InvalidArgument(f"{name}.inputs gives an entry that is NaN or infinite")
+    return features
 
 
 class _Held:
@@ -454,8 +615,8 @@ class Examples(_SilenceCounted):
     Parameters
     ----------
     x
-        The examples, finite and at least 0: ``(*settings, T, n)`` with at least one example and
-        one feature.
+        The examples, finite, of either sign: ``(*settings, T, n)`` with at least one example and
+        one feature. A feature is active where it is not 0.
 
     References
     ----------
@@ -478,8 +639,6 @@ class Examples(_SilenceCounted):
             raise InvalidArgument(
                 f"x has shape {tuple(x.shape)}: (..., T, n) with T and n of at least 1 is needed"
             )
-        if (x < 0).any():
-            raise InvalidArgument("x has a negative entry: features are at least 0")
         object.__setattr__(self, "x", x)
 
     @property
@@ -520,12 +679,11 @@ class Examples(_SilenceCounted):
         return x.gather(-2, chosen[..., None].expand(*chosen.shape, self.n))
 
     def active_sets(self) -> Tensor:
-        """Return how frequent each set of active features is: ``(*settings, 2ⁿ)``, float64."""
-        bits = 2 ** torch.arange(self.n, device=self.x.device)
-        number = ((self.x > 0) * bits).sum(-1)
-        share = torch.zeros(*self.shape, 2**self.n, dtype=torch.float64, device=self.x.device)
-        ones = torch.full(number.shape, 1 / self.x.shape[-2], dtype=torch.float64).to(share)
-        return share.scatter_add_(-1, number, ones)
+        """Refuse: exact losses, which ask for this, are for values spread evenly on [0, 1]."""
+        raise InvalidArgument(
+            "the features are those of given examples: exact losses are for values spread evenly "
+            "on [0, 1]; sample the loss"
+        )
 
     def settings(self, shape: Sequence[int], start: int, stop: int) -> Examples:
         spread = self.x.expand(*shape, *self.x.shape[-2:])
@@ -535,7 +693,7 @@ class Examples(_SilenceCounted):
         return Examples(self.x.to(device))
 
     def _heard(self) -> Tensor:
-        return (self.x > 0).any(-1)
+        return (self.x != 0).any(-1)
 
 
 def as_features(probability: Numbers | FeatureDistribution, n: int) -> FeatureDistribution:
@@ -551,7 +709,7 @@ def as_features(probability: Numbers | FeatureDistribution, n: int) -> FeatureDi
     >>> as_features(0.5, 2).active_sets()
     tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
     """
-    if isinstance(probability, Tensor | np.ndarray | float | int | Sequence):
+    if isinstance(probability, Tensor | np.ndarray | np.number | float | int | Sequence):
         return IndependentFeatures(n, probability)
     if probability.n != n:
         raise InvalidArgument(f"the distribution has {probability.n} features: n = {n} is needed")

@@ -81,8 +81,9 @@ class Sampled:
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-        # models share no parameter: the gradient of the sum holds each model's own
-        total = self.loss(leaves, u).sum()
+        with torch.enable_grad():  # whatever a notebook has set
+            # models share no parameter: the gradient of the sum holds each model's own
+            total = self.loss(leaves, u).sum()
         return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
 
 

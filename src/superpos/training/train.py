@@ -22,7 +22,7 @@ from superpos.compute.processes import at_once, in_parallel
 from superpos.compute.progress import progress_bar
 from superpos.compute.store import Checkpoint
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution
+from superpos.features import FeatureDistribution, checked
 from superpos.models import RELU_OUTPUT, Model
 from superpos.training.descent import BLOCK, Descent
 from superpos.training.division import divided, exact, parts_of_each
@@ -128,7 +128,8 @@ def train(
     True
     """
     started = time.perf_counter()
-    checks.whole_number("n_hidden", n_hidden)
+    features = checked(features)
+    n_hidden = checks.whole_number("n_hidden", n_hidden)
     seeds = streams.seed_list(seeds)
     procedure = procedure or Procedure()
     snapshots = _snapshots(snapshots, procedure.steps)
