@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from superpos import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Procedure, losses, train
+from superpos import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Procedure, losses, sweep, train
 from superpos.errors import InvalidArgument
 from superpos.features import (
     AnticorrelatedSets,
@@ -21,6 +23,8 @@ from superpos.features import (
     as_features,
 )
 from superpos.losses import exact_loss, expected_loss
+from superpos.optima import newton
+from superpos.optima.decoders import free_loss
 
 DRAWS = 100_000
 UNEVEN = torch.tensor([0.0, 0.3, 1.0, 0.02])
@@ -203,7 +207,7 @@ def test_what_is_no_probability_is_refused(kind, p, told):
 
 @pytest.mark.parametrize("n", [0, -1, 2.0, None])
 def test_a_number_of_features_below_1_is_refused(n):
-    with pytest.raises(InvalidArgument, match="n_features is"):
+    with pytest.raises(InvalidArgument, match="n is"):
         IndependentFeatures(n, 0.5)
 
 
@@ -379,6 +383,24 @@ def test_what_cannot_be_had_of_it_is_said_by_name():
     assert expected_loss(W, b, Echoes(), samples=100, seed=0)[0] > 0
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        exact_loss,
+        newton.minimise,
+        newton.hessian,
+        newton.least_curvature,
+        lambda W, b, features: free_loss(W, W, b, features),
+    ],
+    ids=["exact_loss", "minimise", "hessian", "least_curvature", "free_loss"],
+)
+def test_what_needs_a_closed_form_refuses_it_by_name_and_many_features_at_once(call):
+    with pytest.raises(InvalidArgument, match="Echoes has no active_sets"):
+        call(torch.rand(2, 4), torch.zeros(4), Echoes())
+    with pytest.raises(InvalidArgument, match="n = 40 features: the exact loss is for n of at"):
+        call(torch.rand(2, 40), torch.zeros(40), 0.1)  # whose 2⁴⁰ sets nobody has room for
+
+
 @pytest.mark.parametrize("kind", [CorrelatedSets, AnticorrelatedSets])
 def test_the_expected_loss_of_sets_is_their_exact_one(kind):
     generator = torch.Generator().manual_seed(1)
@@ -395,6 +417,108 @@ def test_the_expected_loss_takes_independent_features_as_their_probability():
     assert torch.equal(
         torch.stack(of_features), torch.stack(expected_loss(W, b, p, samples=100, seed=0))
     )
+
+
+def test_it_may_be_a_dataclass_or_set_its_attributes():
+    @dataclass(frozen=True)
+    class Rare(FeatureDistribution):
+        n: int
+        p: float
+
+        def inputs(self, u):
+            return (u < self.p).to(u)
+
+    class Common(FeatureDistribution):
+        def __init__(self, n):
+            self.n, self.mean = n, torch.full((n,), 0.5)
+
+        def inputs(self, u):
+            return u
+
+    assert_close(Rare(3, p=0.25).mean, torch.full((3,), 0.25), atol=1e-3, rtol=0)
+    assert Common(2).mean.tolist() == [0.5, 0.5]
+    for features in Rare(3, p=0.25), Common(2):
+        assert features.uniforms == features.n
+        assert (
+            train(features, 1, seeds=1, procedure=Procedure.fast(3, 1, steps=5)).b.isfinite().all()
+        )
+
+
+def test_a_mean_of_very_many_features_is_sampled_too():
+    class Many(FeatureDistribution):
+        n = torch.quasirandom.SobolEngine.MAXDIM + 7
+
+        def inputs(self, u):
+            return u
+
+    assert (Many().mean - 0.5).abs().max() < 0.08
+
+
+class Sparsities(FeatureDistribution):
+    """Features with settings of their own."""
+
+    n = 3
+
+    def __init__(self, p):
+        self.p = torch.as_tensor(p)
+
+    @property
+    def shape(self):
+        return self.p.shape
+
+    def inputs(self, u):
+        p = self.p.to(u)[..., None, None]
+        return torch.where(u[..., *[None] * self.p.ndim, :, :] < p, 1.0, 0.0)
+
+    def settings(self, shape, start, stop):
+        return Sparsities(self.p.expand(shape).flatten()[start:stop])
+
+
+def test_it_may_have_settings_which_train_side_by_side():
+    features = Sparsities([[0.5, 0.2, 0.1]])
+    run = train(features, 2, seeds=2, procedure=Procedure(steps=20))
+    assert run.W.shape == (2, 1, 3, 2, 3)
+    assert features.mean.shape == (1, 3, 3)
+    mean, _ = expected_loss(torch.zeros(2, 3), torch.zeros(3), features, samples=4000, seed=0)
+    assert_close(mean, torch.tensor([[1.5, 0.6, 0.3]]), atol=0.1, rtol=0)
+
+
+def of_densities(p, seed):
+    runs = train(Sparsities(p), 2, seeds=seed, procedure=Procedure(steps=20))
+    return {"loss": runs.expected_loss(samples=100)[0].mT}
+
+
+def test_it_is_swept(tmp_path):
+    grid = {"p": torch.tensor([0.5, 0.1]), "seed": range(3)}
+    found = sweep(of_densities, grid, store=tmp_path)["loss"]
+    assert found.shape == (2, 3)
+    assert (found[0] > found[1]).all()
+    assert (sweep(of_densities, grid, store=tmp_path)["loss"] == found).all()
+
+
+def test_it_is_resumed_from_a_checkpoint_of_its_own_only(tmp_path):
+    at = {"seeds": 1, "procedure": Procedure(steps=20), "checkpoint": tmp_path}
+    run = train(Sparsities(0.5), 2, **at)
+    assert torch.equal(train(Sparsities(0.5), 2, **at).W, run.W)
+    with pytest.raises(InvalidArgument, match="other settings or other code"):
+        train(Sparsities(0.4), 2, **at)
+
+
+@pytest.mark.parametrize("lacking", ["settings", "objective"])
+def test_settings_that_it_cannot_divide_are_refused(lacking):
+    class Whole(Echoes):
+        if lacking == "settings":
+            shape = torch.Size([2])
+
+            def inputs(self, u):
+                return super().inputs(u)[..., None, :, :].expand(*u.shape[:-2], 2, u.shape[-2], 4)
+        else:
+
+            def objective(self, model, importance):
+                raise NotImplementedError
+
+    with pytest.raises(InvalidArgument, match=r"Whole has .*and no method settings"):
+        train(Whole(), 2)
 
 
 class Short(Echoes):
@@ -414,11 +538,24 @@ class Nameless:
         return u
 
 
+class Uncounted(FeatureDistribution):
+    def inputs(self, u):
+        return u
+
+
+class Countless(Uncounted):
+    n = 0
+
+
 @pytest.mark.parametrize(
     ("features", "told"),
     [
-        (5, "features is of the type int: a distribution is needed"),
+        (5, "features is 5: a distribution is needed"),
         (Nameless(), "Nameless lacks uniforms, shape"),
+        (Uncounted(), "Uncounted lacks n: say how many features Uncounted has"),
+        (Countless(), "Countless.n is 0: it must be at least 1"),
+        (FeatureDistribution(), "FeatureDistribution lacks n"),
+        (Echoes, "features is <class.*Echoes.*a distribution is needed"),
         (Short(), r"Short.inputs gives shape \(2, 3, 3\)"),
         (Endless(), "Endless.inputs gives an entry that is NaN or infinite"),
     ],

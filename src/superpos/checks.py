@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Sequence
 from numbers import Real
+from reprlib import Repr
 from typing import overload
 
 import numpy as np
@@ -13,6 +14,9 @@ import torch
 from torch import Tensor
 
 from superpos.errors import InvalidArgument
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 Numbers = Tensor | np.ndarray | float | Sequence  # what makes a tensor: one, or nested ones
 
@@ -101,7 +105,7 @@ def finite(
         tensor = torch.as_tensor(value, device=device)
     except (TypeError, ValueError, RuntimeError):
         raise InvalidArgument(
-            f"{name} is {_shortly(value)}: real numbers in a regular array are needed"
+            f"{name} is {shortly(value)}: real numbers in a regular array are needed"
         ) from None
     if tensor.is_complex() or tensor.dtype is torch.bool:
         raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
@@ -132,8 +136,18 @@ def _regular(value: Numbers) -> Numbers:
     return value
 
 
-def _shortly(value: object) -> str:
-    told = " ".join(repr(value).split())
+def shortly(value: object) -> str:
+    """Return what messages call a value: its beginning, on one line, where it is long.
+
+    Examples
+    --------
+    >>> shortly(list(range(1000)))
+    '[0, 1, 2, 3, 4, 5, ...]'
+    """
+    if isinstance(value, Tensor | np.ndarray) and value.ndim:
+        kind = "an array" if isinstance(value, np.ndarray) else "a tensor"
+        return f"{kind} of shape {tuple(value.shape)} and dtype {value.dtype}"
+    told = " ".join(_SHORT.repr(value).split())
     return told if len(told) <= 80 else f"{told[:79]}…"
 
 

@@ -13,27 +13,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, replace
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.checks import Numbers
+from superpos.compute.defaults import default
 from superpos.errors import InvalidArgument
 
-_DRAWN = 2**14  # inputs, for a mean
+_DRAWN, _MOST_ENTRIES = 2**14, 2**24  # inputs for a mean, and the numbers that they consist of
 
 
-class FeatureDistribution(Protocol):
+class FeatureDistribution:
     """How inputs are drawn; the base class of distributions of your own.
 
     A subclass says how many features there are, ``n``, and makes inputs of uniform draws: one
     ``u`` of shape ``(..., batch, uniforms)`` becomes ``(..., batch, n)``. Everything else has a
     default, which samples where it must; what can only be known in closed form (`active_sets`, for
     exact losses) is refused by name. Where the distribution has settings of its own, such as forty
-    sparsities, it says so by ``shape`` and defines ``settings``.
+    sparsities, it says so by ``shape`` and defines `settings`.
 
     Attributes
     ----------
@@ -66,32 +66,40 @@ class FeatureDistribution(Protocol):
     (torch.Size([3, 2, 4]), torch.Size([3]))
     """
 
-    @property
-    def n(self) -> int: ...
+    n: int
 
-    @property
+    @default
     def uniforms(self) -> int:
         return self.n
 
-    @property
+    @default
     def shape(self) -> torch.Size:
         return torch.Size([])
 
-    @property
+    @default
     def mean(self) -> Tensor:
-        draws = torch.quasirandom.SobolEngine(self.uniforms, scramble=True, seed=0)
-        return self.inputs(draws.draw(_DRAWN)).mean(-2)
+        draws = torch.quasirandom.SobolEngine(
+            min(self.uniforms, torch.quasirandom.SobolEngine.MAXDIM), scramble=True, seed=0
+        )
+        count = min(
+            _DRAWN, max(1, _MOST_ENTRIES // max(self.uniforms, self.shape.numel() * self.n))
+        )
+        u = draws.draw(count, dtype=torch.get_default_dtype())
+        if (lacking := self.uniforms - u.shape[-1]) > 0:  # evenly spread ones are not made for more
+            more = torch.rand(count, lacking, generator=torch.Generator().manual_seed(0))
+            u = torch.cat([u, more.to(u)], dim=-1)
+        return self.inputs(u).mean(-2)
 
-    @property
+    @default
     def silence(self) -> Tensor:
         return torch.zeros(self.shape, dtype=torch.float64)
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs ``(..., *shape, batch, n)`` for uniform draws ``(..., batch, uniforms)``.
 
-        The same for the same draws.
+        The same for the same draws, on their device and in their precision.
         """
-        ...
+        raise InvalidArgument(f"{type(self).__name__} has no inputs(u), which draws them")
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs given that some feature is active, or any, where silence is not told.
@@ -126,12 +134,13 @@ class FeatureDistribution(Protocol):
         Raises
         ------
         InvalidArgument
-            By default, where there are any.
+            By default, where there are any, or an objective of its own.
         """
-        if self.shape:
+        name, own = type(self).__name__, getattr(self, "objective", None)
+        if self.shape or own:
+            told = "an objective of its own" if own else f"settings {tuple(self.shape)}"
             raise InvalidArgument(
-                f"{type(self).__name__} has settings {tuple(self.shape)}, and no method settings "
-                "that gives some of them"
+                f"{name} has {told}, and no method settings, which is to give some of its settings"
             )
         return _Alike(self, stop - start)
 
@@ -189,7 +198,7 @@ class _Alike(FeatureDistribution):
         return _Alike(self.of.to(device), self.count)
 
 
-def checked(features: FeatureDistribution) -> FeatureDistribution:
+def checked(features: Any) -> FeatureDistribution:
     """Return a distribution that gives what it should, before anything is trained on it.
 
     Raises
@@ -203,23 +212,28 @@ def checked(features: FeatureDistribution) -> FeatureDistribution:
     5
     """
     name = type(features).__name__
-    if not callable(getattr(features, "inputs", None)) or not hasattr(features, "n"):
+    if not callable(getattr(features, "inputs", None)) or isinstance(features, type):
         raise InvalidArgument(
-            f"features is of the type {name}: a distribution is needed, with n and inputs(u); "
-            "superpos.features.FeatureDistribution is the base class of your own"
+            f"features is {checks.shortly(features)}: a distribution is needed, with n and "
+            "inputs(u); superpos.FeatureDistribution is the base class of your own"
         )
-    wanted = (own for own in vars(FeatureDistribution) if not own.startswith("_"))
-    if lacking := [own for own in wanted if own not in dir(features)]:
+    if isinstance(features, _SilenceCounted):
+        return features  # one of ours
+    parts = ["n", *(own for own in vars(FeatureDistribution) if not own.startswith("_"))]
+    if lacking := [own for own in parts if own not in dir(features)]:
         raise InvalidArgument(
-            f"{name} lacks {', '.join(lacking)}: make it a subclass of "
-            "superpos.features.FeatureDistribution, which has them"
+            f"{name} lacks {', '.join(lacking)}: "
+            + (
+                f"say how many features {name} has"
+                if lacking == ["n"]
+                else "make it a subclass of superpos.FeatureDistribution, which has them"
+            )
         )
     n = checks.whole_number(f"{name}.n", features.n)
     uniforms = checks.whole_number(f"{name}.uniforms", features.uniforms)
-    if isinstance(features, _SilenceCounted):
-        return features  # one of ours
-    x = features.inputs(torch.rand(2, 3, uniforms, generator=torch.Generator().manual_seed(0)))
-    wanted = (2, *features.shape, 3, n)
+    draws = torch.Generator().manual_seed(0)
+    u = torch.rand(2, 3, uniforms, generator=draws, dtype=torch.get_default_dtype())
+    x, wanted = features.inputs(u), (2, *features.shape, 3, n)
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.shape != wanted:
         told = f"shape {tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise InvalidArgument(
@@ -241,14 +255,14 @@ class _Held:
         raise NotImplementedError
 
 
-class _SilenceCounted:
+class _SilenceCounted(FeatureDistribution):
     """A mean over inputs with an active feature, each as likely, and the silent one."""
 
-    def strata(self: FeatureDistribution, u: Tensor) -> Tensor:
+    def strata(self, u: Tensor) -> Tensor:
         """Return active inputs and, last, the silent one: ``(..., *shape, batch + 1, n)``."""
         return torch.nn.functional.pad(self.active_inputs(u), (0, 0, 0, 1))
 
-    def shares(self: FeatureDistribution, u: Tensor) -> Tensor:
+    def shares(self, u: Tensor) -> Tensor:
         """Return the share of each of the `strata` in a mean, ``(*shape, batch + 1)``."""
         silence, batch = self.silence[..., None], u.shape[-2]
         sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
@@ -308,7 +322,7 @@ class _OneByOne(_Probable):
     probability: _Held
 
     def __post_init__(self) -> None:
-        checks.whole_number("n_features", self.n)
+        object.__setattr__(self, "n", checks.whole_number("n", self.n))
         _check_probability(self, self.n)
 
     @property
@@ -428,7 +442,7 @@ class BooleanFeatures(_OneByOne):
     """
 
     def __post_init__(self) -> None:
-        checks.whole_number("n_features", self.n, least=3)
+        checks.whole_number("n", self.n, least=3)
         super().__post_init__()
         if (self.probability != self.probability[..., :1]).any():
             raise InvalidArgument("probability differs between features: one for all is needed")
@@ -495,8 +509,8 @@ class _Sets(_Probable):
     probability: _Held
 
     def __post_init__(self) -> None:
-        checks.whole_number("sets", self.sets)
-        checks.whole_number("size", self.size)
+        object.__setattr__(self, "sets", checks.whole_number("sets", self.sets))
+        object.__setattr__(self, "size", checks.whole_number("size", self.size))
         _check_probability(self, self.sets)
 
     @property
@@ -709,11 +723,12 @@ def as_features(probability: Numbers | FeatureDistribution, n: int) -> FeatureDi
     >>> as_features(0.5, 2).active_sets()
     tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
     """
-    if isinstance(probability, Tensor | np.ndarray | np.number | float | int | Sequence):
+    if not isinstance(probability, FeatureDistribution) and not hasattr(probability, "inputs"):
         return IndependentFeatures(n, probability)
-    if probability.n != n:
-        raise InvalidArgument(f"the distribution has {probability.n} features: n = {n} is needed")
-    return probability
+    features = checked(probability)
+    if features.n != n:
+        raise InvalidArgument(f"the distribution has {features.n} features: n = {n} is needed")
+    return features
 
 
 def _check_probability(features: _OneByOne | _Sets, entries: int) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from superpos import losses
 from superpos.features import FeatureDistribution, IndependentFeatures
 from superpos.models import LINEAR, RELU_OUTPUT, Model
-from superpos.training.hidden import HiddenRelu
+from superpos.training import hidden
 
 
 class Objective(Protocol):
@@ -62,8 +62,8 @@ def objective(
             return IntegratedRelu(features, importance)
         if model == LINEAR:
             return ExactLinear(features, importance)
-    if integrate and model.hidden is torch.relu and model.output is torch.relu:
-        return HiddenRelu(model, features, importance)
+    if integrate and hidden.fits(model):
+        return hidden.HiddenRelu(model, features, importance)
     return (SampledActive if skip_silent else Sampled)(model, features, importance)
 
 
