@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.testing import assert_close
 
-from superpos import losses
+from superpos import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Procedure, losses, sweep, train
 from superpos.errors import InvalidArgument
 from superpos.features import (
     AnticorrelatedSets,
@@ -19,6 +22,9 @@ from superpos.features import (
     SignedFeatures,
     as_features,
 )
+from superpos.losses import exact_loss, expected_loss
+from superpos.optima import newton
+from superpos.optima.decoders import free_loss
 
 DRAWS = 100_000
 UNEVEN = torch.tensor([0.0, 0.3, 1.0, 0.02])
@@ -201,7 +207,7 @@ def test_what_is_no_probability_is_refused(kind, p, told):
 
 @pytest.mark.parametrize("n", [0, -1, 2.0, None])
 def test_a_number_of_features_below_1_is_refused(n):
-    with pytest.raises(InvalidArgument, match="n_features is"):
+    with pytest.raises(InvalidArgument, match="n is"):
         IndependentFeatures(n, 0.5)
 
 
@@ -235,13 +241,16 @@ def test_every_batch_of_examples_is_all_of_them_whatever_the_draws():
     assert features.inputs(torch.rand(5, 1, 1)).shape == (5, 4, 3)
 
 
-def test_examples_know_their_mean_their_silence_and_their_sets():
-    features = Examples(FEW)
-    assert torch.allclose(features.mean, FEW.mean(0))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_examples_of_either_sign_know_their_mean_and_their_silence(sign):
+    features = Examples(sign * FEW)
+    assert torch.allclose(features.mean, sign * FEW.mean(0))
     assert features.silence == 0.5
-    sets = features.active_sets()
-    assert sets.nonzero().flatten().tolist() == [0, 2, 5]  # nothing; feature 1; features 0 and 2
-    assert sets[[0, 2, 5]].tolist() == [0.5, 0.25, 0.25]
+
+
+def test_examples_have_no_exact_loss_for_their_values_are_given():
+    with pytest.raises(InvalidArgument, match="those of given examples: exact losses are for"):
+        exact_loss(torch.eye(3), torch.zeros(3), Examples(FEW))
 
 
 def test_active_inputs_of_examples_are_the_active_examples_equally_often():
@@ -264,7 +273,6 @@ def test_settings_of_examples_are_broadcast_flattened_and_cut():
     [
         (torch.ones(3), r"x has shape \(3,\)"),
         (torch.ones(0, 3), r"x has shape \(0, 3\)"),
-        (-torch.eye(2), "x has a negative entry"),
         (torch.full((1, 1), float("nan")), "x has an entry that is NaN"),
     ],
 )
@@ -333,3 +341,225 @@ def test_boolean_features_have_one_probability():
 def test_probabilities_make_independent_features_however_they_are_written(written):
     features = as_features(written([0.5, 0.25]), 2)
     assert features.active_sets().tolist() == [0.375, 0.375, 0.125, 0.125]
+
+
+class Echoes(FeatureDistribution):
+    """Two pairs of features, each with an echo of half its size: no more than is asked for."""
+
+    n = 4
+    uniforms = 2
+
+    def inputs(self, u):
+        first = torch.where(u < 0.25, 4 * u, 0.0)
+        return torch.stack([first, first / 2], dim=-1).flatten(-2)
+
+
+def test_a_distribution_of_ones_own_has_a_sampled_mean():
+    assert_close(Echoes().mean, torch.tensor([1 / 8, 1 / 16] * 2), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("model", [LINEAR, RELU_OUTPUT, RELU_HIDDEN])
+@pytest.mark.parametrize("skip_silent", [True, False])
+def test_it_trains_every_model_and_is_evaluated(model, skip_silent):
+    how = Procedure(steps=400, learning_rate=0.02, skip_silent=skip_silent)
+    run = train(Echoes(), 2, model=model, seeds=2, procedure=how)
+    loss, error = run.expected_loss(samples=4000)
+    nothing = 2 * (1 + 1 / 4) / 12  # Σ E x²
+    best = loss.argmin()
+    assert loss[best] + 4 * error[best] < nothing / 2
+
+
+def test_its_models_of_several_importances_see_the_same_inputs():
+    importance = torch.tensor([[1.0] * 4, [1.0, 1.0, 0.0, 0.0]])
+    both = train(Echoes(), 2, seeds=1, importance=importance, procedure=Procedure(steps=40))
+    alone = train(Echoes(), 2, seeds=1, importance=importance[1], procedure=Procedure(steps=40))
+    assert_close(both.W[:, 1], alone.W)
+
+
+def test_what_cannot_be_had_of_it_is_said_by_name():
+    W, b = torch.rand(2, 4), torch.zeros(4)
+    with pytest.raises(InvalidArgument, match="Echoes has no active_sets, which exact losses"):
+        exact_loss(W, b, Echoes())
+    assert expected_loss(W, b, Echoes(), samples=100, seed=0)[0] > 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        exact_loss,
+        newton.minimise,
+        newton.hessian,
+        newton.least_curvature,
+        lambda W, b, features: free_loss(W, W, b, features),
+    ],
+    ids=["exact_loss", "minimise", "hessian", "least_curvature", "free_loss"],
+)
+def test_what_needs_a_closed_form_refuses_it_by_name_and_many_features_at_once(call):
+    with pytest.raises(InvalidArgument, match="Echoes has no active_sets"):
+        call(torch.rand(2, 4), torch.zeros(4), Echoes())
+    with pytest.raises(InvalidArgument, match="n = 40 features: the exact loss is for n of at"):
+        call(torch.rand(2, 40), torch.zeros(40), 0.1)  # whose 2⁴⁰ sets nobody has room for
+
+
+@pytest.mark.parametrize("kind", [CorrelatedSets, AnticorrelatedSets])
+def test_the_expected_loss_of_sets_is_their_exact_one(kind):
+    generator = torch.Generator().manual_seed(1)
+    W, b = torch.randn(3, 2, 4, generator=generator), 0.3 * torch.randn(3, 4, generator=generator)
+    features = kind(2, 2, torch.tensor([[[0.3]], [[0.05]]]))
+    mean, error = expected_loss(W, b, features, samples=20_000, seed=0)
+    assert mean.shape == (2, 3)
+    assert ((mean - exact_loss(W, b, features)).abs() < 5 * error).all()
+
+
+def test_the_expected_loss_takes_independent_features_as_their_probability():
+    W, b, p = torch.rand(2, 4), torch.zeros(4), torch.tensor([0.1, 0.2, 0.3, 0.4])
+    of_features = expected_loss(W, b, IndependentFeatures(4, p), samples=100, seed=0)
+    assert torch.equal(
+        torch.stack(of_features), torch.stack(expected_loss(W, b, p, samples=100, seed=0))
+    )
+
+
+def test_it_may_be_a_dataclass_or_set_its_attributes():
+    @dataclass(frozen=True)
+    class Rare(FeatureDistribution):
+        n: int
+        p: float
+
+        def inputs(self, u):
+            return (u < self.p).to(u)
+
+    class Common(FeatureDistribution):
+        def __init__(self, n):
+            self.n, self.mean = n, torch.full((n,), 0.5)
+
+        def inputs(self, u):
+            return u
+
+    assert_close(Rare(3, p=0.25).mean, torch.full((3,), 0.25), atol=1e-3, rtol=0)
+    assert Common(2).mean.tolist() == [0.5, 0.5]
+    for features in Rare(3, p=0.25), Common(2):
+        assert features.uniforms == features.n
+        assert (
+            train(features, 1, seeds=1, procedure=Procedure.fast(3, 1, steps=5)).b.isfinite().all()
+        )
+
+
+def test_a_mean_of_very_many_features_is_sampled_too():
+    class Many(FeatureDistribution):
+        n = torch.quasirandom.SobolEngine.MAXDIM + 7
+
+        def inputs(self, u):
+            return u
+
+    assert (Many().mean - 0.5).abs().max() < 0.08
+
+
+class Sparsities(FeatureDistribution):
+    """Features with settings of their own."""
+
+    n = 3
+
+    def __init__(self, p):
+        self.p = torch.as_tensor(p)
+
+    @property
+    def shape(self):
+        return self.p.shape
+
+    def inputs(self, u):
+        p = self.p.to(u)[..., None, None]
+        return torch.where(u[..., *[None] * self.p.ndim, :, :] < p, 1.0, 0.0)
+
+    def settings(self, shape, start, stop):
+        return Sparsities(self.p.expand(shape).flatten()[start:stop])
+
+
+def test_it_may_have_settings_which_train_side_by_side():
+    features = Sparsities([[0.5, 0.2, 0.1]])
+    run = train(features, 2, seeds=2, procedure=Procedure(steps=20))
+    assert run.W.shape == (2, 1, 3, 2, 3)
+    assert features.mean.shape == (1, 3, 3)
+    mean, _ = expected_loss(torch.zeros(2, 3), torch.zeros(3), features, samples=4000, seed=0)
+    assert_close(mean, torch.tensor([[1.5, 0.6, 0.3]]), atol=0.1, rtol=0)
+
+
+def of_densities(p, seed):
+    runs = train(Sparsities(p), 2, seeds=seed, procedure=Procedure(steps=20))
+    return {"loss": runs.expected_loss(samples=100)[0].mT}
+
+
+def test_it_is_swept(tmp_path):
+    grid = {"p": torch.tensor([0.5, 0.1]), "seed": range(3)}
+    found = sweep(of_densities, grid, store=tmp_path)["loss"]
+    assert found.shape == (2, 3)
+    assert (found[0] > found[1]).all()
+    assert (sweep(of_densities, grid, store=tmp_path)["loss"] == found).all()
+
+
+def test_it_is_resumed_from_a_checkpoint_of_its_own_only(tmp_path):
+    at = {"seeds": 1, "procedure": Procedure(steps=20), "checkpoint": tmp_path}
+    run = train(Sparsities(0.5), 2, **at)
+    assert torch.equal(train(Sparsities(0.5), 2, **at).W, run.W)
+    with pytest.raises(InvalidArgument, match="other settings or other code"):
+        train(Sparsities(0.4), 2, **at)
+
+
+@pytest.mark.parametrize("lacking", ["settings", "objective"])
+def test_settings_that_it_cannot_divide_are_refused(lacking):
+    class Whole(Echoes):
+        if lacking == "settings":
+            shape = torch.Size([2])
+
+            def inputs(self, u):
+                return super().inputs(u)[..., None, :, :].expand(*u.shape[:-2], 2, u.shape[-2], 4)
+        else:
+
+            def objective(self, model, importance):
+                raise NotImplementedError
+
+    with pytest.raises(InvalidArgument, match=r"Whole has .*and no method settings"):
+        train(Whole(), 2)
+
+
+class Short(Echoes):
+    def inputs(self, u):
+        return super().inputs(u)[..., :3]
+
+
+class Endless(Echoes):
+    def inputs(self, u):
+        return super().inputs(u) / 0
+
+
+class Nameless:
+    n = 4
+
+    def inputs(self, u):
+        return u
+
+
+class Uncounted(FeatureDistribution):
+    def inputs(self, u):
+        return u
+
+
+class Countless(Uncounted):
+    n = 0
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        (5, "features is 5: a distribution is needed"),
+        (Nameless(), "Nameless lacks uniforms, shape"),
+        (Uncounted(), "Uncounted lacks n: say how many features Uncounted has"),
+        (Countless(), "Countless.n is 0: it must be at least 1"),
+        (FeatureDistribution(), "FeatureDistribution lacks n"),
+        (Echoes, "features is <class.*Echoes.*a distribution is needed"),
+        (Short(), r"Short.inputs gives shape \(2, 3, 3\)"),
+        (Endless(), "Endless.inputs gives an entry that is NaN or infinite"),
+    ],
+)
+def test_what_is_no_distribution_is_refused_before_any_work(features, told):
+    with pytest.raises(InvalidArgument, match=told):
+        train(features, 2)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for those who read types
     from superpos.features import BooleanFeatures as BooleanFeatures
     from superpos.features import CorrelatedSets as CorrelatedSets
     from superpos.features import Examples as Examples
+    from superpos.features import FeatureDistribution as FeatureDistribution
     from superpos.features import IndependentFeatures as IndependentFeatures
     from superpos.features import SignedFeatures as SignedFeatures
     from superpos.models import LINEAR as LINEAR
@@ -42,6 +43,7 @@ _HOME = {
     "CorrelatedSets": "superpos.features",
     "Diverged": "superpos.errors",
     "Examples": "superpos.features",
+    "FeatureDistribution": "superpos.features",
     "IndependentFeatures": "superpos.features",
     "InvalidArgument": "superpos.errors",
     "LINEAR": "superpos.models",

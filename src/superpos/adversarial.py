@@ -536,7 +536,7 @@ def feature_vulnerability(
 
 
 @dataclass(frozen=True, eq=False)
-class Attacked:
+class Attacked(FeatureDistribution):
     """Inputs that are attacked in training: a distribution with an adversary.
 
     `superpos.train` on it descends the expected loss under attack. Each input is moved as is worst
@@ -590,28 +590,34 @@ class Attacked:
 
     @property
     def mean(self) -> Tensor:
-        return self.features.mean
+        return self.features.mean.expand(*self.shape, -1)
 
     @property
     def silence(self) -> Tensor:
-        return self.features.silence
+        return self.features.silence.expand(self.shape)
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return clean inputs."""
-        return self.features.inputs(u[..., :-1])
+        return self._of_each_size(self.features.inputs(u[..., :-1]), u.ndim - 2)
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return clean inputs with at least one active feature."""
-        return self.features.active_inputs(u[..., :-1])
+        return self._of_each_size(self.features.active_inputs(u[..., :-1]), u.ndim - 2)
+
+    def _of_each_size(self, x: Tensor, leading: int) -> Tensor:
+        """Return inputs ``(..., *features.shape, batch, n)`` for all sizes of attacks."""
+        axes = [1] * (len(self.shape) - len(self.features.shape))
+        x = x.reshape(*x.shape[:leading], *axes, *x.shape[leading:])
+        return x.expand(*x.shape[:leading], *self.shape, *x.shape[-2:])
 
     def active_sets(self) -> Tensor:
         return self.features.active_sets()
 
     def strata(self, u: Tensor) -> Tensor:
-        return self.features.strata(u[..., :-1])
+        return self._of_each_size(self.features.strata(u[..., :-1]), u.ndim - 2)
 
     def shares(self, u: Tensor) -> Tensor:
-        return self.features.shares(u[..., :-1])
+        return self.features.shares(u[..., :-1]).expand(*self.shape, -1)
 
     def settings(self, shape: Sequence[int], start: int, stop: int) -> Attacked:
         return Attacked(

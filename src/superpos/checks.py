@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from numbers import Real
+from reprlib import Repr
 from typing import overload
 
 import numpy as np
@@ -12,32 +15,75 @@ from torch import Tensor
 
 from superpos.errors import InvalidArgument
 
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
 Numbers = Tensor | np.ndarray | float | Sequence  # what makes a tensor: one, or nested ones
 
 
 def whole_number(name: str, value: int, *, least: int = 1) -> int:
-    """Return ``value`` as an int of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    """Return ``value``, a whole number of any library, as an int of at least ``least``."""
+    number = _whole(value)
+    if number is None:
         raise InvalidArgument(f"{name} is {value!r}: a whole number of at least {least} is needed")
-    if value < least:
-        raise InvalidArgument(f"{name} is {value}: it must be at least {least}")
-    return value
+    if number < least:
+        raise InvalidArgument(f"{name} is {number}: it must be at least {least}")
+    return number
 
 
 def positive_number(name: str, value: float, *, allow_zero: bool = False) -> float:
     """Return ``value`` as a finite float above zero (or at zero, where allowed)."""
     accepted = "a finite number of at least 0" if allow_zero else "a finite number above 0"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    number = _real(value)
+    if number is None:
         raise InvalidArgument(f"{name} is {value!r}: {accepted} is needed")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not allow_zero):
+    if not math.isfinite(number) or number < 0 or (number == 0 and not allow_zero):
         raise InvalidArgument(f"{name} is {value}: it must be {accepted}")
-    return float(value)
+    return number
+
+
+def number(name: str, value: float) -> float:
+    """Return ``value``, a real number of any library, as a finite float."""
+    found = _real(value)
+    if found is None or not math.isfinite(found):
+        raise InvalidArgument(f"{name} is {value!r}: a finite number is needed")
+    return found
 
 
 def fraction(name: str, value: float) -> float:
     """Return ``value`` as a float in [0, 1)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+    number = _real(value)
+    if number is None or not 0 <= number < 1:
         raise InvalidArgument(f"{name} is {value!r}: it must be at least 0 and below 1")
+    return number
+
+
+def index(name: str, value: int, length: int) -> int:
+    """Return ``value`` as one of the places 0 to ``length`` − 1."""
+    number = _whole(value)
+    if number is None or not 0 <= number < length:
+        raise InvalidArgument(
+            f"{name} is {value!r}: a whole number from 0 to {length - 1} is needed"
+        )
+    return number
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number of any library as an int; a truth value is none."""
+    if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) is torch.bool:
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _real(value: object) -> float | None:
+    """Return a real number of any library as a float; a truth value is none."""
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        return None
     return float(value)
 
 
@@ -51,13 +97,15 @@ def finite(
     """Return ``value`` as a floating-point tensor without NaN or infinity.
 
     Half precision becomes single: sums of squares have no place in it. It is moved to ``device``,
-    that of what it is computed with; by default a tensor stays where it is.
+    that of what it is computed with; by default a tensor stays where it is. NumPy's arrays may lie
+    in memory as they like, and lists may hold tensors.
     """
     try:
+        value = _regular(value)
         tensor = torch.as_tensor(value, device=device)
     except (TypeError, ValueError, RuntimeError):
         raise InvalidArgument(
-            f"{name} is {value!r}: numbers in a regular array are needed"
+            f"{name} is {shortly(value)}: real numbers in a regular array are needed"
         ) from None
     if tensor.is_complex() or tensor.dtype is torch.bool:
         raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
@@ -73,6 +121,34 @@ def finite(
             f"{name} has an entry that is NaN or infinite: finite numbers are needed"
         )
     return tensor
+
+
+def _regular(value: Numbers) -> Numbers:
+    """Return what torch reads: arrays in this machine's order, without steps backwards."""
+    if isinstance(value, list | tuple) and any(isinstance(each, Tensor) for each in value):
+        return torch.stack([torch.as_tensor(each) for each in value])
+    if isinstance(value, list | tuple) and any(isinstance(each, np.ndarray) for each in value):
+        value = np.stack(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+        wide = value.dtype.kind == "f" and value.dtype.itemsize > 8  # of which torch has none
+        dtype = np.dtype(float) if wide else value.dtype.newbyteorder("=")
+        return np.ascontiguousarray(value, dtype).reshape(value.shape)
+    return value
+
+
+def shortly(value: object) -> str:
+    """Return what messages call a value: its beginning, on one line, where it is long.
+
+    Examples
+    --------
+    >>> shortly(list(range(1000)))
+    '[0, 1, 2, 3, 4, 5, ...]'
+    """
+    if isinstance(value, Tensor | np.ndarray) and value.ndim:
+        kind = "an array" if isinstance(value, np.ndarray) else "a tensor"
+        return f"{kind} of shape {tuple(value.shape)} and dtype {value.dtype}"
+    told = " ".join(_SHORT.repr(value).split())
+    return told if len(told) <= 80 else f"{told[:79]}…"
 
 
 def probabilities(

@@ -5,69 +5,244 @@ only in their settings (say, in sparsity) are fed from the same draws, which
 makes differences between settings sharper than independent draws would; models
 with different seeds have draws of their own.
 
-A distribution has
-
-``n``
-    the number of features;
-``shape``
-    the settings: the leading axes of its parameters, ``()`` for a single setting;
-``uniforms``
-    how many uniform draws one input takes;
-``inputs(u)``
-    the map, from ``(..., batch, uniforms)`` to ``(..., *shape, batch, n)``;
-``mean``
-    the mean input, ``(*shape, n)``;
-``silence``
-    the probability that no feature is active, of the settings' shape;
-``active_sets()``
-    the probability of each set of active features, for small n;
-``settings(shape, start, stop)``
-    some of its settings on one axis, once broadcast to ``shape`` and flattened;
-``to(device)``
-    the same, with its parameters on a device;
-``active_inputs(u)``
-    the map to inputs given that some feature is active. Very sparse inputs are mostly
-    silent; with these, what happens at x = 0 need not be sampled;
-``strata(u)``, ``shares(u)``
-    the inputs that make a mean, ``(..., *shape, inputs, n)``, and the share of each in it,
-    ``(*shape, inputs)``: by default active inputs, and last the silent one.
+`FeatureDistribution` says what a distribution has, and is the base class of your own, which need
+no more than ``n`` and ``inputs(u)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, replace
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.checks import Numbers
+from superpos.compute.defaults import default
 from superpos.errors import InvalidArgument
 
+_DRAWN, _MOST_ENTRIES = 2**14, 2**24  # inputs for a mean, and the numbers that they consist of
 
-class FeatureDistribution(Protocol):
-    """What training asks of a distribution; see the module's text."""
+
+class FeatureDistribution:
+    """How inputs are drawn; the base class of distributions of your own.
+
+    A subclass says how many features there are, ``n``, and makes inputs of uniform draws: one
+    ``u`` of shape ``(..., batch, uniforms)`` becomes ``(..., batch, n)``. Everything else has a
+    default, which samples where it must; what can only be known in closed form (`active_sets`, for
+    exact losses) is refused by name. Where the distribution has settings of its own, such as forty
+    sparsities, it says so by ``shape`` and defines `settings`.
+
+    Attributes
+    ----------
+    n
+        The number of features.
+    uniforms
+        How many uniform draws one input takes; n by default.
+    shape
+        The settings: the leading axes of its parameters, ``()`` for a single one.
+    mean
+        The mean input, ``(*shape, n)``; sampled by default.
+    silence
+        The probability that no feature is active, of the settings' shape, where silent inputs are
+        counted apart; 0, by default, where they are drawn like all others.
+
+    Examples
+    --------
+    Pairs of features, of which the second is half of the first:
+
+    >>> class Echoes(FeatureDistribution):
+    ...     n = 4
+    ...     uniforms = 2
+    ...
+    ...     def inputs(self, u):
+    ...         first = torch.where(u < 0.1, 10 * u, 0.0)
+    ...         return torch.stack([first, first / 2], dim=-1).flatten(-2)
+    >>> from superpos import Procedure, train
+    >>> run = train(Echoes(), 2, seeds=3, procedure=Procedure(steps=20))
+    >>> run.W.shape, run.expected_loss(samples=100)[0].shape
+    (torch.Size([3, 2, 4]), torch.Size([3]))
+    """
+
+    n: int
+
+    @default
+    def uniforms(self) -> int:
+        return self.n
+
+    @default
+    def shape(self) -> torch.Size:
+        return torch.Size([])
+
+    @default
+    def mean(self) -> Tensor:
+        draws = torch.quasirandom.SobolEngine(
+            min(self.uniforms, torch.quasirandom.SobolEngine.MAXDIM), scramble=True, seed=0
+        )
+        count = min(
+            _DRAWN, max(1, _MOST_ENTRIES // max(self.uniforms, self.shape.numel() * self.n))
+        )
+        u = draws.draw(count, dtype=torch.get_default_dtype())
+        if (lacking := self.uniforms - u.shape[-1]) > 0:  # evenly spread ones are not made for more
+            more = torch.rand(count, lacking, generator=torch.Generator().manual_seed(0))
+            u = torch.cat([u, more.to(u)], dim=-1)
+        return self.inputs(u).mean(-2)
+
+    @default
+    def silence(self) -> Tensor:
+        return torch.zeros(self.shape, dtype=torch.float64)
+
+    def inputs(self, u: Tensor) -> Tensor:
+        """Return inputs ``(..., *shape, batch, n)`` for uniform draws ``(..., batch, uniforms)``.
+
+        The same for the same draws, on their device and in their precision.
+        """
+        raise InvalidArgument(f"{type(self).__name__} has no inputs(u), which draws them")
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        """Return inputs given that some feature is active, or any, where silence is not told.
+
+        Very sparse inputs are mostly silent; with these, what happens at x = 0 need not be sampled.
+        """
+        return self.inputs(u)
+
+    def active_sets(self) -> Tensor:
+        """Return how probable each set of active features is: ``(*shape, 2ⁿ)``, for small n.
+
+        Raises
+        ------
+        InvalidArgument
+            By default, for this cannot be sampled.
+        """
+        raise InvalidArgument(
+            f"{type(self).__name__} has no active_sets, which exact losses need: sample the loss"
+        )
+
+    def strata(self, u: Tensor) -> Tensor:
+        """Return the inputs that make a mean, ``(..., *shape, inputs, n)``: any, by default."""
+        return self.inputs(u)
+
+    def shares(self, u: Tensor) -> Tensor:
+        """Return the share of each of the `strata` in it, ``(*shape, inputs)``."""
+        return u.new_full((*self.shape, u.shape[-2]), 1 / u.shape[-2])
+
+    def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution:
+        """Return some of the settings on one axis, once broadcast to ``shape`` and flattened.
+
+        Raises
+        ------
+        InvalidArgument
+            By default, where there are any, or an objective of its own.
+        """
+        name, own = type(self).__name__, getattr(self, "objective", None)
+        if self.shape or own:
+            told = "an objective of its own" if own else f"settings {tuple(self.shape)}"
+            raise InvalidArgument(
+                f"{name} has {told}, and no method settings, which is to give some of its settings"
+            )
+        return _Alike(self, stop - start)
+
+    def to(self, device: torch.device) -> FeatureDistribution:
+        """Return the same with its parameters on a device; by default it has none."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class _Alike(FeatureDistribution):
+    """One distribution as several settings, whose models see the same inputs."""
+
+    of: FeatureDistribution
+    count: int
 
     @property
-    def n(self) -> int: ...
+    def n(self) -> int:
+        return self.of.n
+
     @property
-    def shape(self) -> torch.Size: ...
+    def uniforms(self) -> int:
+        return self.of.uniforms
+
     @property
-    def uniforms(self) -> int: ...
+    def shape(self) -> torch.Size:
+        return torch.Size([self.count])
+
     @property
-    def mean(self) -> Tensor: ...
+    def mean(self) -> Tensor:
+        return self.of.mean.expand(self.count, -1)
+
     @property
-    def silence(self) -> Tensor: ...
-    def inputs(self, u: Tensor) -> Tensor: ...
-    def active_inputs(self, u: Tensor) -> Tensor: ...
-    def active_sets(self) -> Tensor: ...
-    def strata(self, u: Tensor) -> Tensor: ...
-    def shares(self, u: Tensor) -> Tensor: ...
-    def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution: ...
-    def to(self, device: torch.device) -> FeatureDistribution: ...
+    def silence(self) -> Tensor:
+        return self.of.silence.expand(self.count)
+
+    def inputs(self, u: Tensor) -> Tensor:
+        return self._repeated(self.of.inputs(u))
+
+    def active_inputs(self, u: Tensor) -> Tensor:
+        return self._repeated(self.of.active_inputs(u))
+
+    def _repeated(self, x: Tensor) -> Tensor:
+        return x[..., None, :, :].expand(*x.shape[:-2], self.count, *x.shape[-2:])
+
+    def strata(self, u: Tensor) -> Tensor:
+        return self._repeated(self.of.strata(u))
+
+    def shares(self, u: Tensor) -> Tensor:
+        return self.of.shares(u).expand(self.count, -1)
+
+    def settings(self, shape: Sequence[int], start: int, stop: int) -> FeatureDistribution:
+        return _Alike(self.of, stop - start)
+
+    def to(self, device: torch.device) -> FeatureDistribution:
+        return _Alike(self.of.to(device), self.count)
+
+
+def checked(features: Any) -> FeatureDistribution:
+    """Return a distribution that gives what it should, before anything is trained on it.
+
+    Raises
+    ------
+    InvalidArgument
+        Naming what is missing, or not as it should be.
+
+    Examples
+    --------
+    >>> checked(IndependentFeatures(5, 0.1)).n
+    5
+    """
+    name = type(features).__name__
+    if not callable(getattr(features, "inputs", None)) or isinstance(features, type):
+        raise InvalidArgument(
+            f"features is {checks.shortly(features)}: a distribution is needed, with n and "
+            "inputs(u); superpos.FeatureDistribution is the base class of your own"
+        )
+    if isinstance(features, _SilenceCounted):
+        return features  # one of ours
+    parts = ["n", *(own for own in vars(FeatureDistribution) if not own.startswith("_"))]
+    if lacking := [own for own in parts if own not in dir(features)]:
+        raise InvalidArgument(
+            f"{name} lacks {', '.join(lacking)}: "
+            + (
+                f"say how many features {name} has"
+                if lacking == ["n"]
+                else "make it a subclass of superpos.FeatureDistribution, which has them"
+            )
+        )
+    n = checks.whole_number(f"{name}.n", features.n)
+    uniforms = checks.whole_number(f"{name}.uniforms", features.uniforms)
+    draws = torch.Generator().manual_seed(0)
+    u = torch.rand(2, 3, uniforms, generator=draws, dtype=torch.get_default_dtype())
+    x, wanted = features.inputs(u), (2, *features.shape, 3, n)
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.shape != wanted:
+        told = f"shape {tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise InvalidArgument(
+            f"{name}.inputs gives {told} for draws (2, 3, {uniforms}): real numbers "
+            f"{wanted} are needed, (..., *shape, batch, n)"
+        )
+    if not torch.isfinite(x).all():
+        raise InvalidArgument(f"{name}.inputs gives an entry that is NaN or infinite")
+    return features
 
 
 class _Held:
@@ -80,14 +255,14 @@ class _Held:
         raise NotImplementedError
 
 
-class _SilenceCounted:
+class _SilenceCounted(FeatureDistribution):
     """A mean over inputs with an active feature, each as likely, and the silent one."""
 
-    def strata(self: FeatureDistribution, u: Tensor) -> Tensor:
+    def strata(self, u: Tensor) -> Tensor:
         """Return active inputs and, last, the silent one: ``(..., *shape, batch + 1, n)``."""
         return torch.nn.functional.pad(self.active_inputs(u), (0, 0, 0, 1))
 
-    def shares(self: FeatureDistribution, u: Tensor) -> Tensor:
+    def shares(self, u: Tensor) -> Tensor:
         """Return the share of each of the `strata` in a mean, ``(*shape, batch + 1)``."""
         silence, batch = self.silence[..., None], u.shape[-2]
         sampled = ((1 - silence) / batch).expand(*silence.shape[:-1], batch)
@@ -147,7 +322,7 @@ class _OneByOne(_Probable):
     probability: _Held
 
     def __post_init__(self) -> None:
-        checks.whole_number("n_features", self.n)
+        object.__setattr__(self, "n", checks.whole_number("n", self.n))
         _check_probability(self, self.n)
 
     @property
@@ -267,7 +442,7 @@ class BooleanFeatures(_OneByOne):
     """
 
     def __post_init__(self) -> None:
-        checks.whole_number("n_features", self.n, least=3)
+        checks.whole_number("n", self.n, least=3)
         super().__post_init__()
         if (self.probability != self.probability[..., :1]).any():
             raise InvalidArgument("probability differs between features: one for all is needed")
@@ -334,8 +509,8 @@ class _Sets(_Probable):
     probability: _Held
 
     def __post_init__(self) -> None:
-        checks.whole_number("sets", self.sets)
-        checks.whole_number("size", self.size)
+        object.__setattr__(self, "sets", checks.whole_number("sets", self.sets))
+        object.__setattr__(self, "size", checks.whole_number("size", self.size))
         _check_probability(self, self.sets)
 
     @property
@@ -454,8 +629,8 @@ class Examples(_SilenceCounted):
     Parameters
     ----------
     x
-        The examples, finite and at least 0: ``(*settings, T, n)`` with at least one example and
-        one feature.
+        The examples, finite, of either sign: ``(*settings, T, n)`` with at least one example and
+        one feature. A feature is active where it is not 0.
 
     References
     ----------
@@ -478,8 +653,6 @@ class Examples(_SilenceCounted):
             raise InvalidArgument(
                 f"x has shape {tuple(x.shape)}: (..., T, n) with T and n of at least 1 is needed"
             )
-        if (x < 0).any():
-            raise InvalidArgument("x has a negative entry: features are at least 0")
         object.__setattr__(self, "x", x)
 
     @property
@@ -520,12 +693,11 @@ class Examples(_SilenceCounted):
         return x.gather(-2, chosen[..., None].expand(*chosen.shape, self.n))
 
     def active_sets(self) -> Tensor:
-        """Return how frequent each set of active features is: ``(*settings, 2ⁿ)``, float64."""
-        bits = 2 ** torch.arange(self.n, device=self.x.device)
-        number = ((self.x > 0) * bits).sum(-1)
-        share = torch.zeros(*self.shape, 2**self.n, dtype=torch.float64, device=self.x.device)
-        ones = torch.full(number.shape, 1 / self.x.shape[-2], dtype=torch.float64).to(share)
-        return share.scatter_add_(-1, number, ones)
+        """Refuse: exact losses, which ask for this, are for values spread evenly on [0, 1]."""
+        raise InvalidArgument(
+            "the features are those of given examples: exact losses are for values spread evenly "
+            "on [0, 1]; sample the loss"
+        )
 
     def settings(self, shape: Sequence[int], start: int, stop: int) -> Examples:
         spread = self.x.expand(*shape, *self.x.shape[-2:])
@@ -535,7 +707,7 @@ class Examples(_SilenceCounted):
         return Examples(self.x.to(device))
 
     def _heard(self) -> Tensor:
-        return (self.x > 0).any(-1)
+        return (self.x != 0).any(-1)
 
 
 def as_features(probability: Numbers | FeatureDistribution, n: int) -> FeatureDistribution:
@@ -551,11 +723,12 @@ def as_features(probability: Numbers | FeatureDistribution, n: int) -> FeatureDi
     >>> as_features(0.5, 2).active_sets()
     tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
     """
-    if isinstance(probability, Tensor | np.ndarray | float | int | Sequence):
+    if not isinstance(probability, FeatureDistribution) and not hasattr(probability, "inputs"):
         return IndependentFeatures(n, probability)
-    if probability.n != n:
-        raise InvalidArgument(f"the distribution has {probability.n} features: n = {n} is needed")
-    return probability
+    features = checked(probability)
+    if features.n != n:
+        raise InvalidArgument(f"the distribution has {features.n} features: n = {n} is needed")
+    return features
 
 
 def _check_probability(features: _OneByOne | _Sets, entries: int) -> None:

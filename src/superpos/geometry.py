@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -218,7 +219,7 @@ def seen_from(W: Tensor, azimuth: Tensor | float, elevation: float = 20.0) -> Te
     W
         ``(..., 3, n)``.
     azimuth
-        From where, around the third axis, in degrees: ``(...)``.
+        From where, around the third axis, in degrees: finite, ``(...)``.
     elevation
         How far above the plane of the first two, in degrees.
 
@@ -230,9 +231,11 @@ def seen_from(W: Tensor, azimuth: Tensor | float, elevation: float = 20.0) -> Te
     tensor([[0., 1., 0.],
             [0., 0., 1.]])
     """
-    x, y, z = _in_space(W).unbind(-2)
-    around = torch.deg2rad(torch.as_tensor(azimuth, dtype=W.dtype, device=W.device))[..., None]
-    up = torch.deg2rad(torch.as_tensor(elevation, dtype=W.dtype, device=W.device))
+    W = _in_space(W)
+    x, y, z = W.unbind(-2)
+    like = {"dtype": W.dtype, "device": W.device}
+    around = torch.deg2rad(checks.finite("azimuth", azimuth, **like))[..., None]
+    up = torch.deg2rad(checks.finite("elevation", elevation, **like))
     towards = around.cos() * x + around.sin() * y
     across = around.cos() * y - around.sin() * x
     return torch.stack([across, up.cos() * z - up.sin() * towards], dim=-2)
@@ -303,6 +306,9 @@ def angles_beside(W: Tensor, feature: int = 0) -> Tensor:
     tensor([135.,  90.])
     """
     W = _in_plane(W)
+    feature = checks.index("feature", feature, W.shape[-1])
+    if W.shape[-1] == 1:
+        return W.new_full((*W.shape[:-2], 2), 360.0)
     others = [i for i in range(W.shape[-1]) if i != feature]
     angle = torch.rad2deg(torch.atan2(W[..., 1, :], W[..., 0, :]))
     ahead = (angle[..., others] - angle[..., feature, None]).remainder(360)
@@ -335,10 +341,8 @@ def feature_graph(W: Tensor, *, threshold: float = 0.15) -> nx.Graph:
     >>> feature_graph(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]])).edges
     EdgeView([(0, 1)])
     """
-    W, _ = checks.weights(W)
+    W = _one_model(W)
     checks.positive_number("threshold", threshold)
-    if W.ndim != 2:
-        raise InvalidArgument(f"W has shape {tuple(W.shape)}: one model, (m, n), is needed")
     kept = represented(W)
     products = gram(W)
     joined = (products.abs() >= threshold) & kept[:, None] & kept & ~_diagonal(products)
@@ -366,16 +370,34 @@ def components(W: Tensor, *, threshold: float = 0.15) -> list[list[int]]:
     return sorted((sorted(part) for part in found), key=lambda part: (-len(part), part))
 
 
-def span_dimension(W: Tensor, features: list[int], *, tolerance: float = 0.3) -> int:
+def span_dimension(W: Tensor, features: Sequence[int], *, tolerance: float = 0.3) -> int:
     """Return how many dimensions the given features span: singular values above ``tolerance``.
+
+    Parameters
+    ----------
+    W
+        One model, ``(m, n)``.
+    features
+        Which, from 0 to n − 1.
+    tolerance
+        At least 0.
 
     Examples
     --------
     >>> span_dimension(torch.tensor([[1.0, -1.0]]), [0, 1])
     1
     """
+    W = _one_model(W)
+    some = [checks.index("features", feature, W.shape[-1]) for feature in features]
+    checks.positive_number("tolerance", tolerance, allow_zero=True)
+    return int((torch.linalg.svdvals(W[:, some]) > tolerance).sum()) if some else 0
+
+
+def _one_model(W: Tensor) -> Tensor:
     W, _ = checks.weights(W)
-    return int((torch.linalg.svdvals(W[:, features]) > tolerance).sum())
+    if W.ndim != 2:
+        raise InvalidArgument(f"W has shape {tuple(W.shape)}: one model, (m, n), is needed")
+    return W
 
 
 def _in_plane(W: Tensor) -> Tensor:

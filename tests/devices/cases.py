@@ -33,7 +33,7 @@ from superpos import (
 )
 from superpos.bundles import planes, planted, regions
 from superpos.codes import capacity, decoding, layers, polytopes, rounding, thomson, vectors
-from superpos.features import as_features
+from superpos.features import FeatureDistribution, as_features
 from superpos.learning import boundaries, dynamics, memorization, onehot, resampling, sae
 from superpos.losses import ramps
 from superpos.neurons import computation
@@ -150,7 +150,14 @@ def of_features(make: Callable[[Place], Any]) -> Callable[[Place, torch.device],
 
 def of_examples(at: Place, device: torch.device) -> Any:
     features = Examples(at(X))
-    return features.active_sets(), features.settings((), 0, 1).x, features.active_inputs(at(U))
+    return features.mean, features.settings((), 0, 1).x, features.active_inputs(at(U))
+
+
+class Squares(FeatureDistribution):
+    n = 4
+
+    def inputs(self, u: Tensor) -> Tensor:
+        return u.square()
 
 
 def trained(at: Place, device: torch.device) -> Any:
@@ -354,6 +361,10 @@ CASES = [
         models.RELU_OUTPUT,
         priced.Priced(n=4, probability=torch.tensor(0.3), price=torch.tensor(0.1))),
         own_draws=True),
+    case(superpos.train, told="a function, on inputs of one's own", call=trained_models(
+        Model.of(lambda x, W: (x @ W.T @ W).relu(), {"W": "mn"}), Squares()), own_draws=True),
+    case(losses.expected_loss, told="on inputs of one's own", call=lambda at, _:
+         losses.expected_loss(at(W), at(B), Squares(), samples=64, seed=0)),
     *[case(objective, told=f"of the {model.name} model", call=lambda at, _, model=model: (
         (target := objective(model, IndependentFeatures(4, at(DENSITY[:, None])),
                              at(torch.ones(3, 4)), integrate=True, skip_silent=True)).loss(

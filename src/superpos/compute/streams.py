@@ -68,7 +68,7 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
     >>> seed_list(3)
     [0, 1, 2]
     """
-    if isinstance(seeds, int):
+    if isinstance(seeds, int | np.integer):
         return list(range(checks.whole_number("seeds", seeds)))
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise InvalidArgument(f"seeds is {seeds!r}: a whole number or a list of them is needed")

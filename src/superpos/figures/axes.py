@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
+import numpy as np
+import torch
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -14,6 +18,39 @@ from torch import Tensor
 
 from superpos.checks import Numbers
 from superpos.figures.palette import FAINT, INK, POLYTOPES, THIN
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def drawing(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function draw numbers of any library, on any device, in any precision.
+
+    Tensors come to it detached, on the CPU, and not in half precision; arrays come as tensors.
+
+    >>> drawing(lambda ax, W: W.numpy())(None, torch.nn.Parameter(torch.ones(2)))
+    array([1., 1.], dtype=float32)
+    """
+
+    @wraps(function)
+    def plain(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(
+            *(_plain(value) for value in args),
+            **{name: _plain(value) for name, value in kwargs.items()},
+        )
+
+    return plain
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        value = torch.as_tensor(np.ascontiguousarray(value, value.dtype.newbyteorder("=")))
+    if not isinstance(value, Tensor):
+        return value
+    value = value.detach().cpu()
+    return value.float() if value.is_floating_point() and value.itemsize < 4 else value
 
 
 def scale_bar(fig: Figure, axes, colours, *, low: float, high: float, label: str) -> None:

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from superpos import geometry
 from superpos.codes.polytopes import POLYTOPES as CORNERS
-from superpos.figures.axes import percent_ticks, plain_ticks, polytope_lines
+from superpos.figures.axes import drawing, percent_ticks, plain_ticks, polytope_lines
 from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
 
 
+@drawing
 def feature_graph(
     axes: Axes, W: Tensor, *, size: int | None = None, threshold: float = 0.15
 ) -> None:
@@ -87,6 +88,7 @@ def _polytope_colour(corners: int, dimensionality: float) -> str:
     return FAINT
 
 
+@drawing
 def dimensionality_dots(axes: Axes, inverse_probability: Tensor, D: Tensor) -> None:
     """Draw D_i ``(settings, n)`` against 1/p, each setting as a column of dots; NaN is left out."""
     setting, feature = D.isfinite().nonzero(as_tuple=True)
@@ -98,6 +100,7 @@ def dimensionality_dots(axes: Axes, inverse_probability: Tensor, D: Tensor) -> N
     )
 
 
+@drawing
 def dimensionality_scatter(
     axes: Axes, inverse_probability: Tensor, W: Tensor, *, labels: bool = True
 ) -> None:
@@ -115,6 +118,7 @@ def dimensionality_scatter(
     plain_ticks(axes.xaxis)
 
 
+@drawing
 def cloud(axes: Axes, place: float, values: Tensor, *, width: float = 0.1) -> None:
     """Draw values as a cloud of dots at one place of a logarithmic x axis.
 
@@ -127,6 +131,7 @@ def cloud(axes: Axes, place: float, values: Tensor, *, width: float = 0.1) -> No
     )
 
 
+@drawing
 def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
     """Draw each group of values ``(k,)`` as a strip of dots, the first in the accent colour.
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
-from superpos.figures.axes import plain_ticks
+from superpos.figures.axes import drawing, plain_ticks
 from superpos.figures.palette import FAINT, INK
 
 # kind of solution → colour, for the phase diagrams; names as in `superpos.optima.phases`
@@ -30,6 +30,7 @@ KINDS = {
 }
 
 
+@drawing
 def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[str]) -> None:
     """Draw which kind of solution each density and relative importance has: sparse is right.
 
@@ -50,6 +51,7 @@ def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[s
     axes.yaxis.set_major_locator(ticker.LogLocator())
 
 
+@drawing
 def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
     """Draw a landscape ``(rows, columns)`` by contours, from its lowest point up: dark is low.
 
@@ -64,6 +66,7 @@ def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
     axes.axvline(0, color=FAINT, lw=0.5)
 
 
+@drawing
 def heat(axes: Axes, x: Tensor, y: Tensor, values: Tensor, *, label: str) -> None:
     """Draw values ``(rows, columns)`` of at least 0 on the sequential map; x is the first axis."""
     drawn = axes.pcolormesh(

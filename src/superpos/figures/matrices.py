@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from superpos import geometry, neurons
+from superpos.figures.axes import drawing
 from superpos.figures.palette import ACCENT, FAINT, IMPORTANCE, INK, INTERFERENCE, PRODUCTS
 
 
+@drawing
 def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
     """Draw WᵀW on a diverging scale from −1 to 1, with b and ‖W_i‖ beside it where b is given.
 
@@ -38,6 +40,7 @@ def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
     axes.spines[:].set_visible(False)
 
 
+@drawing
 def weights(axes: Axes, W: Tensor) -> None:
     """Draw the weights of neurons ``(m, n)`` on a diverging scale from −1 to 1: a row a neuron."""
     m, n = W.shape
@@ -47,6 +50,7 @@ def weights(axes: Axes, W: Tensor) -> None:
     axes.spines[:].set_visible(False)
 
 
+@drawing
 def stacks(axes: Axes, W: Tensor, serving: Tensor, *, lowest: float | None = None) -> None:
     """Draw each neuron as a stack of its weights ``(m, n)``, the negative ones below the axis.
 
@@ -81,6 +85,7 @@ def stacks(axes: Axes, W: Tensor, serving: Tensor, *, lowest: float | None = Non
         tick.set_color(ACCENT if many else INK)
 
 
+@drawing
 def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colours) -> None:
     """Draw bars of parts that add up to a whole, from left to right, one bar a name, from the top.
 
@@ -98,6 +103,7 @@ def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colour
     axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
 
 
+@drawing
 def neuron_bars(axes: Axes, slopes: Tensor, served: Tensor, *, shades: int | None = None) -> None:
     """Draw each neuron as a stack of the slopes ``(m, n)`` that it gives the outputs it serves.
 

@@ -14,10 +14,11 @@ from torch import Tensor
 from superpos import geometry
 from superpos.codes import thomson
 from superpos.errors import InvalidArgument
-from superpos.figures.axes import square
+from superpos.figures.axes import drawing, square
 from superpos.figures.palette import ACCENT, FAINT, FEATURES, INK, sequence, set_colours, shades
 
 
+@drawing
 def plane(
     axes: Axes,
     W: Tensor,
@@ -39,6 +40,7 @@ def plane(
         axes.plot(x, y, "o", color=colour, ms=6, mec="white", mew=0.8)
 
 
+@drawing
 def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> None:
     """Draw each feature in the hidden plane with its zone, where its output W_i·h + b_i is above 0.
 
@@ -65,6 +67,7 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
         axes.plot(right, up, "o", color=colour, ms=6, mec="white", mew=0.8)
 
 
+@drawing
 def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     """Draw the hidden plane where it lies in three of the output dimensions, before the ReLU.
 
@@ -119,6 +122,7 @@ def _clipped(corners: Tensor, normal: Tensor, offset: Tensor) -> Tensor:
     return torch.stack(kept) if kept else corners[:0]
 
 
+@drawing
 def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
     """Draw the features of models ``(models, 2, n)`` in one plane, coloured in their order.
 
@@ -132,6 +136,7 @@ def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
             axes.plot(x, y, "o", color=colour, ms=5, mec="white", mew=0.5)
 
 
+@drawing
 def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
     """Draw unit columns ``(2, n)`` or ``(3, n)`` as the polygon or polytope that they form.
 

@@ -64,6 +64,7 @@ def exact_loss(
     """
     W, b = checks.weights(W, b)
     n = W.shape[-1]
+    check_few_features(n)  # before 2ⁿ sets are told apart
     I = checks.importances("importance", importance, n, dtype=torch.float64, device=W.device)
     chance = as_features(probability, n).active_sets().to(W.device)
     by_set = loss_by_active_set(W.double(), b.double(), I)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution
+from superpos.features import FeatureDistribution, IndependentFeatures, as_features
 
 _TINY = 1e-30  # keeps a feature that is not represented from dividing by 0
 _SCRAMBLINGS = 8  # of Sobol's sequence, whose means tell the error of theirs
@@ -49,7 +50,7 @@ def batch_loss(x: Tensor, reconstruction: Tensor, importance: Tensor) -> Tensor:
 def expected_loss(
     W: Tensor,
     b: Tensor,
-    probability: Numbers,
+    probability: Numbers | FeatureDistribution,
     importance: Numbers | None = None,
     *,
     samples: int,
@@ -57,8 +58,9 @@ def expected_loss(
 ) -> tuple[Tensor, Tensor]:
     """Estimate the expected loss of tied ReLU-output models, with its standard error.
 
-    The inputs are independent features. Each output's own input is integrated exactly, only
-    the interference from the others is sampled; all models see the same draws.
+    Where features are independent, each output's own input is integrated exactly, and only the
+    interference from the others is sampled; of other distributions all is, but silent inputs. All
+    models see the same draws.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def expected_loss(
     b
         ``(..., n)``.
     probability
-        p in [0, 1], broadcasts to ``(..., n)``.
+        p of independent features, in [0, 1], broadcasts to ``(..., n)``; or a distribution.
     importance
         I ≥ 0, broadcasts to ``(..., n)``; all ones by default.
     samples
@@ -96,10 +98,61 @@ def expected_loss(
     >>> mean, error = expected_loss(torch.zeros(1, 1), torch.zeros(1), 0.3, samples=2, seed=0)
     >>> round(mean.item(), 6), error.item()
     (0.1, 0.0)
+
+    Of two features that are always active together:
+
+    >>> from superpos import CorrelatedSets
+    >>> W, b, pair = torch.ones(1, 2), torch.zeros(2), CorrelatedSets(1, 2, 0.3)
+    >>> mean, error = expected_loss(W, b, pair, samples=10_000, seed=0)  # exactly 0.3 · 2/3
+    >>> bool((mean - 0.2).abs() < 4 * error)
+    True
     """
     checks.whole_number("samples", samples, least=2)
     checks.whole_number("seed", seed, least=0)
-    W, b, p, I, shape = _models(W, b, probability, importance)
+    W, b = checks.weights(W, b)
+    features = as_features(probability, W.shape[-1])
+    if not isinstance(features, IndependentFeatures):
+        features = features.to(W.device)
+        like: dict[str, Any] = {"dtype": W.dtype, "device": W.device}
+        I = checks.importances("importance", importance, W.shape[-1], **like)
+        shape = checks.broadcast_shape(
+            W=W.shape[:-2], b=b.shape[:-1], features=features.shape, importance=I.shape[:-1]
+        )
+
+        def of_inputs(u: Tensor) -> Tensor:
+            return _all_sampled(W, b, features, I, u.to(W))
+
+        return _mean_and_error(of_inputs, features.uniforms, shape, W, samples, seed)
+    W, b, p, I, shape = _models(W, b, features.probability, importance)
+
+    def of_others(u: Tensor) -> Tensor:
+        x = torch.where(u < p[..., None, :], u / p[..., None, :], 0.0).to(W.dtype)
+        return own_input_loss(W, b, p, I, x)
+
+    return _mean_and_error(of_others, W.shape[-1], shape, W, samples, seed)
+
+
+def _all_sampled(
+    W: Tensor, b: Tensor, features: FeatureDistribution, I: Tensor, u: Tensor
+) -> Tensor:
+    """Return, for each draw, the loss on an active input, and on the silent one by its share."""
+    x = features.active_inputs(u)
+    output = torch.relu((x @ W.mT) @ W + b[..., None, :])
+    active = ((x - output).square() * I[..., None, :]).sum(-1)
+    silent = (b.relu().square() * I).sum(-1)[..., None]
+    silence = features.silence.to(W)[..., None]
+    return (1 - silence) * active + silence * silent
+
+
+def _mean_and_error(
+    of_inputs: Callable[[Tensor], Tensor],
+    uniforms: int,
+    shape: torch.Size,
+    W: Tensor,
+    samples: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Return the mean over inputs of what ``(*shape, batch)`` they cost, and its standard error."""
     n = W.shape[-1]
     chunk = max(1, _ENTRIES_AT_ONCE // (max(1, shape.numel()) * n))
     total = torch.zeros(shape, dtype=torch.float64, device=W.device)
@@ -107,9 +160,8 @@ def expected_loss(
     first = total[..., None]  # sums are about the first loss: the variance survives rounding
     draws = streams.generator(seed, Purpose.EVALUATION)
     for start in range(0, samples, chunk):
-        u = torch.rand(min(chunk, samples - start), n, generator=draws).to(W.device)
-        x = torch.where(u < p[..., None, :], u / p[..., None, :], 0.0).to(W.dtype)
-        loss = own_input_loss(W, b, p, I, x).double()
+        u = torch.rand(min(chunk, samples - start), uniforms, generator=draws).to(W.device)
+        loss = of_inputs(u).double()
         if start == 0:
             first = loss[..., :1]
         total += (loss - first).sum(-1)

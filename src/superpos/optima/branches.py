@@ -129,7 +129,8 @@ def slope(W: Tensor, b: Tensor, settings: Settings, at: Tensor) -> Tensor:
     at = checks.finite("at", at, dtype=torch.float64, device=W.device)
     at = at.expand(checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], at=at.shape))
     at = at.detach().clone().requires_grad_()
-    return torch.autograd.grad(exact_loss(W, b, *settings(at)).sum(), at)[0]
+    with torch.enable_grad():  # whatever a notebook has set
+        return torch.autograd.grad(exact_loss(W, b, *settings(at)).sum(), at)[0]
 
 
 def crossing(

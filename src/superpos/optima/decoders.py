@@ -130,7 +130,8 @@ def descend(
         adam = Adam({"W": W.clone(), "V": V.clone(), "b": b.clone()}, beta2=0.99)
         for step in range(steps):
             W, V, b = (place.detach().requires_grad_() for place in adam.parameters.values())
-            total = free_loss(W, V, b, chance).sum()  # models share no parameter
+            with torch.enable_grad():  # whatever a notebook has set
+                total = free_loss(W, V, b, chance).sum()  # models share no parameter
             gradients = torch.autograd.grad(total, (W, V, b))
             adam.step(dict(zip("WVb", gradients, strict=True)), schedule.rate(step))
         W, V, b = adam.parameters.values()

@@ -60,7 +60,9 @@ class Descent:
     ) -> None:
         self.target, self.parameters, self.procedure = target, parameters, procedure
         self.draws, self.seeds, self.size = (procedure.batch_size, uniforms), seeds, block
-        self.settings = range(parameters["W"].shape[1]) if settings is None else settings
+        some = next(iter(parameters.values()))
+        self.settings = range(some.shape[1]) if settings is None else settings
+        self.device = some.device
         self.adam = Adam(parameters, beta2=procedure.beta2, weight_decay=procedure.weight_decay)
         self.done = 0
         self.history: list[Tensor] = []
@@ -100,9 +102,8 @@ class Descent:
             If a loss is not finite; carries the parameters from before.
         """
         steps = min(self.size, self.procedure.steps - self.done)
-        number, device = self.done // self.size, self.parameters["W"].device
-        draws = (steps, *self.draws)
-        u = streams.uniforms(self.seeds, Purpose.INPUTS, number, draws, device=device)
+        number, draws = self.done // self.size, (steps, *self.draws)
+        u = streams.uniforms(self.seeds, Purpose.INPUTS, number, draws, device=self.device)
         good = {name: value.clone() for name, value in self.parameters.items()}
         rates = [self.procedure.rate(self.done + step) for step in range(steps)]
         loss = (self._replayed(u) or self._walk)(u, rates)

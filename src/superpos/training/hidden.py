@@ -13,10 +13,16 @@ from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
+from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution
 from superpos.models import Model, identity
 
 _INPUTS_AT_ONCE, _MODELS_AT_ONCE = 128, 512  # whose arrays stay in a core's cache
+
+
+def fits(model: Model) -> bool:
+    """Whether a model's hidden layer and output are ReLUs, and it does nothing else of its own."""
+    return model.is_layered and model.hidden is torch.relu and model.output is torch.relu
 
 
 class HiddenRelu:
@@ -144,6 +150,10 @@ def expected_loss(
     >>> bool(expected_loss(model, exact, SignedFeatures(2, 0.5))[0] < 1e-12)
     True
     """
+    if not fits(model):
+        raise InvalidArgument(
+            f"model is {model.name!r}: one whose hidden layer and output are ReLUs is needed"
+        )
     checks.whole_number("samples", samples, least=2 * _INPUTS_AT_ONCE)
     checks.whole_number("seed", seed, least=0)
     b = parameters["b"]

@@ -18,7 +18,7 @@ from torch import Tensor
 from superpos import losses
 from superpos.features import FeatureDistribution, IndependentFeatures
 from superpos.models import LINEAR, RELU_OUTPUT, Model
-from superpos.training.hidden import HiddenRelu
+from superpos.training import hidden
 
 
 class Objective(Protocol):
@@ -62,8 +62,8 @@ def objective(
             return IntegratedRelu(features, importance)
         if model == LINEAR:
             return ExactLinear(features, importance)
-    if integrate and model.hidden is torch.relu and model.output is torch.relu:
-        return HiddenRelu(model, features, importance)
+    if integrate and hidden.fits(model):
+        return hidden.HiddenRelu(model, features, importance)
     return (SampledActive if skip_silent else Sampled)(model, features, importance)
 
 
@@ -81,8 +81,9 @@ class Sampled:
 
     def gradients(self, parameters: dict[str, Tensor], u: Tensor) -> dict[str, Tensor]:
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-        # models share no parameter: the gradient of the sum holds each model's own
-        total = self.loss(leaves, u).sum()
+        with torch.enable_grad():  # whatever a notebook has set
+            # models share no parameter: the gradient of the sum holds each model's own
+            total = self.loss(leaves, u).sum()
         return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
 
 

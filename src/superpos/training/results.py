@@ -11,6 +11,7 @@ from torch import Tensor
 from superpos import checks, geometry
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
+from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution
 from superpos.models import Model
 from superpos.stats import best_of
@@ -54,7 +55,8 @@ class Trained:
         What was trained, on what: importance is ``(*settings, n)``.
     parameters
         ``W`` ``(seeds, *settings, m, n)``, ``b`` ``(seeds, *settings, n)``, ``V`` for an
-        untied decoder, and ``c`` ``(seeds, *settings, m)`` for hidden biases.
+        untied decoder, and ``c`` ``(seeds, *settings, m)`` for hidden biases; or those that a model
+        of one's own has.
     loss_history
         ``(records, seeds, *settings)``: the loss on the last batch before each record.
     recorded_steps
@@ -82,13 +84,25 @@ class Trained:
 
     @property
     def W(self) -> Tensor:
-        """The encoder, ``(seeds, *settings, m, n)``."""
-        return self.parameters["W"]
+        """The encoder, ``(seeds, *settings, m, n)``; a model of one's own may have none."""
+        return self._parameter("W")
 
     @property
     def b(self) -> Tensor:
-        """The output biases, ``(seeds, *settings, n)``."""
-        return self.parameters["b"]
+        """The output biases, ``(seeds, *settings, n)``; a model of one's own may have none."""
+        return self._parameter("b")
+
+    def _parameter(self, name: str) -> Tensor:
+        if name not in self.parameters:
+            raise InvalidArgument(
+                f"the model {self.model.name!r} has no {name}: its parameters are "
+                f"{', '.join(self.parameters)}, by name in Trained.parameters"
+            )
+        return self.parameters[name]
+
+    @property
+    def _device(self) -> torch.device:
+        return self.loss_history.device
 
     def expected_loss(self, *, samples: int = 10_000, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Estimate each model's expected loss on held-out inputs, with its standard error.
@@ -134,9 +148,10 @@ class Trained:
         Each model goes on from where it is for ``times`` as many steps, with other inputs, with
         what can be integrated, and a rate that falls to 0 in the end. It was at rest if the loss on
         held-out inputs, the same for both, then falls by less than ``most_fall``, and if
-        D* = m/‖W‖² changes by less than ``most_move``. This tells what is to be had by going on
-        from there, not whether there is something better elsewhere: see
-        `superpos.optima.search.best_known` for that.
+        D* = m/‖W‖² changes by less than ``most_move``; of models without a W of m × n, 1/‖θ‖² of
+        all parameters θ stands for it. This tells what is to be had by going on from there, not
+        whether there is something better elsewhere: see `superpos.optima.search.best_known` for
+        that.
 
         Parameters
         ----------
@@ -186,7 +201,7 @@ class Trained:
         mean = was.mean(0)
         fall = (was - now).mean(0) / mean
         error = (was - now).std(0) / len(was) ** 0.5 / mean
-        D_star = [geometry.dimensions_per_feature(at["W"]) for at in (before, after.parameters)]
+        D_star = [self._dimensions(at) for at in (before, after.parameters)]
         move = (D_star[1] / D_star[0] - 1).abs()
         holds = (fall + 2 * error < most_fall) & (move < most_move)
         shape = self.loss_history.shape[1:]
@@ -210,10 +225,17 @@ class Trained:
         loss, _ = self.expected_loss(samples=samples)
         return {name: best_of(loss, value) for name, value in self.parameters.items()}
 
+    def _dimensions(self, parameters: dict[str, Tensor]) -> Tensor:
+        """Return D*, or what is in its place where there is no W, ``(seeds, settings)``."""
+        if tuple(self.model.axes.get("W", ())) == ("m", "n"):
+            return geometry.dimensions_per_feature(parameters["W"])
+        squares = (value.square() for value in parameters.values())
+        return 1 / sum(each.reshape(*each.shape[:2], -1).sum(-1) for each in squares)  # type: ignore
+
     def _target(self) -> Objective:
         shape = self.loss_history.shape[2:]
         count = shape.numel()
-        device = self.W.device
+        device = self._device
         return objective(
             self.model,
             self.features.to(device).settings(shape, 0, count),
@@ -230,9 +252,9 @@ class Trained:
 
     def _on_one_axis(self) -> dict[str, Tensor]:
         """Return the parameters with one axis of settings, ``(seeds, settings, ...)``."""
-        shapes = self.model.shapes(self.features.n, self.W.shape[-2])
+        shape = self.loss_history.shape[1:]
         return {
-            name: value.reshape(len(self.seeds), -1, *shapes[name])
+            name: value.reshape(len(self.seeds), -1, *value.shape[len(shape) :])
             for name, value in self.parameters.items()
         }
 
@@ -245,5 +267,5 @@ class Trained:
         batch = min(most, max(1, samples // 20))
         for number in range(2 * -(-samples // (2 * batch))):
             shape = (batch, self.features.uniforms)
-            u = streams.uniforms([seed], Purpose.EVALUATION, number, shape, device=self.W.device)
+            u = streams.uniforms([seed], Purpose.EVALUATION, number, shape, device=self._device)
             yield u.expand(len(self.seeds), -1, -1)

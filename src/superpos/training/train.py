@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from superpos import checks
+from superpos import checks, models
 from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.cutting import Piece, cut
@@ -22,7 +22,7 @@ from superpos.compute.processes import at_once, in_parallel
 from superpos.compute.progress import progress_bar
 from superpos.compute.store import Checkpoint
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution
+from superpos.features import FeatureDistribution, checked
 from superpos.models import RELU_OUTPUT, Model
 from superpos.training.descent import BLOCK, Descent
 from superpos.training.division import divided, exact, parts_of_each
@@ -128,7 +128,9 @@ def train(
     True
     """
     started = time.perf_counter()
-    checks.whole_number("n_hidden", n_hidden)
+    features = checked(features)
+    n_hidden = checks.whole_number("n_hidden", n_hidden)
+    model = models.checked(model, features.n, n_hidden)
     seeds = streams.seed_list(seeds)
     procedure = procedure or Procedure()
     snapshots = _snapshots(snapshots, procedure.steps)
@@ -188,7 +190,8 @@ class _Ensemble:
     def described(self) -> dict[str, object]:
         """Return what makes this run another one than others."""
         return {
-            "model": self.model, "features": self.features, "importance": self.importance,
+            "model": (type(self.model), vars(self.model) | {"name": None}),  # whatever it is called
+            "features": self.features, "importance": self.importance,
             "m": self.n_hidden, "seeds": self.seeds, "procedure": self.procedure,
             "start": self.start, "snapshots": self.snapshots,
         }  # fmt: skip
@@ -241,7 +244,7 @@ class _Ensemble:
         )
         if self.procedure.centred:
             mean = self.features.mean.expand(*self.shape, -1).reshape(count, -1)
-            parameters["b"] = self.model.centred(parameters, mean.to(parameters["b"]))
+            parameters["b"] = self.model.centred(parameters, mean.to(self.importance))
         return parameters
 
     def descent(self, piece: Piece, parameters: dict[str, Tensor]) -> Descent:
@@ -281,14 +284,14 @@ class _Course:
         parameters = ensemble.initial()
         pieces = ensemble.pieces() if whole else ensemble.parts(parameters)
         records = -(-ensemble.procedure.steps // BLOCK)
-        b = parameters["b"]
+        shape = len(ensemble.seeds), len(ensemble.importance)
         return _Course(
             parameters,
             {
                 name: value.new_zeros(len(ensemble.snapshots), *value.shape)
                 for name, value in parameters.items()
             },
-            torch.zeros(records, *b.shape[:2], device=b.device),
+            torch.zeros(records, *shape, device=ensemble.importance.device),
             pieces,
             torch.zeros(len(pieces), dtype=torch.long),
         )
