@@ -43,6 +43,7 @@ from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
 from superpos.book.reached import module_digests
 from superpos.book.readable import library
+from superpos.book.tutorials import tutorials
 from superpos.claims.amendments import rules
 from superpos.claims.specifications import FILE as GRIDS
 
@@ -215,9 +216,16 @@ def _staged_files(
     drawn = cards.as_published(claims, notebooks, ledger, audited.registered(history))
     theirs = counterparts.counterparts(root, claims)
     compared = counterparts.in_captions(theirs.figures, sources)
+    apart = tutorials(root)
     for status in statuses:
         name = status.chapter.name
-        page = as_page(notebooks[name], chapter=name, cards=drawn, compared=compared)
+        page = as_page(
+            notebooks[name],
+            chapter=name,
+            cards=drawn,
+            compared=compared,
+            numbered=name not in apart,
+        )
         up = "../../_sources"  # from the page to the files that `publish` puts beside it
         page.cells[-1].source = provenance.as_markdown(
             notebooks[name].metadata["superpos"],
