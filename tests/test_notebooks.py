@@ -1,4 +1,4 @@
-"""The chapters as they are written, before any of them is executed."""
+"""The chapters and tutorials as they are written, before any of them is executed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ import pytest
 import yaml
 
 import superpos
+from superpos.book.tutorials import tutorials
 from superpos.claims.registry import load_registry
 from superpos.studies.study import Study
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(superpos.__file__).parent
 SOURCES = {path.stem: path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.md")}
+TUTORIALS = tutorials(ROOT)
+CHAPTERS = [name for name in SOURCES if name not in TUTORIALS]
 CLAIMS = load_registry(ROOT / "book" / "claims.yml")
 
 
@@ -37,7 +40,8 @@ def measured_of(chapter: str) -> list[str]:
     ]
 
 
-each_chapter = pytest.mark.parametrize("chapter", SOURCES)
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
+each_notebook = pytest.mark.parametrize("chapter", SOURCES)
 
 
 def cells(chapter: str, kind: str) -> list[str]:
@@ -69,23 +73,25 @@ def text_of(node: ast.expr | None) -> str:
 # Text and code
 
 
-def test_there_are_chapters():
-    assert len(SOURCES) >= 2
+def test_there_are_chapters_and_tutorials():
+    assert len(CHAPTERS) >= 2
+    assert len(TUTORIALS) >= 3
+    assert set(TUTORIALS) <= set(SOURCES)
 
 
-@each_chapter
-def test_a_chapter_comes_back_from_a_notebook_unchanged(chapter):
+@each_notebook
+def test_it_comes_back_from_a_notebook_unchanged(chapter):
     source = SOURCES[chapter]
     assert jupytext.writes(jupytext.reads(source, fmt="md:myst"), fmt="md:myst") == source
 
 
-@each_chapter
+@each_notebook
 def test_every_cell_parses(chapter):
     for source in cells(chapter, "code"):
         ast.parse(source)
 
 
-@each_chapter
+@each_notebook
 def test_the_code_passes_ruff(chapter):
     # as a notebook: ruff knows that imports may stand at the top of any cell
     notebook = jupytext.reads(SOURCES[chapter], fmt="md:myst")
@@ -325,12 +331,12 @@ def role(name: str, text: str) -> list[str]:
     return [re.sub(r".*<(.+)>$", r"\1", target, flags=re.DOTALL).strip() for target in found]
 
 
-@each_chapter
+@each_notebook
 def test_every_figure_referred_to_exists(chapter):
     assert [name for name in role("numref", prose(chapter)) if name not in FIGURES] == []
 
 
-@each_chapter
+@each_notebook
 def test_every_equation_referred_to_exists(chapter):
     text = prose(chapter)
     labels = re.findall(r"^\$\$ \(([\w-]+)\)$", text, re.MULTILINE)
@@ -353,9 +359,9 @@ def test_roles_are_read_with_and_without_words():
     assert role("cite", text) == ["e2022, f2023"]
 
 
-@pytest.mark.parametrize("page", [*SOURCES, "index"])
+@pytest.mark.parametrize("page", [*CHAPTERS, "index"])
 def test_everything_cited_is_in_the_bibliography(page):
-    text = prose(page) if page in SOURCES else (ROOT / "book" / "index.md").read_text("utf-8")
+    text = prose(page) if page in CHAPTERS else (ROOT / "book" / "index.md").read_text("utf-8")
     bibliography = (ROOT / "book" / "references.bib").read_text("utf-8")
     known = re.findall(r"^@\w+\{(\S+),$", bibliography, re.MULTILINE)
     assert len(set(known)) == len(known)
@@ -476,9 +482,41 @@ def test_a_quick_run_is_a_smaller_one(chapter):
         assert value < values[name], name
 
 
-@each_chapter
+@each_notebook
 def test_the_budget_is_stated_in_seconds(chapter):
     assert 0 < front_matter(chapter)["budget_seconds"] <= 600
+
+
+# Tutorials: how the package is used
+
+
+each_tutorial = pytest.mark.parametrize("tutorial", TUTORIALS)
+
+
+@each_tutorial
+def test_a_tutorial_tests_no_claims_and_takes_seconds(tutorial):
+    tree = code(tutorial)
+    assert [*run_calls(tree, "record"), *calls(tree, "show_claims")] == []
+    assert [claim.id for claim in CLAIMS.values() if claim.chapter == tutorial] == []
+    assert front_matter(tutorial)["budget_seconds"] <= 20
+
+
+@each_tutorial
+def test_a_tutorial_needs_nothing_but_itself_and_leaves_nothing_behind(tutorial):
+    assert list(parameters(tutorial)) == ["quick"]
+    written = [
+        ast.unparse(call) for name in ("write_text", "save") for call in calls(code(tutorial), name)
+    ]
+    assert [each for each in written if "folder /" not in each and "book /" not in each] == []
+    holds = next(iter(calls(code(tutorial), "mkdtemp")), None)
+    assert bool(written) is bool(holds)
+
+
+@each_tutorial
+def test_a_tutorial_begins_with_its_title_and_who_it_is_for(tutorial):
+    title, first = beginning(tutorial)
+    assert title.startswith("# ")
+    assert 2 <= sentences(first) <= 4
 
 
 # Shape: prose carries the page
@@ -491,7 +529,7 @@ def test_prose_carries_the_book(capsys):
     spec.loader.exec_module(chapters)
     chapters.main()
     print(capsys.readouterr().out)
-    shapes = {name: chapters.shape(source) for name, source in SOURCES.items()}
+    shapes = {name: chapters.shape(SOURCES[name]) for name in CHAPTERS}
     assert {name: each.share for name, each in shapes.items() if each.share < 0.45} == {}
     assert {name: max(each.cells) for name, each in shapes.items() if max(each.cells) > 40} == {}
     assert median(lines for each in shapes.values() for lines in each.cells) <= 10

@@ -179,6 +179,21 @@ def test_the_first_use_of_a_word_leads_to_its_meaning_by_keyboard(reads):
     assert page.locator("#term-digon").is_visible()
 
 
+def test_names_in_code_lead_to_the_reference_and_look_like_code(reads):
+    reader = reads()
+    page = reader.open("book/index.html")
+    name = page.locator(".highlight a.superpos-name", has_text="feature_dimensionality")
+    assert name.evaluate(
+        "e => getComputedStyle(e).color === getComputedStyle(e.parentElement).color"
+    )
+    name.click()
+    page.wait_for_url("**/book/reference/superpos.geometry.html#*feature_dimensionality")
+    assert page.locator("dt:target").is_visible()
+    shown = reader.open("book/executed/uniform_superposition.html")
+    assert shown.locator("a.superpos-name[title='superpos.studies.study.Run.record']").count() > 5
+    assert reader.problems == []
+
+
 def test_every_word_of_the_glossary_is_linked_at_most_once_a_chapter_and_by_some(site):
     words = re.findall('id="(term-[^"]*)"', (site / "book/glossary.html").read_text("utf-8"))
     linked: Counter[str] = Counter()

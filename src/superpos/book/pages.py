@@ -30,6 +30,7 @@ def as_page(
     chapter: str,
     cards: Mapping[str, str] = MappingProxyType({}),
     compared: Mapping[str, str] = MappingProxyType({}),
+    numbered: bool = True,
 ) -> NotebookNode:
     """Return a copy of an executed notebook as myst-nb is to read it.
 
@@ -48,6 +49,8 @@ def as_page(
         the notebook has its own.
     compared
         What ends the captions of figures, by name (`superpos.book.counterparts.in_captions`).
+    numbered
+        Whether its figures have numbers, as those of chapters have; else their captions are text.
 
     Raises
     ------
@@ -70,20 +73,21 @@ def as_page(
             cell = deepcopy(cell)
             cell.metadata["tags"] = [*tags, *hiding]
         number += not injected
-        page.cells += _split(cell, cards, compared, where=f"chapter {chapter}, code cell {number}")
+        where = f"chapter {chapter}, code cell {number}"
+        page.cells += _split(cell, cards, compared if numbered else None, where=where)
     return page
 
 
 def _split(
-    cell: NotebookNode, cards: Mapping[str, str], compared: Mapping[str, str], *, where: str
+    cell: NotebookNode, cards: Mapping[str, str], compared: Mapping[str, str] | None, *, where: str
 ) -> list[NotebookNode]:
     """Return the cell as several, each with one figure or with outputs that are none.
 
-    myst-nb wraps every output of a cell into the one figure that the cell's
-    metadata describes.
+    Without ``compared``, captions stay text. Else myst-nb wraps every output of a cell into the
+    one figure that the cell's metadata describes.
     """
     groups: list[tuple[dict[str, Any], list[NotebookNode]]] = []
-    for output in _published(cell.outputs, cards, where=where):
+    for output in _published(cell.outputs, cards, captions=compared is None, where=where):
         figure = _figure_metadata(output, compared, where=where)
         if figure or not groups or groups[-1][0]:
             groups.append((figure, []))
@@ -122,12 +126,12 @@ def _with_live(
 
 
 def _published(
-    outputs: list[NotebookNode], cards: Mapping[str, str], *, where: str
+    outputs: list[NotebookNode], cards: Mapping[str, str], *, captions: bool, where: str
 ) -> list[NotebookNode]:
     """Return the outputs that a page shows, without what only a running notebook needs."""
     kept = []
     for output in map(deepcopy, outputs):
-        if "caption_of" in output.get("metadata", {}).get("superpos", {}):
+        if not captions and "caption_of" in output.get("metadata", {}).get("superpos", {}):
             continue  # the caption a running notebook shows; the figure carries it as well
         data = output.get("data", {})
         if images := [mime for mime in IMAGES if mime in data]:
@@ -145,7 +149,7 @@ def _published(
 
 
 def _figure_metadata(
-    output: NotebookNode, compared: Mapping[str, str], *, where: str
+    output: NotebookNode, compared: Mapping[str, str] | None, *, where: str
 ) -> dict[str, Any]:
     """Return myst-nb's metadata for an output that is a figure, else nothing."""
     if not set(IMAGES) & set(output.get("data", {})):
@@ -156,7 +160,7 @@ def _figure_metadata(
             f"{where}: figure {told.get('name', 'without a name')} has no alternative text"
         )
     options: dict[str, Any] = {"image": {"alt": alt}}
-    if told.get("caption"):
+    if told.get("caption") and compared is not None:
         caption = f"{told['caption']} {compared.get(told['name'], '')}".rstrip()
         options["figure"] = {"name": told["name"], "caption": caption}
     return options

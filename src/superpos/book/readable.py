@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from superpos.book import citation
 from superpos.book.chapters import EXECUTED, load_chapters
+from superpos.book.tutorials import tutorials
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,7 +31,7 @@ _FENCE = re.compile(r"^(`{3,}|~{3,})", re.MULTILINE)
 _FOLD, _FOLD_ENDS = re.compile(r":{3,}\{(?:dropdown|admonition)\} (.*)"), re.compile(r":{3,}\s*")
 _OPTION = re.compile(r":[\w-]+:.*")
 _ANCHOR = re.compile(r'<a\b([^>]*?)href="([^"#][^"]*)"([^>]*)>(.*?)</a>', re.DOTALL)
-_LINK = re.compile(r"(?<!!)\[([^]]*)\]\(((?![a-z]+:)[\w./-]+\.html(?:#[\w-]+)?)\)")
+_LINK = re.compile(r"(?<!!)\[([^]]*)\]\(((?![a-z]+:)[\w./-]+\.(?:html|md|rst)(?:#[\w-]+)?)\)")
 _ELSEWHERE = re.compile(r"[a-z]+:")
 
 
@@ -48,12 +49,15 @@ class Library:
         Of those that have one, by their keys.
     edition
         The book, and where it is, if that is known.
+    tutorials
+        Which of the chapters are none: their figures have no numbers of a chapter.
     """
 
     titles: Mapping[str, str]
     sources: Mapping[str, str]
     addresses: Mapping[str, str]
     edition: Edition
+    tutorials: frozenset[str] = frozenset()
 
 
 def library(root: Path, titles: Mapping[str, str] | None = None) -> Library:
@@ -63,6 +67,7 @@ def library(root: Path, titles: Mapping[str, str] | None = None) -> Library:
         citation.sources(root),
         citation.addresses(root),
         citation.edition(root),
+        frozenset(tutorials(root)),
     )
 
 
@@ -78,7 +83,8 @@ def unroll(notebook: NotebookNode, chapter: str, known: Library) -> None:
     known
         What it refers to.
     """
-    number = list(known.titles).index(chapter) + 1
+    chapters = [name for name in known.titles if name not in known.tutorials]
+    number = chapters.index(chapter) + 1 if chapter in chapters else None
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     figures = _numbered(_figures(notebook), number, "Fig. {}")
     labels = [found[2] for text in texts for found in _EQUATION.finditer(text) if found[2]]
@@ -107,7 +113,9 @@ def _figures(notebook: NotebookNode) -> list[str]:
     return [each["name"] for each in told if each.get("caption")]
 
 
-def _numbered(names: list[str], chapter: int, form: str) -> dict[str, str]:
+def _numbered(names: list[str], chapter: int | None, form: str) -> dict[str, str]:
+    if chapter is None:
+        return {}
     return {name: form.format(f"{chapter}.{k}") for k, name in enumerate(names, start=1)}
 
 
@@ -163,6 +171,7 @@ class _Writer:
 
     def _address(self, link: str) -> str:
         path, mark, anchor = link.partition("#")
+        path = re.sub(r"\.(md|rst)$", ".html", path)
         address = self.known.edition.address(posixpath.normpath(posixpath.join(EXECUTED, path)))
         return f"{address}{mark}{anchor}" if address else ""
 

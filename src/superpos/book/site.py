@@ -28,6 +28,7 @@ from superpos.book import (
     glossary,
     head,
     live,
+    named,
     prose,
     provenance,
     reference,
@@ -42,6 +43,7 @@ from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
 from superpos.book.reached import module_digests
 from superpos.book.readable import library
+from superpos.book.tutorials import tutorials
 from superpos.claims.amendments import rules
 from superpos.claims.specifications import FILE as GRIDS
 
@@ -163,9 +165,11 @@ def publish(
     front = new / "index.html"  # jupyter-book's leads on to the first page, and says nothing
     to = _first_page(root)
     front.write_text(head.forwarding(to, (new / to).read_text("utf-8"), edition.title), "utf-8")
+    known_names = named.places(built / "objects.inv") if _has_reference(root) else {}
     for page in new.rglob("*.html"):
         path = page.relative_to(new).as_posix()
         text = _mended(page.read_text("utf-8"), path, words)
+        text = named.linked(text, path, _code(notebooks, path), known_names)
         page.write_text(head.introduced(text, path, edition, " ".join(picture)), "utf-8")
     if edition.site:
         paths = [path.relative_to(new).as_posix() for path in new.rglob("*.html")]
@@ -212,9 +216,16 @@ def _staged_files(
     drawn = cards.as_published(claims, notebooks, ledger, audited.registered(history))
     theirs = counterparts.counterparts(root, claims)
     compared = counterparts.in_captions(theirs.figures, sources)
+    apart = tutorials(root)
     for status in statuses:
         name = status.chapter.name
-        page = as_page(notebooks[name], chapter=name, cards=drawn, compared=compared)
+        page = as_page(
+            notebooks[name],
+            chapter=name,
+            cards=drawn,
+            compared=compared,
+            numbered=name not in apart,
+        )
         up = "../../_sources"  # from the page to the files that `publish` puts beside it
         page.cells[-1].source = provenance.as_markdown(
             notebooks[name].metadata["superpos"],
@@ -229,7 +240,7 @@ def _staged_files(
         ).encode()
     if words := glossary.terms(root):
         files[f"{glossary.PAGE}.md"] = glossary.as_markdown(words, titles).encode()
-    if reference.FOLDER in (root / "_toc.yml").read_text("utf-8"):
+    if _has_reference(root):
         files |= reference.as_files()
     files["book/audit.md"] = audited.as_markdown(history, ledger, titles).encode()
     files["book/corrections.md"] = corrections.as_markdown(
@@ -270,6 +281,17 @@ def _mended(text: str, path: str, words: Sequence[glossary.Term]) -> str:
     """Return a page of the site as readers get it: what Sphinx made of it, mended."""
     text = accessible.mended(weight.without_scripts(text, search=path == "search.html"))
     return glossary.linked(text, path, words) if path.startswith(f"{EXECUTED}/") else text
+
+
+def _has_reference(root: Path) -> bool:
+    return reference.FOLDER in (root / "_toc.yml").read_text("utf-8")
+
+
+def _code(notebooks: Mapping[str, NotebookNode], path: str) -> list[str]:
+    """Return the code of the notebook that a page was made of, if it was."""
+    name = path.removeprefix(f"{EXECUTED}/").removesuffix(".html")
+    cells = notebooks[name].cells if name in notebooks else []
+    return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
 def _first_page(root: Path) -> str:

@@ -1,0 +1,25 @@
+"""Tutorials: notebooks that run with the book and are no chapters, for they test no claims.
+
+They stand in a part of ``_toc.yml`` without numbers, and are executed, kept and published as
+chapters are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from superpos.book.chapters import EXECUTED
+
+
+def tutorials(root: Path) -> list[str]:
+    """Return the names of the tutorials, in the order of ``_toc.yml``."""
+    contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    return [
+        page["file"].rpartition("/")[2]
+        for part in contents.get("parts", ())
+        if "numbered" not in part
+        for page in part["chapters"]
+        if str(page.get("file")).startswith(f"{EXECUTED}/")
+    ]
