@@ -82,7 +82,8 @@ def test_the_wheel_holds_the_package_and_the_registry_alone(installed):
     for copy, name in registry.items():
         assert (installed / copy).read_bytes() == (CHECKOUT / name).read_bytes()
         assert not (CHECKOUT / "src" / copy).exists()  # one truth in git
-    for name in ("py.typed", "live/instrument.js", "studies/uniform_models.safetensors"):
+    kept = ("py.typed", "live/instrument.js", "studies/uniform_models.safetensors")
+    for name in (*kept, "zoo/models.safetensors", "zoo/certificates.json"):
         assert f"superpos/{name}" in files
 
 
@@ -158,6 +159,13 @@ def test_outside_of_a_checkout_the_command_line_measures_weights(installed, tmp_
         r"\b6 features in 3 dimensions", cli("measure toy.safetensors", installed, tmp_path)
     )
     assert cli("--version", installed, tmp_path) == f"superpos {version('superpos')}\n"
+
+
+def test_outside_of_a_checkout_the_zoo_is_there(installed, tmp_path):
+    code = "from superpos import zoo; print(len(zoo.names()), *zoo.load('pentagon').W.shape)"
+    told = python(code, folder=tmp_path, PYTHONPATH=str(installed)).split()
+    assert int(told[0]) >= 30
+    assert told[1:] == ["2", "5"]
 
 
 def test_outside_of_a_checkout_a_claim_is_measured_again(installed, tmp_path):

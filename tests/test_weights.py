@@ -55,6 +55,9 @@ CONVENTIONS = {
     "a linear bottleneck": (
         {"encoder.weight": KNOWN, "decoder.weight": OTHER.mT, "decoder.bias": FEATURES}, True, True,
     ),
+    "stochastic parameter decomposition": (
+        {"linear1.weight": KNOWN, "linear2.weight": OTHER.mT, "linear2.bias": FEATURES}, True, True,
+    ),
     "an embedding": ({"transformer.wte.weight": KNOWN.mT, "ln.weight": HIDDEN}, False, False),
     "TransformerLens": ({"embed.W_E": KNOWN.mT}, False, False),
     "an unembedding": ({"unembed.W_U": KNOWN, "unembed.b_U": FEATURES}, False, True),
@@ -144,6 +147,14 @@ REFUSED = {
     "sparse": ({"W": torch.ones(3, 7).to_sparse()}, {}, "W has layout torch.sparse_coo"),
     "nothing": ({}, {}, "state has no matrix of real numbers; it has no array"),
     "no arrays": ([1.0], {}, "state is of type list"),
+    "layers of a larger net": (
+        nn.TransformerEncoderLayer(4, 1, 16).state_dict(), {}, "could be W: say which by name=",
+    ),
+    "layers with others between": (
+        {"linear1.weight": torch.ones(3, 7), "hidden_layers.0.weight": torch.ones(3, 3),
+         "linear2.weight": torch.ones(7, 3), "linear2.bias": torch.ones(7)},
+        {}, "say which by name",
+    ),
     "no such name": ({"W": torch.ones(3, 7)}, {"name": "V"}, r"name is 'V'.*it has W \(3, 7\)"),
     "no such layout": ({"W": torch.ones(3, 7)}, {"layout": "last"}, "layout is 'last': it must be"),
 }  # fmt: skip

@@ -101,8 +101,9 @@ def from_state_dict(
     bias with an entry for each feature; else that of the name's convention; else the longer one.
     Known are the authors' notebook and ARENA (``W``, ``b_final``), sparse autoencoders (``W_enc``,
     ``W_dec``, ``b_enc``, ``b_dec``), autoencoders of linear layers (``encoder.weight``,
-    ``decoder.weight`` with biases), embeddings (``embed.weight``, ``wte.weight``, ``W_E``) and
-    unembeddings (``W_U``, ``lm_head.weight``), under any prefix.
+    ``decoder.weight`` with biases), the target models of stochastic parameter decomposition
+    (``linear1.weight``, ``linear2.weight``, ``linear2.bias``), embeddings (``embed.weight``,
+    ``wte.weight``, ``W_E``) and unembeddings (``W_U``, ``lm_head.weight``), under any prefix.
 
     Parameters
     ----------
@@ -156,15 +157,21 @@ _LAYOUT = {
     "wte.weight": FIRST, "embed_tokens.weight": FIRST, "embedding.weight": FIRST,
     "embeddings.weight": FIRST, "word_embeddings.weight": FIRST, "lm_head.weight": FIRST,
     "unembed.weight": FIRST, "W": None, "encoder.weight": None, "decoder.weight": None,
+    "linear1.weight": None, "linear2.weight": None,
 }  # fmt: skip
 _BIASES = {
     "W": ("b_final", "b", "bias"), "W_U": ("b_U",), "W_enc": ("b_enc",), "W_dec": ("b_dec",),
     "encoder.weight": ("encoder.bias", "b_enc", "latent_bias"),
     "decoder.weight": ("decoder.bias", "b_dec", "pre_bias", "bias"),
+    "linear1.weight": ("linear1.bias",), "linear2.weight": ("linear2.bias",),
 }  # fmt: skip
-_ENCODERS, _DECODERS = ("W_enc", "encoder.weight"), ("W_dec", "decoder.weight")
+_ENCODERS = ("W_enc", "encoder.weight", "linear1.weight")
+_DECODERS = ("W_dec", "decoder.weight", "linear2.weight")
 # where the latents of an autoencoder lie: a linear layer of torch is (out, in)
-_LATENTS = {"W_enc": LAST, "W_dec": FIRST, "encoder.weight": FIRST, "decoder.weight": LAST}
+_LATENTS = {
+    "W_enc": LAST, "W_dec": FIRST, "encoder.weight": FIRST, "decoder.weight": LAST,
+    "linear1.weight": FIRST, "linear2.weight": LAST,
+}  # fmt: skip
 
 
 def _arrays(state: Any) -> dict[str, Any]:
@@ -206,7 +213,10 @@ def _chosen(arrays: Mapping[str, Any], name: str | None) -> str:
         if name not in arrays:
             raise InvalidArgument(f"name is {name!r}: there is no such array; {_listed(arrays)}")
         return name
-    known = [key for key in arrays if _ends(key, _LAYOUT) and arrays[key].ndim >= 2]
+    known = [
+        key for key in arrays
+        if _ends(key, _LAYOUT) and arrays[key].ndim >= 2 and not _is_of_a_larger_net(arrays, key)
+    ]  # fmt: skip
     matrices = known or [key for key, array in arrays.items() if _is_matrix(array)]
     alone = [
         key for key in matrices
@@ -222,6 +232,15 @@ def _chosen(arrays: Mapping[str, Any], name: str | None) -> str:
             + _listed({key: arrays[key] for key in matrices})
         )
     return alone[0]
+
+
+def _is_of_a_larger_net(arrays: Mapping[str, Any], key: str) -> bool:
+    """Return whether a numbered layer is not one of a toy model, which has two and one bias."""
+    if _ends(key, ("linear1.weight", "linear2.weight")) is None:
+        return False
+    prefix = _prefix(key)
+    toy = {f"{prefix}{end}" for end in ("linear1.weight", "linear2.weight", "linear2.bias")}
+    return {name for name in arrays if name.startswith(prefix)} != toy
 
 
 def _listed(arrays: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 A page in ``book/`` marks places: ``<!-- figure NAME -->`` becomes a chapter's figure, which leads
 there, ``{told}`NAME: ENTRY``` what was measured (`superpos.book.filling`), ``<!-- claims -->`` the
-claims as dots. So the front page repeats nothing that could become wrong.
+claims as dots, ``<!-- zoo -->`` the models of the zoo. So such pages repeat nothing that could
+become wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from superpos.book import filling
+from superpos.book import filling, zoo
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
 from superpos.book.ledger import permalink
@@ -92,6 +93,8 @@ def placed(
     text = filling.PLACE.sub(number, _FIGURE.sub(figure, text))
     if CLAIMS in text:
         text = text.replace(CLAIMS, dots(ledger, titles, folder=folder))
+    if zoo.MARK in text:
+        text = text.replace(zoo.MARK, zoo.as_markdown())
     return {path: text.encode(), **files}
 
 

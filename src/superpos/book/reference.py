@@ -32,6 +32,7 @@ _USED = {
         "explorers",
     ),
     "superpos.studies": ("study", "ways", "retest", "outcomes"),
+    "superpos.zoo": ("", "certificates", "layouts"),
 }  # fmt: skip
 
 # What stands for itself in a docstring: code, emphasis, roles; the rest is text.
@@ -51,9 +52,8 @@ def rooms() -> dict[str, list[str]]:
     """
     import superpos
 
-    return {"superpos": ["superpos"]} | {
-        room: list(_modules(room)) for room in ("superpos.errors", *superpos._MODULES)
-    }
+    told = ("superpos.errors", *superpos._MODULES, "superpos.zoo")
+    return {"superpos": ["superpos"]} | {room: list(_modules(room)) for room in told}
 
 
 def _modules(room: str) -> Iterator[str]:
