@@ -127,6 +127,20 @@ def test_the_registered_window_has_no_place_for_pentagons_beside_antiprisms():
     assert not uniform.peaks_at(D, 2 / 5, **window)
 
 
+def test_fractions_apart_have_a_place_for_all_six_and_miss_one_that_is_not_there():
+    polytopes = [tetrahedron(), polygon(3), DIGON, polygon(5), antiprism()]
+    for missing in (None, 0, 1, 3, 4):
+        parts = [each for k, each in enumerate(polytopes) if k != missing]
+        m = sum(len(each) for each in parts)
+        found = judged("uniform-fractions-2", repeated(model(*parts, m=m, n=40).expand(4, m, 40)))
+        assert found.shown.all() == (missing is None)
+        assert found.weaker.all()
+    # pairs that share a direction unequally: D of one and 1 − D of the other, spread evenly
+    pairs = [torch.tensor([[D, 1 - D]]).sqrt() for D in torch.linspace(0.001, 0.999, 150)]
+    found = judged("uniform-fractions-2", repeated(model(*pairs, m=150, n=300).expand(4, 150, 300)))
+    assert not (found.shown | found.weaker).any()
+
+
 def test_dimensionalities_of_a_direct_sum_add_up_to_m_and_an_empty_dimension_is_missed():
     full = model(polygon(5), DIGON, m=3, n=9).expand(41, 3, 9)
     assert judged("uniform-sum-is-m", repeated(full)).shown.all()

@@ -159,6 +159,14 @@ def others(n_features, n_hidden, steps_replicates, seeds, procedure, device):
     return models(n_features // 2, n_hidden // 2, steps_replicates, DIGONS, **at)
 
 
+@study.experiment
+def finer(n_features, n_hidden, n_sparsities, steps_replicates, seeds, procedure, device):
+    """Replicates from other seeds, where the six polytopes of the paper take over one by one."""
+    at = {"seeds": fresh(seeds), "procedure": procedure, "device": device}
+    inverse_p = torch.logspace(0, 1, n_sparsities)
+    return models(n_features // 2, n_hidden // 2, steps_replicates, inverse_p, **at)
+
+
 def sizes_of(n, m, steps, *, seeds, procedure, device):
     """‖W‖²/m and the share of features represented, ``(seeds, 3)``, by three n and by three m."""
 
@@ -398,6 +406,13 @@ def fractions(replicates, *, near, inner, outer, times, others):
         peaks["digon"] & peaks[NONE] & (rest >= others),
         {f"Peak at {FRACTIONS[name]:.3g} ({name})": rate(peaks[name]) for name in peaks},
     )
+
+
+@study.test("uniform-fractions-2")
+def fractions_apart(finer, *, near, outer, times, others):
+    """The same with flanks so narrow that none of the six fractions is in another's."""
+    window = {"near": near, "inner": near, "outer": outer, "times": times}
+    return fractions(finer, others=others, **window)
 
 
 @study.test("uniform-sum-is-m")
