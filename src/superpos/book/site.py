@@ -24,6 +24,7 @@ from superpos.book import (
     claim_pages,
     corrections,
     counterparts,
+    envelope,
     freshness,
     glossary,
     head,
@@ -118,7 +119,7 @@ def publish(
     staged |= extra
     styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
     beside = {
-        "claims.json": _json(ledger),
+        envelope.SCHEMA: envelope.schema(),
         **claim_pages.as_pages(
             ledger,
             titles,
@@ -144,10 +145,12 @@ def publish(
     if (grids := root / "book" / GRIDS).exists():
         beside[f"_sources/book/{GRIDS}"] = grids.read_bytes()
     stamp = site.parent / "published"
-    digest = _digest({**staged, **beside})
+    digest = _digest({**staged, **beside, envelope.PATH: _json(ledger)})
     if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == digest:
         return False
     say("building the site")
+    # These name the commit that publishes: another one alone is no reason to publish anew.
+    beside[envelope.PATH] = _json(envelope.enveloped(ledger, notebooks, root, quick=quick))
     source = site.parent / "source"
     _write_changed(source, staged)
     built = _sphinx(source, site.parent / "sphinx")
