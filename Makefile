@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book check-site test test-gpu retest lab serve bench bench-losses clean help
+.PHONY: book check-site test test-gpu retest lab serve bench bench-losses dist release clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -48,6 +48,12 @@ bench-losses: .venv/ready ## compare the losses of both procedures, for the same
 	@$(BIN)/python benchmarks/bench.py --losses --device $(DEVICE)
 	@$(BIN)/python benchmarks/results.py
 
+dist: .venv/ready-release ## build wheel and source distribution, check them, try them in an empty environment
+	@$(BIN)/python .ci/release.py --dist
+
+release: .venv/ready-release ## dry run of a release: what keeps this from being one, then as dist; publishes nothing
+	@$(BIN)/python .ci/release.py
+
 clean: ## remove what the build made, but not the environment
 	rm -rf _build book/executed
 
@@ -77,6 +83,11 @@ else
 endif
 	@$(INSTALL) -e ".[book,cluster,test]"
 	@echo "$(CURDIR)" > $@
+
+.venv/ready-release: .venv/ready
+	@echo "installing what releases are checked with into .venv"
+	@$(INSTALL) -e ".[book,cluster,test,release]"
+	@touch $@
 
 .venv/ready-lab: .venv/ready
 	@echo "installing JupyterLab into .venv"
