@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -30,7 +31,8 @@ import torch, superpos
 from superpos import IndependentFeatures, Procedure, train
 W = train(IndependentFeatures(3, 0.1), 2, seeds=1, procedure=Procedure(steps=5)).W
 assert W.shape[-2:] == (2, 3) and torch.isfinite(W).all()
-print("superpos", superpos.__file__)
+assert "site-packages" in superpos.__file__, superpos.__file__
+print("trained a model with", superpos.__file__)
 """
 
 
@@ -127,7 +129,8 @@ def _git(root: Path, *arguments: str) -> str:
 
 def _run(*command: object, folder: Path | None = None) -> None:
     print("+", *command, flush=True)
-    subprocess.run([str(part) for part in command], check=True, cwd=folder)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    subprocess.run([str(part) for part in command], check=True, cwd=folder, env=alone)
 
 
 def main() -> int:
