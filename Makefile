@@ -2,14 +2,15 @@
 # Both work in .venv, which they make, with the versions of constraints.txt.
 
 PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt # /dev/null: the newest versions that pyproject.toml allows
 
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book check-site test test-gpu retest lab serve bench bench-losses clean help
+.PHONY: book preview check-site check-claims test test-gpu retest lab serve bench bench-losses dist release clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -19,6 +20,12 @@ test: .venv/ready ## check style, formatting and types, run the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/python -m pytest -n 2
+
+preview: .venv/ready ## build the site from quick runs, whose verdicts do not count, into _build/quick/html
+	@$(BIN)/superpos build --quick
+
+check-claims: .venv/ready ## compare the verdicts of the built book with those that are expected
+	@$(BIN)/superpos claims --check
 
 check-site: .venv/ready ## read every page of the built book in Chromium, as a reader would (minutes)
 	@$(BIN)/python -m pytest -m site -n 2 tests/site
@@ -47,6 +54,12 @@ bench: .venv/ready ## time training as published and as here, and sweeps, for th
 bench-losses: .venv/ready ## compare the losses of both procedures, for the same table (half an hour)
 	@$(BIN)/python benchmarks/bench.py --losses --device $(DEVICE)
 	@$(BIN)/python benchmarks/results.py
+
+dist: .venv/ready-release ## build wheel and source distribution, check them, try them in an empty environment
+	@$(BIN)/python .ci/release.py --dist
+
+release: .venv/ready-release ## dry run of a release: what keeps this from being one, then as dist; publishes nothing
+	@$(BIN)/python .ci/release.py
 
 clean: ## remove what the build made, but not the environment
 	rm -rf _build book/executed
@@ -77,6 +90,11 @@ else
 endif
 	@$(INSTALL) -e ".[book,cluster,test]"
 	@echo "$(CURDIR)" > $@
+
+.venv/ready-release: .venv/ready
+	@echo "installing what releases are checked with into .venv"
+	@$(INSTALL) -e ".[book,cluster,test,release]"
+	@touch $@
 
 .venv/ready-lab: .venv/ready
 	@echo "installing JupyterLab into .venv"

@@ -110,7 +110,7 @@ def test_claims_are_listed_with_totals_and_filtered(copied_book, capsys, monkeyp
     )
     assert max(map(len, told.splitlines())) <= 50
     assert main(["claims", "--verdict", "untested", "--json", "moves"]) == 0
-    assert [row["id"] for row in json.loads(capsys.readouterr().out)] == ["beta-rests"]
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)["claims"]] == ["beta-rests"]
     assert "--verdict must be one of" in refused(capsys, "claims", "--verdict", "splendid")
 
 
@@ -168,7 +168,7 @@ def test_serve_shows_the_site_on_this_machine_only(built_book):
         url = server.stdout.readline().split()[0]
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{url}claims.json") as answer:
-            assert json.load(answer)[0]["id"] == "alpha-rises"
+            assert json.load(answer)["claims"][0]["id"] == "alpha-rises"
     finally:
         server.terminate()
         server.communicate()

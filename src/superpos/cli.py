@@ -372,13 +372,15 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _claims(arguments: argparse.Namespace) -> int:
+    from superpos.book.envelope import enveloped
     from superpos.book.ledger import unexpected
     from superpos.book.listing import chosen, listed
 
     if arguments.audit:
         return _audit(arguments)
 
-    ledger, found, _ = _ledger(_root())
+    root = _root()
+    ledger, found, notebooks = _ledger(root)
     rows = chosen(
         ledger,
         verdict=arguments.verdict,
@@ -387,7 +389,8 @@ def _claims(arguments: argparse.Namespace) -> int:
         words=arguments.word,
     )
     if arguments.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        told = enveloped(rows, notebooks, root)
+        print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         print(listed(rows, width=shutil.get_terminal_size().columns))
     if arguments.check:

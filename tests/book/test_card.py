@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from superpos.book.card import drawn, words
 
+FOUND = {"shown": 7, "of": 9, "as_published": None, "at_rest": None}
 ROW = {
-    "id": "demo-90-pentagon", "evidence": "shown by 7 of 9 seeds", "measured": {},
-    "verdict": "reproduced", "amended_by": None,
+    "id": "demo-90-pentagon", "evidence": FOUND, "verdict": "reproduced", "amended_by": None,
 }  # fmt: skip
 
 
@@ -30,4 +30,4 @@ def test_two_drawings_are_the_same_and_other_numbers_another():
     title = "lines: a book"
     first = drawn(words([ROW]), title)
     assert first == drawn(words([ROW]), title)
-    assert first != drawn(words([ROW | {"evidence": "shown by 8 of 9 seeds"}]), title)
+    assert first != drawn(words([ROW | {"evidence": FOUND | {"shown": 8}}]), title)

@@ -70,7 +70,7 @@ def row(book):
     }  # fmt: skip
     return row | {
         "source": source,
-        "verdict": "qualified", "evidence": "shown by 9 of 20", "seeds": 20,
+        "verdict": "qualified", "evidence": {"told": "shown by 9 of 20"}, "seeds": 20,
         "measured": {"size < 1": "a & b"}, "qualified": "Only <some> rise.",
         "page": "book/executed/alpha.html", "command": "superpos retest alpha-rises",
     }  # fmt: skip
@@ -200,7 +200,7 @@ def test_every_claim_of_the_book_has_a_light_page_without_a_broken_link():
     ]
     found = pages(ROOT, ledger, chapters, ("_static/superpos.css",))
     assert list(found) == [f"claims/{row['id']}.html" for row in ledger]
-    served = {"index.html", "book/scoreboard.html", "claims.json"}
+    served = {"index.html", "book/scoreboard.html", "claims.json", "claims.schema.json"}
     served |= {f"book/executed/{chapter}.html" for chapter in chapters}
     served |= {f"{row['id']}.html" for row in ledger}
     for row, source in zip(ledger, found.values(), strict=True):

@@ -74,7 +74,7 @@ def test_a_book_may_have_none(book):
 def notebook(**changed):
     found = {
         "id": "alpha-rises", "verdict": "reproduced", "measured": {}, "evidence": "20 of 20",
-        "seeds": 20, "quick": False,
+        "seeds": 20, "quick": False, "rate": "20 of 20",
     } | changed  # fmt: skip
     outputs = [new_output("display_data", {MIME: found, "text/html": "<b>as measured</b>"})]
     return new_notebook(cells=[new_code_cell("measure()", outputs=outputs)])

@@ -23,7 +23,7 @@ def notebook(*verdicts: dict):
 def verdict(name: str = "alpha-rises", **changed) -> dict:
     return {
         **{"id": name, "verdict": "reproduced", "measured": {"slope": "0.5 ± 0.1"}},
-        **{"evidence": "20 of 20", "seeds": 20, "quick": False},
+        **{"evidence": "shown by 20 of 20", "rate": "20 of 20", "seeds": 20, "quick": False},
         **changed,
     }
 
@@ -51,6 +51,8 @@ def test_every_claim_is_listed_in_the_registrys_order_with_what_was_found(claims
     assert (first["measured"], first["seeds"]) == ({"slope": "0.5 ± 0.1"}, 20)
     assert first["deviations"][0]["source"] == "Silent."
     assert first["page"] == "book/executed/alpha.html"
+    assert first["evidence"]["told"] == "shown by 20 of 20"
+    assert (first["evidence"]["shown"], first["evidence"]["of"]) == (20, 20)
     assert json.loads(json.dumps(ledger)) == [
         {**row, "deviations": list(row["deviations"])} for row in ledger
     ]

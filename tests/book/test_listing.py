@@ -10,6 +10,8 @@ from superpos.book.ledger import collect, registry
 from superpos.book.listing import chosen, listed
 from superpos.errors import InvalidArgument
 
+FOUND = {"of": 200, "as_published": None, "at_rest": None}
+
 
 @pytest.fixture(scope="module")
 def ledger():
@@ -18,7 +20,7 @@ def ledger():
         if row["new"]:
             row |= {"verdict": "new", "held": "fails" if number % 2 else "holds"}
         if number % 3:
-            row |= {"evidence": f"shown by {number} of 200 seeds", "measured": {}}
+            row |= {"evidence": FOUND | {"shown": number}}
     return rows
 
 

@@ -28,7 +28,7 @@ def notebook(*outputs):
 def row(name: str, verdict: str = "reproduced", **changed):
     return {
         **{"id": name, "chapter": "alpha", "verdict": verdict, "held": None, "amended_by": None},
-        **{"statement": f"The {name}\nis < 2.", "evidence": "9 of 9"},
+        **{"statement": f"The {name}\nis < 2.", "evidence": {"told": "9 of 9"}},
         **{"page": "book/executed/alpha.html"},
         **changed,
     }

@@ -32,7 +32,10 @@ def ledger():
         row |= {
             "verdict": verdict, "held": "fails" if row["new"] else None,
             "page": f"book/executed/{row['chapter']}.html", "measured": {"slope": "0.5 ± 0.1"},
-            "evidence": f"shown by {number} of 40 seeds" if verdict != "untested" else None,
+            "evidence": None if verdict == "untested" else {
+                "told": f"shown by {number} of 40 seeds", "shown": number, "of": 40,
+                "as_published": None, "at_rest": None,
+            },
             "command": f"superpos retest {row['id']}",
         }  # fmt: skip
     rows[0] |= {
@@ -211,13 +214,15 @@ def test_nothing_sticks_out_closed_or_open(visit, width):
 
 
 def test_a_rate_is_the_one_that_decides_and_rounds_to_all_only_where_it_is_all():
-    measured = {"slope": "1 of 9", "As published": "shown by 199 of 200 (99%) seeds. AdamW"}
-    row = {"evidence": "shown by 3 of all 4 cells", "measured": measured}
-    assert rate(row) == Rate(199, 200, "as published")
-    assert rate(row).percent == "99.5%"
-    assert rate(row | {"measured": None}) == Rate(3, 4)
-    assert rate(row | {"evidence": None}) is None
-    assert rate(row | {"measured": {}, "evidence": "shown by 0 of 0"}) is None
+    own = {"shown": 3, "of": 4, "as_published": None, "at_rest": None}
+    rest = own | {"at_rest": {"shown": 0, "of": 9}}
+    assert rate({"evidence": own}) == Rate(3, 4)
+    assert rate({"evidence": rest}) == Rate(0, 9, "at rest")
+    published = rate({"evidence": rest | {"as_published": {"shown": 199, "of": 200}}})
+    assert published == Rate(199, 200, "as published")
+    assert published.percent == "99.5%"
+    assert rate({"evidence": None}) is None
+    assert rate({"evidence": own | {"shown": 0, "of": 0}}) is None
 
 
 def test_an_empty_ledger_has_no_table():

@@ -89,7 +89,7 @@ def test_the_address_of_the_package_reaches_what_is_downloaded_and_no_page(copie
 
 def test_the_ledger_and_the_executed_notebooks_are_in_the_site(built_book):
     html = built_book / "_build" / "html"
-    rows = json.loads((html / "claims.json").read_text("utf-8"))
+    rows = json.loads((html / "claims.json").read_text("utf-8"))["claims"]
     assert [(row["id"], row["verdict"]) for row in rows] == [
         ("alpha-rises", "reproduced"),
         ("beta-rests", "untested"),
@@ -211,8 +211,9 @@ def test_a_quick_build_says_so_and_goes_elsewhere(copied_book, capsys):
     quick = copied_book / "_build" / "quick" / "html"
     assert "Quick run" in (quick / PAGES[1]).read_text("utf-8")
     assert "A line through 3 points" in (quick / PAGES[1]).read_text("utf-8")
-    verdicts = [row["verdict"] for row in json.loads((quick / "claims.json").read_text("utf-8"))]
-    assert verdicts == ["untested", "untested"]
+    ledger = json.loads((quick / "claims.json").read_text("utf-8"))
+    assert ledger["quick"] is True
+    assert [row["verdict"] for row in ledger["claims"]] == ["untested", "untested"]
     assert files(copied_book / "_build" / "html") == before
     after = files(copied_book / "book" / "executed")
     assert executed == {name: what for name, what in after.items() if "quick/" not in name}

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from jsonschema import Draft202012Validator
 from sphinx.util.inventory import InventoryFile
 
 import superpos
@@ -231,7 +232,17 @@ def test_the_search_finds_a_word(reads):
     page.locator("ul.search li a").first.click()
     page.wait_for_load_state()
     assert "pentagon" in page.locator("main").inner_text().lower()
-    assert json.loads(page.request.get(reads().address + "claims.json").text())
+
+
+def test_the_ledger_is_served_and_is_as_its_schema_says(reads, site):
+    page = reads().open("book/scoreboard.html")
+    ledger = json.loads(page.request.get(reads().address + "claims.json").text())
+    schema = json.loads(page.request.get(reads().address + ledger["$schema"]).text())
+    Draft202012Validator(schema).validate(ledger)
+    assert len(ledger["claims"]) == len(list((site / "claims").glob("*.html")))
+    assert set(ledger["chapters"]) == {
+        path.stem for path in (site / "book/executed").glob("*.html")
+    }
 
 
 def test_every_public_name_is_in_the_reference(site):

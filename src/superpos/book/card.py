@@ -33,8 +33,9 @@ def words(ledger: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> row = {"id": "demo-90-pentagon", "evidence": "shown by 9 of 10 seeds", "measured": {}}
-    >>> words([row | {"verdict": "reproduced", "amended_by": None}])[1:]
+    >>> found = {"shown": 9, "of": 10, "as_published": None, "at_rest": None}
+    >>> row = {"id": "demo-90-pentagon", "verdict": "reproduced", "evidence": found}
+    >>> words([row | {"amended_by": None}])[1:]
     ('9 of 10 trained models', 'form a pentagon.', '1 claim put to the test')
     """
     found = next((rate(row) for row in ledger if row["id"] == CLAIM), None)

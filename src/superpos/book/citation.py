@@ -28,6 +28,10 @@ class Edition:
         By name, as ``Given Family`` or as a group's.
     site
         The address of the site, ``html: baseurl`` of ``_config.yml``; empty where it is not known.
+    date
+        Of the release, ``YYYY-MM-DD``.
+    repository
+        The address of the code, ``repository: url`` of ``_config.yml``; empty likewise.
     """
 
     title: str
@@ -35,6 +39,8 @@ class Edition:
     version: str
     year: int
     site: str = ""
+    date: str = ""
+    repository: str = ""
 
     def address(self, path: str) -> str:
         """Return the address of a page of the site; empty where the site's is not known."""
@@ -80,6 +86,8 @@ def edition(root: Path) -> Edition:
         version=str(told["version"]),
         year=int(str(told["date-released"])[:4]),
         site=(config.get("html") or {}).get("baseurl") or "",
+        date=str(told["date-released"]),
+        repository=(config.get("repository") or {}).get("url") or "",
     )
 
 

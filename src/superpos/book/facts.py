@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import html
 import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from superpos.book.evidence import field
 from superpos.claims.amendments import Amendment, Response
 from superpos.claims.cards import JUDGEMENT
 from superpos.claims.typeset import typeset
@@ -19,8 +19,6 @@ from superpos.claims.wording import KEPT
 
 if TYPE_CHECKING:
     from superpos.claims.clone import Commit
-
-_COUNTED = re.compile(r"(\d+) of (?:all )?(\d+)")
 
 
 @dataclass(frozen=True)
@@ -62,15 +60,16 @@ def rate(row: Mapping[str, Any]) -> Rate | None:
 
     Examples
     --------
-    >>> print(rate({"evidence": "shown by 9 of 20 seeds", "measured": {}}))
-    45% (9 of 20)
+    >>> found = {"shown": 9, "of": 20, "as_published": None, "at_rest": {"shown": 1, "of": 2}}
+    >>> print(rate({"evidence": found}))
+    50% (1 of 2)
     """
-    if not row["evidence"]:
+    found = row["evidence"]
+    if not found:
         return None
-    texts = {by: text for by, text in (row["measured"] or {}).items() if by in KEPT.values()}
-    by, text = next(iter(texts.items()), ("", row["evidence"]))
-    found = _COUNTED.search(text)
-    return Rate(int(found[1]), int(found[2]), by.lower()) if found and int(found[2]) else None
+    ways = ((found[field(kind)], told.lower()) for kind, told in KEPT.items())
+    counts, by = next((way for way in ways if way[0]), (found, ""))
+    return Rate(counts["shown"], counts["of"], by) if counts["of"] else None
 
 
 def facts(
@@ -112,7 +111,7 @@ def facts(
     elif row["no_weaker"]:
         told["Weaker reading"] = f"None. {typeset(row['no_weaker'])}"
     if row["evidence"]:
-        told["Evidence"] = typeset(row["evidence"])
+        told["Evidence"] = typeset(row["evidence"]["told"])
     if row["why"]:
         told["Why"] = typeset(row["why"])
     if row["judgement"]:

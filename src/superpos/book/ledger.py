@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from superpos.book.chapters import EXECUTED
+from superpos.book.evidence import evidence
 from superpos.book.failures import NotPublishable
 from superpos.book.judgements import Judgement
 from superpos.claims.registry import MIME_TYPE, VERDICTS, Claim, deviations_of, load_registry
@@ -54,7 +55,7 @@ def collect(
     ------
     NotPublishable
         If a verdict's id is not registered, is another chapter's, or is recorded
-        twice, or if the verdict is not one of `VERDICTS`.
+        twice, if the verdict is not one of `VERDICTS`, or if it has no numbers.
     """
     found: dict[str, dict[str, Any]] = {}
     for chapter, notebook in notebooks.items():
@@ -105,7 +106,7 @@ def _row(
         "judgement": judgement.text if judgement and judgement.of == shown else None,
         "expected": claim.expected,
         "measured": verdict.get("measured"),
-        "evidence": verdict.get("evidence"),
+        "evidence": evidence(claim, verdict),
         "seeds": verdict.get("seeds"),
         "curve": verdict.get("curve"),
         **{

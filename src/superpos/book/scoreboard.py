@@ -70,7 +70,8 @@ def as_markdown(
         f"{plural(len(rows) - ours, 'claim')} of the sources and {ours} of ours that go beyond "
         "them, each tested by an experiment of this book, or with the reason why not. A line opens "
         "to what was measured, what counts, and how to run it again. For programs: "
-        '<a href="../claims.json">claims.json</a>. '
+        '<a href="../claims.json">claims.json</a>, with its '
+        '<a href="../claims.schema.json">schema</a>. '
         "When each claim was registered, and what changed since, is in the [audit](audit); amended "
         "tests, and verdicts that moved, are among the [corrections](corrections).",
         "",

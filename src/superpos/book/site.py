@@ -22,11 +22,15 @@ from superpos.book import (
     cards,
     citation,
     claim_pages,
+    codemeta,
     corrections,
     counterparts,
+    crate,
+    envelope,
     freshness,
     glossary,
     head,
+    linked,
     live,
     named,
     prose,
@@ -120,7 +124,7 @@ def publish(
     staged |= extra
     styles = [path for path in staged if path.startswith("_static/") and path.endswith(".css")]
     beside = {
-        "claims.json": _json(ledger),
+        envelope.SCHEMA: envelope.schema(),
         **claim_pages.as_pages(
             ledger,
             titles,
@@ -146,10 +150,12 @@ def publish(
     if (grids := root / "book" / GRIDS).exists():
         beside[f"_sources/book/{GRIDS}"] = grids.read_bytes()
     stamp = site.parent / "published"
-    digest = _digest({**staged, **beside})
+    digest = _digest({**staged, **beside, envelope.PATH: _json(ledger)})
     if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == digest:
         return False
     say("building the site")
+    # These name the commit that publishes: another one alone is no reason to publish anew.
+    beside |= _data(root, ledger, notebooks, known.sources, edition, quick=quick)
     source = site.parent / "source"
     _write_changed(source, staged)
     built = _sphinx(source, site.parent / "sphinx")
@@ -247,6 +253,32 @@ def _staged_files(
         ledger, corrections.first_edition(root), rules(root / "book" / "rules.yml")
     ).encode()
     return files
+
+
+def _data(
+    root: Path,
+    ledger: Sequence[Mapping[str, Any]],
+    notebooks: Mapping[str, NotebookNode],
+    sources: Mapping[str, str],
+    edition: citation.Edition,
+    *,
+    quick: bool,
+) -> dict[str, bytes]:
+    """Return the site as data: the ledger, the same linked, what made it, the package."""
+    told = envelope.enveloped(ledger, notebooks, root, quick=quick)
+    what = {
+        envelope.PATH: "The ledger: every claim with its verdict and its evidence",
+        envelope.SCHEMA: "The JSON Schema of the ledger",
+        linked.PATH: "The ledger as linked data",
+        codemeta.PATH: "The package, for catalogues of software",
+    }
+    records = {name: notebook.metadata["superpos"] for name, notebook in notebooks.items()}
+    return {
+        envelope.PATH: _json(told),
+        linked.PATH: _json(linked.as_jsonld(told, sources, citation.addresses(root), edition)),
+        codemeta.PATH: _json(codemeta.as_codemeta(root)),
+        crate.PATH: _json(crate.as_crate(records, what, edition)),
+    }
 
 
 def _kept(root: Path) -> dict[str, bytes]:
