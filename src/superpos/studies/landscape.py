@@ -14,6 +14,7 @@ from torch import Tensor
 from superpos import IndependentFeatures, Procedure, geometry, optima, sweep
 from superpos.claims import rate
 from superpos.compute import streams
+from superpos.compute.processes import in_parallel
 from superpos.compute.streams import Purpose
 from superpos.compute.sweeps import tensors
 from superpos.learning import decoder, incidental, polygons, posterior
@@ -539,13 +540,16 @@ def told_by(weights, *, agree, little):
 def collisions(steps_l1, seeds_l1, procedure):
     """Models of the n unit vectors with an L1 penalty: W ``(seeds, m, n)`` by (n, m)."""
     how = procedure("incidental", steps_l1)
-    return {
-        (n, times * n): incidental.descend(
-            incidental.initial(n, times * n, seeds=seeds_l1, scale=how.initial_scale), PENALTY, how
-        )
-        for n in FEATURES
-        for times in NEURONS
-    }
+
+    def trained(size: tuple[int, int]) -> Tensor:
+        start = incidental.initial(*size, seeds=seeds_l1, scale=how.initial_scale)
+        return incidental.descend(start, PENALTY, how)
+
+    # the largest first, so that cores have work to the end
+    sizes = sorted(
+        ((n, k * n) for n in FEATURES for k in NEURONS), key=lambda size: -size[0] * size[1]
+    )
+    return dict(zip(sizes, in_parallel(trained, sizes), strict=True))
 
 
 def pairs(collisions, half: float) -> dict[tuple[int, int], float]:
@@ -578,7 +582,7 @@ def by_chance(collisions, *, half, within, slope):
         y = torch.tensor(list(of_n.values()), dtype=torch.float64).clamp_min(1e-3).log()
         fitted = ((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum()
         weaker.append(abs(float(fitted) + 1) <= slope)
-    enough = {m / n: count for (n, m), count in found.items() if n == max(FEATURES)}
+    enough = {m / n: count for (n, m), count in sorted(found.items()) if n == max(FEATURES)}
     return Outcome(
         torch.tensor(shown),
         torch.tensor(weaker),
@@ -601,13 +605,14 @@ def decoders(steps_decoder, seeds_decoder, procedure):
     ``loss`` (bias, seeds) and ``response`` (bias, seeds, neurons, features).
     """
     how = procedure("decoder", steps_decoder)
-    losses, responses = [], []
-    for bias in BIASES:
+
+    def trained(bias: float) -> tuple[Tensor, Tensor]:
         start = decoder.initial(DECODER, bias, seeds=seeds_decoder)
         model = decoder.train(DECODER, start, how, seeds=seeds_decoder)
-        losses.append(decoder.loss(DECODER, model, seeds=seeds_decoder))
-        responses.append(decoder.responses(model))
-    return SimpleNamespace(loss=torch.stack(losses), response=torch.stack(responses))
+        return decoder.loss(DECODER, model, seeds=seeds_decoder), decoder.responses(model)
+
+    loss, response = zip(*in_parallel(trained, BIASES), strict=True)
+    return SimpleNamespace(loss=torch.stack(loss), response=torch.stack(response))
 
 
 @study.test("land-initial-bias")
