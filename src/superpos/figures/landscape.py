@@ -208,13 +208,14 @@ def measures(weights) -> Picture:
             ax.plot(values.abs(), harm, "o", color=colour, ms=2.5, alpha=0.6, label=sign)
         ax.set(xscale="log", yscale="log", xlabel=label)
     axes[0].set_ylabel("harm: fall of the loss without it")
+    plain_ticks(axes[0].xaxis)
     axes[0].legend()
     every = torch.cat([each.harm[each.size.abs() >= 0.01] for each in weights])
     helps = (every < 0).double().mean()
     return Picture(
         fig,
-        f"The harm of {len(every)} single weights against three measures of them: {helps:.0%} do "
-        "no harm but good, and are left out of the logarithmic axis.",
+        f"The harm of {len(every)} single weights against three measures of them. Without "
+        f"{helps:.0%} of them the loss would rise; these are left out of the logarithmic axis.",
         "Weights between features of exact optima: how much the loss falls when one alone is set "
         "to 0, against its size, its size times the mean activity of its source, and the change to "
         "first order.",

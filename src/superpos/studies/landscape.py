@@ -90,13 +90,16 @@ study = Study(
 @study.experiment
 def critical_points():
     """The best k-gon for each n from 3 to 8 and k from 3 to n, of both kinds of inputs."""
-    found = []
-    for n in range(3, 9):
-        for k in range(3, n + 1):
-            one = polygons.regular(n, k)
-            independent = polygons.regular(n, k, features=IndependentFeatures(n, INDEPENDENT))
-            found.append((n, k, one, independent))
-    return found
+
+    def both(size: tuple[int, int]) -> tuple[int, int, Optimum, Optimum]:
+        independent = IndependentFeatures(size[0], INDEPENDENT)
+        return (
+            *size,
+            polygons.regular(*size),
+            polygons.regular(*size, features=independent),
+        )
+
+    return in_parallel(both, [(n, k) for n in range(8, 2, -1) for k in range(3, n + 1)])
 
 
 def not_regular(W: Tensor, k: int) -> float:
@@ -285,11 +288,10 @@ def normal(shape: tuple[int, ...], seeds) -> Tensor:
 @study.experiment
 def descents(steps, seeds, procedure):
     """SGD from small weights: ``step`` (records,), W, b and the loss by (record, seed)."""
-    W = SMALL * normal((2, N), seeds)
+    how = procedure("polygons", steps)
+    W = SMALL * how.initial_scale * normal((2, N), seeds)
     kept = records(steps)
-    W, b = polygons.descend(
-        W, torch.zeros(len(seeds), N), procedure("polygons", steps), seeds=seeds, record=kept
-    )
+    W, b = polygons.descend(W, torch.zeros(len(seeds), N), how, seeds=seeds, record=kept)
     return SimpleNamespace(step=torch.tensor(kept), W=W, b=b, loss=polygons.loss(W, b))
 
 
