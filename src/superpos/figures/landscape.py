@@ -92,7 +92,7 @@ def courses(descents, kgons) -> Picture:
         colour = sequence(CORNERS.index(k), 4) if k in CORNERS else FAINT
         axes[0].plot(step[1:], descents.loss[1:, seed], color=colour, lw=THIN)
     levels = {f"{k}{'+' * (N - k)}": kgons[k, N - k].loss for k in CORNERS}
-    reference(axes[0], y=levels.values())
+    reference(axes[0], y=list(levels.values()))
     for name, level in levels.items():
         axes[0].annotate(
             name, (1.01, level), xycoords=("axes fraction", "data"), va="center", fontsize=8.5
