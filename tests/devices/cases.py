@@ -34,9 +34,20 @@ from superpos import (
 from superpos.bundles import planes, planted, regions
 from superpos.codes import capacity, decoding, layers, polytopes, rounding, thomson, vectors
 from superpos.features import FeatureDistribution, as_features
-from superpos.learning import boundaries, dynamics, memorization, onehot, resampling, sae
+from superpos.learning import (
+    boundaries,
+    decoder,
+    dynamics,
+    incidental,
+    memorization,
+    onehot,
+    polygons,
+    posterior,
+    resampling,
+    sae,
+)
 from superpos.losses import ramps
-from superpos.neurons import computation
+from superpos.neurons import computation, interference
 from superpos.optima import branches, decoders, ladder, phases, search
 from superpos.training import drift, hidden, priced
 from superpos.training.objectives import objective
@@ -95,6 +106,12 @@ OCTAHEDRON = torch.cat([torch.eye(3), -torch.eye(3)], dim=-1).double()
 SAE_DATA = sae.Superposed(6, 3, 0.3, seeds=[0, 1])
 ABSOLUTE = Model("absolute values", hidden=torch.relu, tied=False, target=torch.abs)
 FEW = Procedure(steps=5, batch_size=16)
+DECODER = decoder.Sizes(features=6, inputs=4, neurons=5, probability=0.1)
+
+
+def decoders_start(at: Place) -> dict[str, Tensor]:
+    start = decoder.initial(DECODER, 0.1, seeds=[0, 1])
+    return {name: at(value) for name, value in start.items()}
 
 
 def density(p: Tensor) -> tuple[Tensor, Tensor]:
@@ -413,6 +430,27 @@ CASES = [
     case(resampling.attractor_repulsor, lambda at, _: resampling.attractor_repulsor(
         sae_state(at), SAE_DATA, at(torch.arange(6).expand(2, 6) == 2), bias=0.1)),
     called(resampling.mean_length, drawn(2, 4, 3), torch.ones(2, 4) > 0),
+    called(polygons.loss, W, B),
+    called(polygons.corners, W),
+    called(polygons.is_regular, W, long=0.5, degrees=15.0),
+    case(polygons.descend, lambda at, _: polygons.descend(
+        at(W), at(B), FEW, seeds=[0, 1, 2], record=[0, 5])),
+    case(posterior.sample, lambda at, _: posterior.sample(
+        lambda place: place.square().sum(-1), at(W[0]), at(torch.tensor([2.0, 3.0])), seeds=[0],
+        sweeps=4)),
+    case(posterior.local_coefficient, lambda at, _: posterior.local_coefficient(
+        lambda place: place.square().sum(-1), at(W[0]), size=10.0, seeds=[0], sweeps=4)),
+    case(incidental.descend, lambda at, _: incidental.descend(at(W), 0.1, FEW)),
+    called(incidental.collisions, W),
+    case((decoder.answers, decoder.responses), lambda at, _: (
+        decoder.answers((model := decoders_start(at)), at(torch.ones(2, 3, 6))),
+        decoder.responses(model))),
+    case((decoder.train, decoder.loss), lambda at, _: (
+        model := decoder.train(DECODER, decoders_start(at), FEW, seeds=[0, 1]),
+        decoder.loss(DECODER, model, seeds=[0, 1], count=10))),
+    called(decoder.monosemantic, X[None], second=0.3),
+    *each([interference.harm, interference.first_order], W[0], B[0], torch.tensor(0.2)),
+    called(interference.weights_loss, W.mT @ W, B, torch.tensor(0.2)),
     *each([computation.slopes, computation.serving, computation.and_serving, computation.scaled,
            computation.two_sided, computation.find_motifs], W, W.flip(0)),
     *each([computation.pure_features, computation.important_stay_pure,
