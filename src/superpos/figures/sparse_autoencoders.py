@@ -173,8 +173,8 @@ def hedging(narrow, price_narrow, n_seeds) -> Picture:
         "Mixing against latents per feature: in correlated pairs "
         f"{listed(mixed)} with a quarter, a half, one and two latents per feature; in independent "
         f"pairs {listed(narrow.mixing[:, 0].mean(0))}.",
-        f"Twelve pairs of features in 16 dimensions, L1 at λ = {price_narrow:g}. Left: how much of a feature's "
-        "partner its latents have, as a share of how much they have of the feature; mean and range "
+        f"Twelve pairs of features in 16 dimensions, L1 at λ = {price_narrow:g}. Left: what "
+        "latents have of a feature's partner, as a share of what they have of it; mean and range "
         f"over {n_seeds} seeds. Right: share of living latents that lie along a feature (0.9).",
         {"correlated": listed(mixed), "independent": listed(narrow.mixing[:, 0].mean(0))},
     )
@@ -210,18 +210,18 @@ def absorption(variants, n_seeds) -> Picture:
 
 def independent_table(variants) -> Table:
     """What each variant finds of independent features."""
-    return compared(variants, "independent", ("found", "mmcs", "true", "dead", "explained"))
+    return comparison_table(variants, "independent", ("found", "mmcs", "true", "dead", "explained"))
 
 
 def correlated_table(variants) -> Table:
     """What each variant finds of correlated pairs, and how much it mixes them."""
-    return compared(variants, "correlated", ("found", "mmcs", "explained", "mixing"))
+    return comparison_table(variants, "correlated", ("found", "mmcs", "explained", "mixing"))
 
 
 def hierarchical_table(variants) -> Table:
     """What each variant finds of parents and children, and how much it absorbs."""
     columns = ("found", "mmcs", "explained", "silent", "taken")
-    return compared(variants, "hierarchical", columns)
+    return comparison_table(variants, "hierarchical", columns)
 
 
 HEADS = {
@@ -231,7 +231,7 @@ HEADS = {
 }  # fmt: skip
 
 
-def compared(variants, data: str, columns: Sequence[str]) -> Table:
+def comparison_table(variants, data: str, columns: Sequence[str]) -> Table:
     """Columns of `variants` by kind, at the setting next to as many latents active as features."""
     rows = {
         name: [
