@@ -49,6 +49,8 @@ from superpos.learning import (
 from superpos.losses import ramps
 from superpos.neurons import computation, interference
 from superpos.optima import branches, decoders, ladder, phases, search
+from superpos.sae import Activations, Families, Variant, recovery, variants
+from superpos.sae import descent as of_sae
 from superpos.training import drift, hidden, priced
 from superpos.training.objectives import objective
 
@@ -104,6 +106,7 @@ X = U[:, :4]
 PENTAGON = thomson.polygon(5)
 OCTAHEDRON = torch.cat([torch.eye(3), -torch.eye(3)], dim=-1).double()
 SAE_DATA = sae.Superposed(6, 3, 0.3, seeds=[0, 1])
+RELATED = Families(2, 2, 0.3, given=0.5, otherwise=0.1)
 ABSOLUTE = Model("absolute values", hidden=torch.relu, tied=False, target=torch.abs)
 FEW = Procedure(steps=5, batch_size=16)
 DECODER = decoder.Sizes(features=6, inputs=4, neurons=5, probability=0.1)
@@ -143,6 +146,10 @@ def sae_state(at: Place) -> sae.State:
         for kind in ("parameters", "mean", "square")
     }
     return sae.State(**kinds, steps=0, silent=at(begun.silent))
+
+
+def toys_hidden(at: Place) -> Activations:
+    return Activations(at(drawn(2, 3, 6)), RELATED, [0, 1])
 
 
 def sparse_examples(at: Place) -> memorization.SparseExamples:
@@ -451,6 +458,28 @@ CASES = [
     called(decoder.monosemantic, X[None], second=0.3),
     *each([interference.harm, interference.first_order], W[0], B[0], torch.tensor(0.2)),
     called(interference.weights_loss, W.mT @ W, B, torch.tensor(0.2)),
+    *[case((of_sae.start, of_sae.train, variants.gradients, variants.thresholds), told=kind,
+           call=lambda at, _, kind=kind: of_sae.train(
+               of_sae.start(toys_hidden(at), 6, Variant(kind, at(torch.ones(2)))), toys_hidden(at),
+               Variant(kind, at(torch.ones(2)), prefixes=(0.5, 1.0)), Procedure(steps=3)))
+      for kind in variants.KINDS],
+    case((variants.losses, variants.encode, variants.before, variants.let_through,
+          variants.decode), lambda at, _: variants.losses(
+        of_sae.start(toys_hidden(at), 6, Variant("l1", 0.1)).parameters, at(drawn(2, 5, 3)),
+        Variant("l1", 0.1))),
+    case(recovery.seen, lambda at, _: recovery.seen(
+        of_sae.start(toys_hidden(at), 6, Variant("l1", 0.1)), toys_hidden(at), Variant("l1", 0.1),
+        samples=9, parents=at(RELATED.parents))),
+    called(recovery.nearest, drawn(2, 4, 3), torch.ones(2, 4) > 0),
+    called(recovery.mean_max_cosine, drawn(2, 4, 3), torch.ones(2, 4) > 0),
+    called(recovery.found_share, drawn(2, 4, 3), torch.ones(2, 4) > 0, torch.ones(2, 3) > 0,
+           least=0.9),
+    called(recovery.true_share, drawn(2, 4, 3), torch.ones(2, 4) > 0, least=0.9),
+    called(recovery.duplicates, drawn(2, 4, 3), torch.ones(2, 4) > 0, least=0.9),
+    called(recovery.mixing, drawn(2, 4, 3), torch.ones(2, 4) > 0, drawn(2, 3, 3),
+           torch.tensor([1, 0, 0])),
+    called(recovery.taken_in, drawn(2, 4, 3), torch.ones(2, 4) > 0, drawn(2, 3, 3),
+           torch.tensor([0, 0, 0])),
     *each([computation.slopes, computation.serving, computation.and_serving, computation.scaled,
            computation.two_sided, computation.find_motifs], W, W.flip(0)),
     *each([computation.pure_features, computation.important_stay_pure,

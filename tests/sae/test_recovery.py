@@ -1,0 +1,93 @@
+"""Measures of recovery, on dictionaries of which the answer can be seen."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from superpos import IndependentFeatures
+from superpos.sae import Activations, Families, Variant, recovery, start
+
+TRUE = torch.eye(3)
+ALL = torch.ones(3, dtype=torch.bool)
+
+
+def cosines(decoder: torch.Tensor) -> torch.Tensor:
+    return (decoder / decoder.norm(dim=0)).T @ TRUE
+
+
+def test_a_perfect_dictionary_has_found_everything_once():
+    cosine = cosines(TRUE[:, [2, 0, 1]])
+    assert recovery.mean_max_cosine(cosine, ALL) == 1
+    assert recovery.found_share(cosine, ALL, ALL, least=0.99) == 1
+    assert recovery.true_share(cosine, ALL, least=0.99) == 1
+    assert recovery.duplicates(cosine, ALL, least=0.99) == 0
+
+
+def test_the_two_directions_differ_where_a_dictionary_repeats_itself():
+    cosine = cosines(TRUE[:, [0, 0, 0]])
+    assert recovery.found_share(cosine, ALL, ALL, least=0.9) == pytest.approx(1 / 3)
+    assert recovery.true_share(cosine, ALL, least=0.9) == 1
+    assert recovery.duplicates(cosine, ALL, least=0.9) == pytest.approx(2 / 3)
+
+
+def test_dead_latents_find_nothing_and_features_that_are_not_embedded_do_not_count():
+    cosine, alive = cosines(TRUE), torch.tensor([True, False, True])
+    assert recovery.found_share(cosine, alive, ALL, least=0.9) == pytest.approx(2 / 3)
+    assert recovery.found_share(cosine, alive, torch.tensor([True, False, True]), least=0.9) == 1
+    assert recovery.mean_max_cosine(cosine, alive, torch.tensor([False, True, False])) == 0
+    none = torch.zeros(3, dtype=torch.bool)
+    assert recovery.true_share(cosine, none, least=0.9) == 0
+
+
+def test_mixing_is_the_weight_of_the_partner_whatever_the_two_share():
+    angle = torch.tensor(0.3)
+    W = torch.stack([torch.tensor([1.0, 0.0]), torch.stack([angle.cos(), angle.sin()])], dim=1)
+    between = W.T @ W
+    alive = torch.tensor([True, True, False])
+    decoder = torch.stack([W[:, 0], W[:, 0] + 0.4 * W[:, 1], W[:, 1]], dim=1)
+    cosine = (decoder / decoder.norm(dim=0)).T @ W
+    found = recovery.mixing(cosine, alive, between, torch.tensor([1, 0]))
+    torch.testing.assert_close(found[:2], torch.tensor([0.0, 0.4]), rtol=0, atol=1e-5)
+    assert found[2].isnan()
+    child = W[:, 1] + 0.4 * W[:, 0]
+    cosine = torch.stack([W[:, 0], child / child.norm()]) @ W
+    taken = recovery.taken_in(cosine, alive[:2], between, torch.tensor([0, 0]))
+    assert taken[0].isnan()
+    assert taken[1].item() == pytest.approx(0.4, abs=1e-5)
+
+
+def family(absorbed: bool):
+    """One parent and one child at a right angle: a dictionary that absorbs, or does not."""
+    features = Families(1, 1, 0.6, given=0.5, otherwise=0.0, spread=0.0)
+    data = Activations(torch.eye(2)[None], features, [0])
+    state = start(data, 2, Variant("l1", 0.0))
+    encoder, decoder = torch.eye(2), torch.eye(2)
+    if absorbed:  # h = (1, 1) goes to the child's latent alone
+        encoder = torch.tensor([[1.0, -1.0], [0.0, 1.0]])
+        decoder = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    for name, value in (("encoder", encoder), ("decoder", decoder)):
+        state.parameters[name].copy_(value)
+    return recovery.seen(state, data, Variant("l1", 0.0), samples=500, parents=features.parents)
+
+
+def test_a_parent_that_is_absorbed_is_silent_where_the_child_is_active():
+    silent = family(absorbed=True).silent
+    assert silent.tolist() == [[0.0, 1.0]]
+    clean = family(absorbed=False).silent
+    assert clean.tolist() == [[0.0, 0.0]]
+    assert family(absorbed=True).explained.item() == pytest.approx(1)
+
+
+def test_what_was_seen_is_counted_on_inputs_held_out():
+    data = Activations(torch.eye(3)[None], IndependentFeatures(3, 0.5), [0])
+    variant = Variant("topk", 1)
+    state = start(data, 3, variant)
+    for name in ("encoder", "decoder"):
+        state.parameters[name].copy_(torch.eye(3))
+    state.parameters["encoder"][0, 2] = 0  # dead
+    found = recovery.seen(state, data, variant, samples=2000)
+    assert found.alive.tolist() == [[True, True, False]]
+    assert found.active.item() == pytest.approx(0.75, abs=0.05)  # at most one, of two alive
+    assert 0 < found.explained.item() < 0.9
+    assert found.embedded.all()
