@@ -6,6 +6,7 @@ A page of prose asks for them by ``<!-- zoo -->`` (`superpos.book.prose`).
 from __future__ import annotations
 
 import html
+import re
 from collections import defaultdict
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 from superpos.claims.typeset import typeset
 from superpos.features import Examples
 from superpos.models import identity
-from superpos.zoo import Specimen, load, names
+from superpos.zoo import Certificate, Specimen, load, names
+from superpos.zoo.certificates import STATIONARY, with_error
 
 MARK = "<!-- zoo -->"
 _MOST_ENTRIES = 400  # of a matrix that is drawn
@@ -28,50 +30,63 @@ def as_markdown() -> str:
     found = [load(name) for name in names()]
     lines = []
     for group in dict.fromkeys(one.group for one in found):
-        lines += [f"## {group}", "", "::::{div} superpos-zoo"]
-        lines += ["| | Model | Loss | What it is |", "|---|---|---|---|"]
-        lines += [f"| {' | '.join(_cells(one))} |" for one in found if one.group == group]
+        rows = [one for one in found if one.group == group]
+        how = {one.made for one in rows}
+        shared = how.pop() if len(how) == 1 else ""  # then it is told once
+        lines += [f"## {group}", "", _set(shared), "", "::::{div} superpos-zoo"]
+        lines += ["| | Model | Loss | Shape, standing |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(_cells(one, '' if shared else one.made))} |" for one in rows]
         lines += ["::::", ""]
     return "\n".join(lines)
 
 
-def _cells(one: Specimen) -> list[str]:
-    told, size = one.certificate, f"{one.n} → {one.m}"
-    loss = f"{told.loss:.6g}" if not told.error else f"{told.loss:.4g} ± {told.error:.1g}"
-    gap = {"?": "not compared", "0": "none lower known"}.get(
-        told.share_above, f"{told.share_above} above the lowest known"
-    )
-    if told.proof:
-        gap = "none lower possible" if told.is_best else f"{told.share_above} above the lowest"
-    standing = told.standing
-    if told.curvature is not None and told.gradient_norm is not None:
-        standing += f", curvature {told.curvature:.2g}, gradient {told.gradient_norm:.0e}"
+def _cells(one: Specimen, made: str) -> list[str]:
+    told = one.certificate
+    inputs = f"{one.n} → {one.m}, {one.told_inputs}. {made}".strip()
     return [
         picture(one),
         f'<span id="{one.name}"></span>`{one.name}`<br>{_set(one.about)}<br>'
-        f"<small>{_set(size)}, {_set(one.told_inputs)}. {_set(one.made)}</small>",
-        f"{_set(loss)}<br><small>{_set(gap)}</small>",
-        f"{_set(told.shape)}<br><small>{_set(standing)}</small>",
+        f"<small>{_set(inputs)}</small>",
+        f"{_set(with_error(told.loss, told.error))}<br><small>{_set(_gap(told))}</small>",
+        f"{_set(told.shape)}<br><small>{_set(_standing(told))}</small>",
     ]
+
+
+def _gap(told: Certificate) -> str:
+    if told.gap is None:
+        return "not compared"
+    if told.is_best:
+        return "none lower possible" if told.proof else "none lower known"
+    return f"{told.share_above} above the lowest {'possible' if told.proof else 'known'}"
+
+
+def _standing(told: Certificate) -> str:
+    if told.curvature is None or told.gradient_norm is None:
+        return "minimum or not: not told"
+    curved = f"{told.standing}, curvature {told.curvature:.2g}"
+    moving = told.gradient_norm > STATIONARY
+    return f"{curved}, gradient {told.gradient_norm:.1g}" if moving else curved
 
 
 def _set(text: str) -> str:
     """Return plain text as it may stand in a cell of a table."""
-    return typeset(text.replace("`", "")).replace("*", "\\*").replace("|", "\\|")
+    text = re.sub(r"e-0?(?=\d)", "e-", text.replace("`", "")).replace(" -", " −")
+    return typeset(text).replace("*", "\\*").replace("|", "\\|")
 
 
 def picture(one: Specimen) -> str:
     """Return a model, small, as SVG: arrows in a plane, or else a matrix; "" of a large one.
 
-    In a plane it is the features, or the hidden vectors of examples. In more dimensions it is WᵀW,
-    or W where hidden units are neurons.
+    In a plane it is the features, or the hidden vectors of examples. Otherwise it is what an input
+    does to each output, WᵀW or VᵀW, or W where hidden units are neurons.
     """
     W = one.W.double()
-    if one.m <= 2:
+    V = one.parameters.get("V", one.W).double()
+    if one.m <= 2 and one.model.tied:
         if isinstance(one.features, Examples):
             W = W @ one.features.x.double().T
         return _svg(_arrows(torch.nn.functional.pad(W, (0, 0, 0, 2 - len(W)))), 2, 2, "arrows")
-    entries = W.T @ W if one.model.hidden is identity else W
+    entries = V.T @ W if one.model.hidden is identity else W
     if entries.numel() > _MOST_ENTRIES:
         return ""
     rows, columns = entries.shape

@@ -129,7 +129,7 @@ class Certificate:
         --------
         >>> from superpos import zoo
         >>> zoo.load("saddle-nothing").certificate.sentences()[0]
-        'The loss is 0.08020833, exact.'
+        'The loss is 0.0802083, exact.'
         """
         told = [f"The loss is {_loss(self.loss, self.error)}."]
         if self.gradient_norm is None or self.curvature is None:
@@ -171,8 +171,24 @@ def _rounded(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def with_error(value: float, error: float) -> str:
+    """Return a loss in figures: to the first digit of its error, or to six digits if it is exact.
+
+    Examples
+    --------
+    >>> with_error(0.123456, 0.00213), with_error(0.1, 0.0), with_error(5.8991e-8, 5e-10)
+    ('0.123 ± 0.002', '0.1', '5.9e-08 ± 5e-10')
+    """
+    if not error:
+        return f"{value:.6g}"
+    digits = -math.floor(math.log10(error))
+    return f"{value:.{digits}f} ± {error:.{digits}f}" if digits < 8 else (
+        f"{value:.2g} ± {error:.1g}"
+    )  # fmt: skip
+
+
 def _loss(value: float, error: float) -> str:
-    return f"{value:.4g} ± {error:.1g}" if error else f"{value:.7g}, exact"
+    return with_error(value, error) + ("" if error else ", exact")
 
 
 @dataclass(frozen=True)

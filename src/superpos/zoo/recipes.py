@@ -277,7 +277,7 @@ def recipes() -> dict[str, Recipe]:
         _polytope("triangle", "triangle", 0.7, "Three dense features in a plane."),
         _polytope("tetrahedron", "tetrahedron", 0.8, "Four dense features in space."),
         _polytope(
-            "pentagon", "pentagon", 0.05, "Five sparse features in a plane: the paper's first.", 200
+            "pentagon", "pentagon", 0.05, "Five sparse features in a plane.", 200
         ),
         _exact(
             "hexagon", _POLYTOPES, "Six sparse features in a plane, one more than in the paper's "
@@ -288,7 +288,7 @@ def recipes() -> dict[str, Recipe]:
         ),
         _polytope(
             "rectified-5-cell", "rectified 5-cell", 0.1,
-            "Ten sparse features in four dimensions, as Petersen's graph: beyond the paper's.", 10,
+            "Ten sparse features in four dimensions, a polytope that the paper does not have.", 10,
         ),
         _exact(
             "three-digons", _SUMS, "Six features in space: an octahedron, three pairs at right "
@@ -326,8 +326,8 @@ def recipes() -> dict[str, Recipe]:
             "the fifth feature is left out.", _sum("digon", "digon", n=5), 0.05, starts=200,
         ),
         Recipe(
-            "stuck-beside", _NOT_BEST, "Where random starts end most often if not in the pentagon: "
-            "nearly a cross, with a short fifth feature.",
+            "stuck-beside", _NOT_BEST, "Nearly a cross, with a short fifth feature, where the "
+            "pentagon is better.",
             f"{at_rest}, from random starts: the second lowest loss that they come to.",
             IndependentFeatures(5, 0.05), 2, level(1), starts=200,
         ),
@@ -374,7 +374,7 @@ def recipes() -> dict[str, Recipe]:
             importance=tuple(0.7**k for k in range(6)),
         ),
         Recipe(
-            "one-kept", _INPUTS, "Two dense features in one dimension, the second a third as "
+            "one-kept", _INPUTS, "Two dense features in one dimension, the second 0.3 times as "
             "important: it is left out.",
             f"{at_rest}, from random starts: the lowest loss.",
             IndependentFeatures(2, 0.7), 1, level(0), importance=(1.0, 0.3),

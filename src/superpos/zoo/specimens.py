@@ -29,7 +29,7 @@ from superpos.features import (
 from superpos.models import LINEAR, RELU_HIDDEN, RELU_OUTPUT, Model
 from superpos.neurons.computation import ABSOLUTE_VALUE, PAIRWISE_AND
 from superpos.zoo import layouts
-from superpos.zoo.certificates import Certificate
+from superpos.zoo.certificates import Certificate, with_error
 
 FOLDER = Path(__file__).parent
 WEIGHTS, CERTIFICATES = "models.safetensors", "certificates.json"
@@ -328,14 +328,13 @@ def table() -> Table:
 
 def _row(name: str, entry: Mapping[str, Any]) -> Row:
     found = Certificate(**entry["certificate"])
-    exact = f"{found.loss:.6g}"
     return Row(
         name=name,
         group=entry["group"],
         about=entry["about"],
         size=f"{entry['n']} → {entry['m']}",
         inputs=_told_inputs(entry),
-        loss=f"{found.loss:.4g} ± {found.error:.1g}" if found.error else exact,
+        loss=with_error(found.loss, found.error),
         gap=f"{found.share_above}, proved" if found.proof else found.share_above,
         standing=found.standing,
         shape=found.shape,
