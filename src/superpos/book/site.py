@@ -241,8 +241,9 @@ def _staged_files(
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
     files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses, sources).encode()
     if theirs:
+        ours = {name: notebook for name, notebook in notebooks.items() if name not in apart}
         files[f"{counterparts.PAGE}.md"] = counterparts.as_markdown(
-            theirs, notebooks, ledger, titles, sources, citation.addresses(root)
+            theirs, ours, ledger, titles, sources, citation.addresses(root)
         ).encode()
     if words := glossary.terms(root):
         files[f"{glossary.PAGE}.md"] = glossary.as_markdown(words, titles).encode()
