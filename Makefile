@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book preview check-site check-claims test test-gpu retest lab serve bench bench-losses dist release clean help
+.PHONY: book preview check-site check-claims test test-gpu retest lab serve bench bench-losses dist release next clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -60,6 +60,9 @@ dist: .venv/ready-release ## build wheel and source distribution, check them, tr
 
 release: .venv/ready-release ## dry run of a release: what keeps this from being one, then as dist; publishes nothing
 	@$(BIN)/python .ci/release.py
+
+next: .venv/ready ## try the built book under Jupyter Book 2, in a throwaway copy (needs Node.js and the network)
+	@bash .ci/next
 
 clean: ## remove what the build made, but not the environment
 	rm -rf _build book/executed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +33,8 @@ def expanded(document: dict) -> dict[str, dict]:
         document, {"base": SITE, "documentLoader": refused}, on_property_dropped=dropped.append
     )
     assert dropped == []
+    terms = set(re.findall(r'"([^"@]+)": \[', json.dumps(nodes)))  # a prefix left out makes others
+    assert {term for term in terms if not term.startswith(tuple(VOCABULARIES.values()))} == set()
     return {node["@id"].removeprefix(SITE): node for node in nodes}
 
 
@@ -64,6 +68,16 @@ def test_what_is_published_is_json_ld_without_a_term_that_is_not_known(built_boo
     (run,) = outcome[f"{VOCABULARIES['prov']}wasGeneratedBy"]
     made = nodes[run["@id"].removeprefix(SITE)][f"{VOCABULARIES['prov']}generated"][0]["@id"]
     assert (site / made.removeprefix(SITE)).exists()
+
+
+def test_its_words_of_schema_org_are_words_of_schema_org(book, row):
+    vocabulary = json.loads((files("rocrate") / "data" / "schema.jsonld").read_text("utf-8"))
+    known = {node["@id"].removeprefix("schema:") for node in vocabulary["@graph"]}
+    reply = {"who": "A", "date": "2027-01-02", "text": "No.", "address": "https://a.example/1"}
+    used = re.findall(
+        r'"http://schema.org/(\w+)"', json.dumps(told(book, row | {"responses": [reply]}))
+    )
+    assert {"Claim", "Comment", "variableMeasured"} <= {*used} <= known
 
 
 def test_every_claim_of_this_book_can_be_told():
