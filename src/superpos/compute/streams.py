@@ -38,7 +38,7 @@ def generator(
     >>> torch.equal(first, again), torch.equal(first, other)
     (True, False)
     """
-    key = seed, Purpose(purpose), *block
+    key = checks.whole_number("seed", seed, least=0), Purpose(purpose), *block
     # numpy joins the 32-bit words of all numbers and ignores zeros at the end: equal lengths only
     words = [len(key)] + [word for number in key for word in (number % 2**32, number >> 32)]
     state = np.random.SeedSequence(words).generate_state(1, dtype=np.uint64)[0]
