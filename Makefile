@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book preview check-site check-claims test test-gpu retest lab serve bench bench-losses dist release next clean help
+.PHONY: book preview check-site check-claims test test-gpu soak retest lab serve bench bench-losses dist release next clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -32,6 +32,9 @@ check-site: .venv/ready ## read every page of the built book in Chromium, as a r
 
 test-gpu: .venv/ready ## run the tests that need a GPU (skipped where there is none)
 	@$(BIN)/python -m pytest -m gpu tests -rs
+
+soak: .venv/ready ## give every public function that is tried 200 odd arguments (minutes)
+	@$(BIN)/python -m pytest -m soak -n 2 tests/inputs
 
 retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)
 	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike

@@ -17,7 +17,7 @@ from superpos import checks, geometry
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution, IndependentFeatures
+from superpos.features import FeatureDistribution, IndependentFeatures, checked
 from superpos.models import RELU_OUTPUT, Model
 
 Attack = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -92,10 +92,11 @@ def weighted_inputs(
     >>> x.shape, weight[-1]
     (torch.Size([5, 2]), tensor(0.2500))
     """
-    checks.whole_number("samples", samples)
-    checks.whole_number("seed", seed, least=0)
+    features = checked(features)
+    samples = checks.whole_number("samples", samples)
+    seed = checks.whole_number("seed", seed, least=0)
     draws = torch.quasirandom.SobolEngine(features.uniforms, scramble=True, seed=seed)
-    u = draws.draw(samples).to(features.mean.device, torch.get_default_dtype())
+    u = draws.draw(samples).to(features.silence.device, torch.get_default_dtype())
     return features.strata(u), features.shares(u)
 
 
@@ -148,7 +149,38 @@ def attacked_loss(W: Tensor, b: Tensor, x: Tensor, attack: Tensor | float = 0.0)
     >>> attacked_loss(one, torch.zeros(1), one, 0.1 * one)
     tensor([0.0100])
     """
+    W, b, x, _ = _given(W, b, x)
+    attack = checks.finite("attack", attack, dtype=W.dtype, device=W.device)
+    if attack.ndim:
+        checks.inputs("attack", attack, W.shape[-1])
+    checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], x=x.shape[:-2], attack=attack.shape[:-2])
+    checks.broadcast_shape(x=x.shape, attack=attack.shape)
+    return _attacked_loss(W, b, x, attack)
+
+
+def _attacked_loss(W: Tensor, b: Tensor, x: Tensor, attack: Tensor | float) -> Tensor:
     return (_output(W, b, x + attack) - x).square().sum(-1)
+
+
+def _given(
+    W: Tensor, b: Tensor, x: Tensor, size: Tensor | float = 0.0
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return models, inputs ``(..., inputs, n)`` and lengths ``(..., inputs)``, checked."""
+    W, b = checks.weights(W, b)
+    x = checks.inputs("x", x, W.shape[-1], like=W)
+    size = checks.finite("size", size, dtype=W.dtype, device=W.device)
+    if x.ndim < 2 or not x.numel():
+        raise InvalidArgument(f"x has shape {tuple(x.shape)}: (..., inputs, n) is needed")
+    if not _shape(W, b, x).numel():
+        raise InvalidArgument(f"W, b and x broadcast to {tuple(_shape(W, b, x))}: none at all")
+    if (size < 0).any():
+        raise InvalidArgument(f"size has an entry of {size.min():g}: lengths are at least 0")
+    shape = (*_shape(W, b, x), x.shape[-2])
+    if checks.broadcast_shape(models_and_x=shape, size=size.shape) != shape:
+        raise InvalidArgument(
+            f"size has shape {tuple(size.shape)}: it must broadcast to (..., inputs) = {shape}"
+        )
+    return W, b, x, size
 
 
 def best_analytic(W: Tensor, b: Tensor, x: Tensor, size: Tensor) -> Tensor:
@@ -181,7 +213,7 @@ def best_analytic(W: Tensor, b: Tensor, x: Tensor, size: Tensor) -> Tensor:
     >>> best_analytic(pair, torch.zeros(2), torch.tensor([[0.05, 0.0]]), torch.tensor(0.1))
     tensor([[ 0.0707, -0.0707]])
     """
-    W, b = checks.weights(W, b)
+    W, b, x, size = _given(W, b, x, size)
     shape, n = _shape(W, b, x), W.shape[-1]
     directions = attack_directions(W)
     moved = directions @ geometry.gram(W)  # how an attack on each feature moves all outputs
@@ -235,14 +267,20 @@ def random_analytic(
     Tensor
         The attacks, ``(..., inputs, n)``.
     """
-    shape = _shape(W, b, x)
-    n = W.shape[-1]
+    W, b, x, size = _given(W, b, x, size)
+    shape, n = _shape(W, b, x), W.shape[-1]
+    seed = checks.whole_number("seed", seed, least=0)
     score = torch.rand(
         *shape, x.shape[-2], n, generator=streams.generator(seed, Purpose.EVALUATION)
     ).to(W)
     if among is not None:
-        score = score + among[..., None, :]
-    return analytic(W, b, x, size, score.argmax(-1))
+        some = checks.inputs("among", checks.array("among", among).to(W), n)
+        if checks.broadcast_shape(models_and_x=shape, among=some.shape[:-1]) != shape:
+            raise InvalidArgument(
+                f"among has shape {tuple(some.shape)}: it must broadcast to {(*shape, n)}"
+            )
+        score = score + some[..., None, :]
+    return _analytic(W, b, x, size, score.argmax(-1))
 
 
 def analytic(W: Tensor, b: Tensor, x: Tensor, size: Tensor, feature: Tensor) -> Tensor:
@@ -268,6 +306,19 @@ def analytic(W: Tensor, b: Tensor, x: Tensor, size: Tensor, feature: Tensor) -> 
     >>> analytic(pair, torch.zeros(2), x, torch.tensor(0.1), torch.tensor([0]))
     tensor([[ 0.0707, -0.0707]])
     """
+    W, b, x, size = _given(W, b, x, size)
+    feature = checks.array("feature", feature, device=W.device)
+    if feature.is_floating_point() or feature.is_complex() or feature.dtype is torch.bool:
+        raise InvalidArgument(f"feature has dtype {feature.dtype}: whole numbers are needed")
+    n = W.shape[-1]
+    if not feature.ndim or not feature.numel() or feature.min() < 0 or feature.max() >= n:
+        raise InvalidArgument(
+            f"feature is {checks.shortly(feature)}: features, from 0 to {n - 1}, are needed"
+        )
+    return _analytic(W, b, x, size, feature)
+
+
+def _analytic(W: Tensor, b: Tensor, x: Tensor, size: Tensor, feature: Tensor) -> Tensor:
     n = W.shape[-1]
     rows = W.mT.expand(*feature.shape[:-1], *W.mT.shape[-2:])
     own = rows.gather(-2, feature[..., None].expand(*feature.shape, W.shape[-2]))  # W_i
@@ -316,15 +367,19 @@ def projected_gradient(
     >>> projected_gradient(pair, torch.zeros(2), torch.tensor([[0.05, 0.0]]), torch.tensor(0.1))
     tensor([[ 0.0707, -0.0707]])
     """
+    W, b, x, size = _given(W, b, x, size)
+    steps = checks.whole_number("steps", steps, least=0)
+    restarts = checks.whole_number("restarts", restarts, least=0)
+    seed = checks.whole_number("seed", seed, least=0)
     best = best_analytic(W, b, x, size)
-    highest = attacked_loss(W, b, x, best)
+    highest = _attacked_loss(W, b, x, best)
     draws = streams.generator(seed, Purpose.EVALUATION)
     # random directions of the row space: all others change nothing
     others = [torch.randn(*best.shape[:-1], W.shape[-2], generator=draws) for _ in range(restarts)]
     for start in [best, *(other.to(W) @ W for other in others)]:
         attack = size[..., None] * torch.nn.functional.normalize(start, dim=-1)
         for step in range(steps + 1):
-            loss = attacked_loss(W, b, x, attack)
+            loss = _attacked_loss(W, b, x, attack)
             better = loss > highest
             highest = torch.where(better, loss, highest)
             best = torch.where(better[..., None], attack, best)
@@ -362,12 +417,13 @@ def gradient_ascent(W: Tensor, b: Tensor, x: Tensor, size: Tensor, *, steps: int
     tensor([[-0.0707,  0.0707],
             [ 0.0000,  0.0000]])
     """
-    checks.whole_number("steps", steps)
+    W, b, x, size = _given(W, b, x, size)
+    steps = checks.whole_number("steps", steps)
     attack = best = torch.zeros_like(_output(W, b, x))
-    highest = attacked_loss(W, b, x, best)
+    highest = _attacked_loss(W, b, x, best)
     for step in range(steps):
         attack = _climbed(W, b, x, size, attack, pace=2 / (1 + step))
-        loss = attacked_loss(W, b, x, attack)
+        loss = _attacked_loss(W, b, x, attack)
         better = loss > highest
         highest = torch.where(better, loss, highest)
         best = torch.where(better[..., None], attack, best)
@@ -477,7 +533,7 @@ def vulnerability_parts(
     >>> added.round(decimals=1), bool(enlarged > 0)
     (tensor(2.), True)
     """
-    checks.positive_number("size", size)
+    size = checks.positive_number("size", size)
     W, b = checks.weights(W, b)
     x, weight = (t.to(W) for t in weighted_inputs(features, samples=samples, seed=seed))
     length = size * scale(x, weight)
@@ -521,7 +577,7 @@ def feature_vulnerability(
     >>> active.round(decimals=1), silent.round(decimals=1)
     (tensor([2., 2.]), tensor([2., 2.]))
     """
-    checks.positive_number("size", size)
+    size = checks.positive_number("size", size)
     W, b = checks.weights(W, b)
     x, weight = (t.to(W) for t in weighted_inputs(features, samples=samples, seed=seed))
     length = size * mean_norm(x, weight)[..., None]
@@ -675,7 +731,7 @@ class AttackedRelu:
         feature = torch.cat([drawn, torch.arange(n, device=u.device).expand(seeds, n)], dim=-1)
         feature = feature[:, None].expand(seeds, settings, batch + n)
         size = self.features.size.to(W).expand(settings)[:, None]
-        attack = analytic(W, b, x, size, feature)
+        attack = _analytic(W, b, x, size, feature)
         for _ in range(self.features.climbs):
             attack = _climbed(W, b, x, size, attack)
         silence = self.features.silence.to(W).expand(settings)[:, None]

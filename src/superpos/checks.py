@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from reprlib import Repr
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from superpos.errors import InvalidArgument
 
+_MOST_WHOLE = 2**64  # which is what seeds are below
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
@@ -25,7 +26,9 @@ def whole_number(name: str, value: int, *, least: int = 1) -> int:
     """Return ``value``, a whole number of any library, as an int of at least ``least``."""
     number = _whole(value)
     if number is None:
-        raise InvalidArgument(f"{name} is {value!r}: a whole number of at least {least} is needed")
+        raise InvalidArgument(
+            f"{name} is {shortly(value)}: a whole number of at least {least} is needed"
+        )
     if number < least:
         raise InvalidArgument(f"{name} is {number}: it must be at least {least}")
     return number
@@ -36,9 +39,9 @@ def positive_number(name: str, value: float, *, allow_zero: bool = False) -> flo
     accepted = "a finite number of at least 0" if allow_zero else "a finite number above 0"
     number = _real(value)
     if number is None:
-        raise InvalidArgument(f"{name} is {value!r}: {accepted} is needed")
+        raise InvalidArgument(f"{name} is {shortly(value)}: {accepted} is needed")
     if not math.isfinite(number) or number < 0 or (number == 0 and not allow_zero):
-        raise InvalidArgument(f"{name} is {value}: it must be {accepted}")
+        raise InvalidArgument(f"{name} is {shortly(value)}: it must be {accepted}")
     return number
 
 
@@ -46,7 +49,7 @@ def number(name: str, value: float) -> float:
     """Return ``value``, a real number of any library, as a finite float."""
     found = _real(value)
     if found is None or not math.isfinite(found):
-        raise InvalidArgument(f"{name} is {value!r}: a finite number is needed")
+        raise InvalidArgument(f"{name} is {shortly(value)}: a finite number is needed")
     return found
 
 
@@ -54,7 +57,7 @@ def fraction(name: str, value: float) -> float:
     """Return ``value`` as a float in [0, 1)."""
     number = _real(value)
     if number is None or not 0 <= number < 1:
-        raise InvalidArgument(f"{name} is {value!r}: it must be at least 0 and below 1")
+        raise InvalidArgument(f"{name} is {shortly(value)}: it must be at least 0 and below 1")
     return number
 
 
@@ -63,28 +66,57 @@ def index(name: str, value: int, length: int) -> int:
     number = _whole(value)
     if number is None or not 0 <= number < length:
         raise InvalidArgument(
-            f"{name} is {value!r}: a whole number from 0 to {length - 1} is needed"
+            f"{name} is {shortly(value)}: a whole number from 0 to {length - 1} is needed"
         )
     return number
+
+
+def whole_numbers(name: str, values: Iterable[int] | Tensor, *, least: int = 0) -> list[int]:
+    """Return whole numbers of at least ``least``, from whatever holds them, as a list."""
+    if isinstance(values, Tensor | np.ndarray) and not _is_abstract(values):
+        values = values.tolist()
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise InvalidArgument(f"{name} is {shortly(values)}: a list of whole numbers is needed")
+    return [whole_number(name, value, least=least) for value in values]  # type: ignore[arg-type]
+
+
+def flag(name: str, value: bool) -> bool:
+    """Return ``value``, a truth value of Python's or NumPy's, as a bool."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidArgument(f"{name} is {shortly(value)}: True or False is needed")
+    return bool(value)
 
 
 def _whole(value: object) -> int | None:
     """Return a whole number of any library as an int; a truth value is none."""
     if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) is torch.bool:
         return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
+    if getattr(value, "ndim", 0):  # or one number in an array would be one
         return None
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):  # those of arrays, too, and of nothing at all
+        return None
+    return number if abs(number) < _MOST_WHOLE else None
 
 
 def _real(value: object) -> float | None:
     """Return a real number of any library as a float; a truth value is none."""
-    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0 and not _is_abstract(value):
         value = value.item()
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # of a whole number without end
+        return math.inf
+
+
+def _is_abstract(value: object) -> bool:
+    """Whether a tensor is not an array of numbers in memory: sparse, quantised or without data."""
+    return isinstance(value, Tensor) and (
+        value.layout != torch.strided or value.is_quantized or value.device.type == "meta"
+    )
 
 
 def finite(
@@ -100,18 +132,12 @@ def finite(
     that of what it is computed with; by default a tensor stays where it is. NumPy's arrays may lie
     in memory as they like, and lists may hold tensors.
     """
-    try:
-        value = _regular(value)
-        tensor = torch.as_tensor(value, device=device)
-    except (TypeError, ValueError, RuntimeError):
-        raise InvalidArgument(
-            f"{name} is {shortly(value)}: real numbers in a regular array are needed"
-        ) from None
-    if tensor.is_complex() or tensor.dtype is torch.bool:
+    tensor = array(name, value, device=device)
+    if tensor.dtype is torch.bool:
         raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
     if dtype is not None:
         # a Python number in full precision
-        tensor = torch.as_tensor(value, dtype=dtype, device=device)
+        tensor = torch.as_tensor(_regular(value), dtype=dtype, device=device)
     elif not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
     elif tensor.itemsize < 4:
@@ -123,12 +149,44 @@ def finite(
     return tensor
 
 
+def array(name: str, value: Numbers, *, device: torch.device | None = None) -> Tensor:
+    """Return ``value`` as a tensor of whatever type it has: numbers, or truth values."""
+    if _is_abstract(value):
+        raise InvalidArgument(
+            f"{name} is {shortly(value)} that is sparse, quantised or without data: numbers in a "
+            "regular array are needed"
+        )
+    try:
+        tensor = torch.as_tensor(_regular(value), device=device)
+    except (TypeError, ValueError, RuntimeError, OverflowError, RecursionError):
+        raise InvalidArgument(
+            f"{name} is {shortly(value)}: real numbers in a regular array are needed"
+        ) from None
+    if tensor.is_complex():
+        raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
+    return tensor
+
+
+def outcomes(name: str, value: Numbers) -> Tensor:
+    """Return ``value`` as truth values ``(trials,)``, at least one; 0 and 1 stand for them."""
+    told = array(name, value)
+    if told.ndim != 1:
+        raise InvalidArgument(f"{name} has shape {tuple(told.shape)}: (trials,) is needed")
+    if not len(told):
+        raise InvalidArgument(f"{name} is empty: a rate needs at least one trial")
+    if told.dtype is not torch.bool and ((told != 0) & (told != 1)).any():
+        raise InvalidArgument(f"{name} has an entry that is neither true nor false")
+    return told.bool()
+
+
 def _regular(value: Numbers) -> Numbers:
     """Return what torch reads: arrays in this machine's order, without steps backwards."""
     if isinstance(value, list | tuple) and any(isinstance(each, Tensor) for each in value):
-        return torch.stack([torch.as_tensor(each) for each in value])
+        return torch.stack([torch.as_tensor(_regular(each)) for each in value])
     if isinstance(value, list | tuple) and any(isinstance(each, np.ndarray) for each in value):
         value = np.stack(value)
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError("what is masked is no number")
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
         wide = value.dtype.kind == "f" and value.dtype.itemsize > 8  # of which torch has none
         dtype = np.dtype(float) if wide else value.dtype.newbyteorder("=")
@@ -199,21 +257,32 @@ def per_feature(name: str, tensor: Tensor, n: int) -> Tensor:
 
 
 @overload
-def weights(W: Tensor, b: None = None) -> tuple[Tensor, None]: ...
+def weights(W: Numbers, *, name: str = "W") -> tuple[Tensor, None]: ...
 @overload
-def weights(W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]: ...
-def weights(W: Tensor, b: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-    """Return ``W`` as finite ``(..., m, n)`` and ``b``, if any, as finite ``(..., n)``."""
-    W = finite("W", W)
+def weights(W: Numbers, b: Numbers, *, name: str = "W") -> tuple[Tensor, Tensor]: ...
+def weights(W: Numbers, b: Any = ..., *, name: str = "W") -> tuple[Tensor, Tensor | None]:
+    """Return ``W`` as finite ``(..., m, n)`` and ``b``, if asked for, as finite ``(..., n)``."""
+    W = finite(name, W)
     if W.ndim < 2 or 0 in W.shape[-2:]:
         raise InvalidArgument(
-            f"W has shape {tuple(W.shape)}: (..., m, n) with m and n of at least 1 is needed"
+            f"{name} has shape {tuple(W.shape)}: (..., m, n) with m and n of at least 1 is needed"
         )
-    if b is None:
+    if b is ...:  # which None is not: that is refused
         return W, None
     b = per_feature("b", finite("b", b, dtype=W.dtype), W.shape[-1])
     broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
     return W, b
+
+
+def inputs(name: str, value: Numbers, n: int, *, like: Tensor | None = None) -> Tensor:
+    """Return ``value`` as finite inputs ``(..., n)``, in the precision and on the device given."""
+    to = {} if like is None else {"dtype": like.dtype, "device": like.device}
+    tensor = finite(name, value, **to)
+    if tensor.ndim < 1 or tensor.shape[-1] != n:
+        raise InvalidArgument(
+            f"{name} has shape {tuple(tensor.shape)}: (..., n) with n = {n} is needed"
+        )
+    return tensor
 
 
 def broadcast_shape(**shapes: Sequence[int]) -> torch.Size:

@@ -258,6 +258,18 @@ class _Held:
 class _SilenceCounted(FeatureDistribution):
     """A mean over inputs with an active feature, each as likely, and the silent one."""
 
+    def _given(self, u: Tensor) -> Tensor:
+        """Return draws ``(..., batch, uniforms)``, which are seen at every step: by shape alone."""
+        if not isinstance(u, Tensor) or not u.is_floating_point() or u.itemsize < 4:
+            u = checks.finite("u", u)
+        if u.ndim < 2 or u.shape[-1] != self.uniforms:
+            raise InvalidArgument(
+                f"u has shape {tuple(u.shape)}: draws (..., batch, {self.uniforms}) are needed"
+            )
+        if u.layout != torch.strided or u.device.type == "meta":
+            u = checks.finite("u", u)
+        return u
+
     def strata(self, u: Tensor) -> Tensor:
         """Return active inputs and, last, the silent one: ``(..., *shape, batch + 1, n)``."""
         return torch.nn.functional.pad(self.active_inputs(u), (0, 0, 0, 1))
@@ -331,10 +343,12 @@ class _OneByOne(_Probable):
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform decides whether a feature is active and its value."""
+        u = self._given(u)
         return self._values(self._draws(u).values(u))
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs with at least one active feature; the first uniform chooses the first."""
+        u = self._given(u)
         return self._values(self._draws(u).values_given_any(u))
 
     def _values(self, drawn: Tensor) -> Tensor:
@@ -375,6 +389,7 @@ class IndependentFeatures(_OneByOne):
 
     def strata(self, u: Tensor, out: Tensor | None = None) -> Tensor:
         """Return active inputs and, last, the silent one, into ``out`` if it is given."""
+        u = self._given(u)
         if out is None:
             out = u.new_empty(*u.shape[:-2], *self.shape, u.shape[-2] + 1, self.n)
         self._draws(u).values_given_any(u, out=out[..., :-1, :])
@@ -465,7 +480,7 @@ class BooleanFeatures(_OneByOne):
         their number, the smallest of the others which. Then every pair, every feature alone and,
         last, silence.
         """
-        u = _spread(u, len(self.shape))
+        u = _spread(self._given(u), len(self.shape))
         log = self._log_chances()[..., 3:].to(u.device)
         chances = (log - log.amax(-1, keepdim=True)).exp().cumsum(-1)
         target = u[..., 0].double() * chances[..., -1:]
@@ -519,13 +534,13 @@ class _Sets(_Probable):
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs: one uniform per set decides whether it is active, others its members."""
-        of_sets, of_members = self._split(u)
-        return self._members(self._draws(u).values(of_sets), of_members)
+        of_sets, of_members = self._split(self._given(u))
+        return self._members(self._draws(of_sets).values(of_sets), of_members)
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return inputs with at least one active set; the first uniform chooses the first."""
-        of_sets, of_members = self._split(u)
-        return self._members(self._draws(u).values_given_any(of_sets), of_members)
+        of_sets, of_members = self._split(self._given(u))
+        return self._members(self._draws(of_sets).values_given_any(of_sets), of_members)
 
     def _split(self, u: Tensor) -> tuple[Tensor, Tensor]:
         return u[..., : 1 + self.sets], u[..., 1 + self.sets :]
@@ -677,10 +692,12 @@ class Examples(_SilenceCounted):
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return all examples, whatever the draws: ``(..., *settings, T, n)``."""
+        u = self._given(u)
         return self.x.to(u).expand(*u.shape[:-2], *self.x.shape)
 
     def active_inputs(self, u: Tensor) -> Tensor:
         """Return, for each draw, one of the examples in which some feature is active."""
+        u = self._given(u)
         heard = self._heard().to(u.device)
         count = heard.sum(-1)
         if (count == 0).any():

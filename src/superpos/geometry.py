@@ -63,7 +63,7 @@ def represented(W: Tensor, *, threshold: float = 0.5) -> Tensor:
     >>> represented(torch.tensor([[1.0, 0.1]]))
     tensor([ True, False])
     """
-    return squared_norms(W) >= threshold
+    return squared_norms(W) >= checks.number("threshold", threshold)
 
 
 def interference(W: Tensor) -> Tensor:
@@ -140,6 +140,7 @@ def antipodal_partners(W: Tensor, *, cosine: float = -0.95) -> Tensor:
 
     A feature that is not represented has none.
     """
+    cosine = checks.number("cosine", cosine)
     kept = represented(W)
     both = kept[..., :, None] & kept[..., None, :]
     return ((cosines(W) <= cosine) & both).sum(-1)
@@ -154,7 +155,7 @@ def random_rotations(m: int, count: int, generator: torch.Generator) -> Tensor:
     >>> torch.allclose(R @ R.mT, torch.eye(3).double().expand(2, 3, 3))
     True
     """
-    checks.whole_number("m", m)
+    m = checks.whole_number("m", m)
     normal = torch.randn(
         count, m, m, dtype=torch.float64, generator=generator, device=generator.device
     )
@@ -207,8 +208,11 @@ def aligned(W: Tensor, to: Tensor) -> Tensor:
             [0., 0., 1.],
             [1., 0., 0.]])
     """
-    left, _, right = torch.linalg.svd(_in_space(to)[:, :3])
-    return (left @ right).mT @ _in_space(W)
+    W, to = _in_space(W), _in_space(to, "to")
+    if to.ndim != 2:
+        raise InvalidArgument(f"to has shape {tuple(to.shape)}: one model, (3, n), is needed")
+    left, _, right = torch.linalg.svd(to[:, :3])
+    return (left @ right).mT.to(W) @ W
 
 
 def seen_from(W: Tensor, azimuth: Tensor | float, elevation: float = 20.0) -> Tensor:
@@ -234,8 +238,10 @@ def seen_from(W: Tensor, azimuth: Tensor | float, elevation: float = 20.0) -> Te
     W = _in_space(W)
     x, y, z = W.unbind(-2)
     like = {"dtype": W.dtype, "device": W.device}
-    around = torch.deg2rad(checks.finite("azimuth", azimuth, **like))[..., None]
-    up = torch.deg2rad(checks.finite("elevation", elevation, **like))
+    azimuth = checks.finite("azimuth", azimuth, **like)
+    checks.broadcast_shape(W=W.shape[:-2], azimuth=azimuth.shape)
+    around = torch.deg2rad(azimuth)[..., None]
+    up = torch.deg2rad(torch.as_tensor(checks.number("elevation", elevation), **like))
     towards = around.cos() * x + around.sin() * y
     across = around.cos() * y - around.sin() * x
     return torch.stack([across, up.cos() * z - up.sin() * towards], dim=-2)
@@ -342,7 +348,7 @@ def feature_graph(W: Tensor, *, threshold: float = 0.15) -> nx.Graph:
     EdgeView([(0, 1)])
     """
     W = _one_model(W)
-    checks.positive_number("threshold", threshold)
+    threshold = checks.positive_number("threshold", threshold)
     kept = represented(W)
     products = gram(W)
     joined = (products.abs() >= threshold) & kept[:, None] & kept & ~_diagonal(products)
@@ -388,8 +394,9 @@ def span_dimension(W: Tensor, features: Sequence[int], *, tolerance: float = 0.3
     1
     """
     W = _one_model(W)
-    some = [checks.index("features", feature, W.shape[-1]) for feature in features]
-    checks.positive_number("tolerance", tolerance, allow_zero=True)
+    some = checks.whole_numbers("features", features)
+    some = [checks.index("features", feature, W.shape[-1]) for feature in some]
+    tolerance = checks.positive_number("tolerance", tolerance, allow_zero=True)
     return int((torch.linalg.svdvals(W[:, some]) > tolerance).sum()) if some else 0
 
 
@@ -407,10 +414,10 @@ def _in_plane(W: Tensor) -> Tensor:
     return W
 
 
-def _in_space(W: Tensor) -> Tensor:
-    W, _ = checks.weights(W)
+def _in_space(W: Tensor, name: str = "W") -> Tensor:
+    W, _ = checks.weights(W, name=name)
     if W.shape[-2] != 3:
-        raise InvalidArgument(f"W has shape {tuple(W.shape)}: a space, (..., 3, n), is needed")
+        raise InvalidArgument(f"{name} has shape {tuple(W.shape)}: a space, (..., 3, n), is needed")
     return W
 
 

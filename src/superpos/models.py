@@ -167,7 +167,7 @@ class Model:
         >>> RELU_OUTPUT.shapes(5, 2)
         {'b': (5,), 'W': (2, 5)}
         """
-        sizes = {"n": n, "m": m}
+        sizes = {"n": checks.whole_number("n", n), "m": checks.whole_number("m", m)}
         return {
             name: tuple(
                 sizes[axis]
@@ -196,6 +196,9 @@ class Model:
         Of parameters of one's own, those with two axes or more are weights; for n and m stand the
         lengths of their last two.
         """
+        n, m = checks.whole_number("n", n), checks.whole_number("m", m)
+        seeds, count = streams.seed_list(seeds), checks.whole_number("count", count)
+        scale = checks.positive_number("scale", scale)
         parameters, number = {}, 0
         for name, shape in self.shapes(n, m).items():
             if len(shape) < 2:
@@ -228,6 +231,7 @@ class Model:
                 f"the model {self.name!r} has no centred, which says where its biases start: use a "
                 "procedure with centred=False, as in Procedure.fast(n, m, centred=False)"
             )
+        parameters, mean = self._given(parameters, mean, "mean")
         W = parameters["W"]
         h = self._hidden_layer(parameters, mean[..., None, :])
         return mean - (h @ parameters.get("V", W))[..., 0, :]
@@ -241,9 +245,45 @@ class Model:
 
     def reconstruct(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
         """Return the reconstruction of inputs ``x`` ``(..., batch, n)``."""
+        parameters, x = self._given(parameters, x, "x")
+        if x.ndim < 2:
+            raise InvalidArgument(f"x has shape {tuple(x.shape)}: (..., batch, n) is needed")
         W, b = parameters["W"], parameters["b"]
         V = parameters.get("V", W)
         return self.output(self._hidden_layer(parameters, x) @ V + b[..., None, :])
+
+    def _given(
+        self, parameters: Mapping[str, Tensor], x: Tensor, name: str
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Return parameters and inputs ``(..., n)``, checked by shape alone: at every step."""
+        axes = self.axes
+        if not isinstance(parameters, Mapping) or not axes.keys() <= parameters.keys():
+            raise InvalidArgument(
+                f"parameters is {checks.shortly(parameters)}: a tensor for each of "
+                f"{', '.join(axes)}, by name, is needed"
+            )
+        own = {each: parameters[each] for each in axes}
+        if not _alike(*own.values(), x):
+            own = {each: checks.finite(f"parameters[{each!r}]", own[each]) for each in axes}
+            own = {each: value.to(own["W"]) for each, value in own.items()}
+            x = checks.finite(name, x, dtype=own["W"].dtype, device=own["W"].device)
+        W = own["W"].shape
+        if len(W) < 2 or not x.ndim or x.shape[-1] != W[-1]:
+            raise InvalidArgument(
+                f"{name} has shape {tuple(x.shape)} and parameters['W'] {tuple(W)}: (..., n) and "
+                "(..., m, n) are needed"
+            )
+        sizes = {"n": W[-1], "m": W[-2]}
+        for each, value in own.items():
+            shape = tuple(sizes.get(str(axis), axis) for axis in axes[each])
+            if value.shape[max(0, value.ndim - len(shape)) :] != shape:
+                raise InvalidArgument(
+                    f"parameters[{each!r}] has shape {tuple(value.shape)}: its last axes must be "
+                    f"{shape}"
+                )
+        leading = {each: value.shape[: value.ndim - len(axes[each])] for each, value in own.items()}
+        checks.broadcast_shape(**leading, **{name: x.shape[: -1 if name == "mean" else -2]})
+        return own, x
 
     def _hidden_layer(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
         z = x @ parameters["W"].mT
@@ -327,6 +367,18 @@ def checked(model: Model, n: int, m: int) -> Model:
             f"{told} does not use {', '.join(unused)}: no gradient comes from its output"
         )
     return model
+
+
+def _alike(*tensors: Tensor) -> bool:
+    """Whether all are plain tensors of one precision, in one place."""
+    first = tensors[0]
+    return all(
+        isinstance(each, Tensor)
+        and each.dtype == first.dtype
+        and each.device == first.device
+        and each.layout == torch.strided
+        for each in tensors
+    ) and (first.is_floating_point() and first.itemsize >= 4 and first.device.type != "meta")
 
 
 LINEAR = Model("linear", output=identity)

@@ -26,8 +26,7 @@ def rate_interval(outcomes: Tensor) -> tuple[float, float]:
     >>> round(low, 3), high
     (0.839, 1.0)
     """
-    if len(outcomes) == 0:
-        raise InvalidArgument("outcomes is empty: a rate needs at least one trial")
+    outcomes = checks.outcomes("outcomes", outcomes)
     from scipy import stats
 
     test = stats.binomtest(int(outcomes.sum()), len(outcomes))
@@ -53,10 +52,17 @@ def chance_of_difference(first: tuple[int, int], second: tuple[int, int]) -> flo
     import numpy as np
     from scipy import stats
 
-    (shown, of), (others, among) = first, second
+    (shown, of), (others, among) = _counts("first", first), _counts("second", second)
     count = np.arange(of + 1)
     chance = stats.hypergeom.pmf(count, of + among, shown + others, of)
     return float(chance[chance <= chance[shown] * (1 + 1e-9)].sum().clip(max=1))
+
+
+def _counts(name: str, counts: tuple[int, int]) -> list[int]:
+    found = checks.whole_numbers(name, counts)
+    if len(found) != 2 or found[0] > found[1]:
+        raise InvalidArgument(f"{name} is {checks.shortly(counts)}: how many of how many is needed")
+    return found
 
 
 def mean_interval(values: Tensor) -> tuple[float, float, float]:
@@ -90,6 +96,7 @@ def told(values: Tensor, *, digits: int = 3) -> str:
     >>> told(torch.tensor([1.0, 2.0, 3.0]))
     '2.000 [−0.484, 4.484]'
     """
+    digits = checks.whole_number("digits", digits, least=0)
     mean, low, high = mean_interval(values)
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")
 
@@ -102,6 +109,7 @@ def told_rate(outcomes: Tensor) -> str:
     >>> told_rate(torch.tensor([True] * 9 + [False]))
     '90% [60%, 98%]'
     """
+    outcomes = checks.outcomes("outcomes", outcomes)
     low, high = rate_interval(outcomes)
     return f"{outcomes.double().mean().item():.0%} [{low:.0%}, {high:.0%}]"
 
@@ -150,6 +158,14 @@ def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """
     from scipy import stats
 
+    values, order = (
+        checks.array(name, given).detach() for name, given in (("values", values), ("order", order))
+    )
+    if values.ndim != 2 or order.shape not in (values.shape, values.shape[1:]):
+        raise InvalidArgument(
+            f"values has shape {tuple(values.shape)} and order {tuple(order.shape)}: (trials, k) "
+            "and (k,) or (trials, k) are needed"
+        )
     pairs = zip(values.cpu(), order.expand(values.shape).cpu(), strict=True)
     found = [stats.spearmanr(row, own)[0] for row, own in pairs]
     return torch.tensor(found, device=values.device)
@@ -176,9 +192,28 @@ def best_of(loss: Tensor, values: Tensor) -> Tensor:
     >>> best_of(loss, torch.tensor([[1, 2], [3, 4]]))
     tensor([3, 2])
     """
+    loss, values = _tries(loss, values)
     winner = loss.argmin(0, keepdim=True)
     index = winner.reshape(*winner.shape, *[1] * (values.ndim - winner.ndim))
     return values.gather(0, index.expand(1, *values.shape[1:]))[0]
+
+
+def _tries(loss: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return losses ``(tries, *settings)`` and what belongs to them, checked."""
+    loss, values = _losses(loss), checks.array("values", values)
+    if not loss.ndim or not len(loss) or values.shape[: loss.ndim] != loss.shape:
+        raise InvalidArgument(
+            f"loss has shape {tuple(loss.shape)} and values {tuple(values.shape)}: (tries, "
+            "*settings) and (tries, *settings, ...) are needed, with at least one try"
+        )
+    return loss, values
+
+
+def _losses(loss: Tensor) -> Tensor:
+    found = checks.array("loss", loss)
+    if found.dtype is torch.bool:
+        raise InvalidArgument("loss has dtype torch.bool: real numbers are needed")
+    return found
 
 
 def best_of_each(loss: Tensor, values: Tensor, tries: int) -> Tensor:
@@ -197,7 +232,9 @@ def best_of_each(loss: Tensor, values: Tensor, tries: int) -> Tensor:
     >>> best_of_each(loss, values, 2)
     tensor([2, 4])
     """
-    groups = len(loss) // checks.whole_number("tries", tries)
+    loss, values = _tries(loss, values)
+    tries = checks.whole_number("tries", tries)
+    groups = len(loss) // tries
 
     def grouped(each: Tensor) -> Tensor:
         return each[: groups * tries].unflatten(0, (groups, tries)).transpose(0, 1)
@@ -225,8 +262,14 @@ def share_of_best(loss: Tensor, shown: Tensor, tries: int) -> Tensor:
     >>> share_of_best(torch.tensor([3.0, 1.0, 2.0]), torch.tensor([False, True, False]), 2)
     tensor(0.6667, dtype=torch.float64)
     """
+    loss, shown = _losses(loss), checks.array("shown", shown)
+    if not loss.ndim or shown.shape != loss.shape:
+        raise InvalidArgument(
+            f"loss has shape {tuple(loss.shape)} and shown {tuple(shown.shape)}: the same, with "
+            "tries on the first axis, is needed"
+        )
     count = len(loss)
-    checks.whole_number("tries", tries)
+    tries = checks.whole_number("tries", tries)
     if tries > count:
         raise InvalidArgument(f"tries is {tries}: there are {count} losses")
     place = torch.arange(count, dtype=torch.float64, device=loss.device)

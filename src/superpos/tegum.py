@@ -55,9 +55,11 @@ class Bound:
 
     def __post_init__(self) -> None:
         for name in ("n", "d"):
-            if checks.positive_number(name, getattr(self, name)) < 1:
-                raise InvalidArgument(f"{name} is {getattr(self, name)}: it must be at least 1")
-        checks.positive_number("C", self.C)
+            number = checks.positive_number(name, getattr(self, name))
+            if number < 1:
+                raise InvalidArgument(f"{name} is {number}: it must be at least 1")
+            object.__setattr__(self, name, number)
+        object.__setattr__(self, "C", checks.positive_number("C", self.C))
 
     @property
     def most(self) -> float:
@@ -159,7 +161,7 @@ def optimal_subspaces(
     100.0
     """
     bound = Bound(n, d, C, cubic)
-    checks.positive_number("alpha", alpha)
+    alpha = checks.positive_number("alpha", alpha)
     ranges = bound.domain()
     if not ranges:
         raise InvalidArgument(
@@ -270,7 +272,7 @@ def search(
     >>> [round(search(3, 2, alpha, tries=5).energy[0].item(), 4) for alpha in (1.0, 4.0)]
     [2.0, 0.375]
     """
-    checks.positive_number("alpha", alpha)
+    alpha = checks.positive_number("alpha", alpha)
     settings = {"tries": tries, "seed": seed, "max_steps": max_steps}
 
     def lowest(power: float, rounding: float, starts: Tensor | None = None) -> Tensor:
@@ -317,8 +319,8 @@ def best_product(lowest: dict[tuple[int, int], float], n: int, d: int) -> tuple[
     >>> best_product({}, 5, 2)
     (8.0, ((3, 1), (2, 1)))
     """
-    checks.whole_number("n", n)
-    checks.whole_number("d", d, least=2)
+    n = checks.whole_number("n", n)
+    d = checks.whole_number("d", d, least=2)
     return _Products(lowest).product(n, d)
 
 
@@ -359,6 +361,8 @@ def orthogonal_pairs(points: Tensor, *, tolerance: float = 1e-6) -> Tensor:
     >>> orthogonal_pairs(thomson.polygon(8)), orthogonal_pairs(torch.eye(2)[:, [0] * 4 + [1] * 4])
     (tensor(16), tensor(32))
     """
+    points, _ = checks.weights(points, name="points")
+    tolerance = checks.positive_number("tolerance", tolerance, allow_zero=True)
     return (geometry.cosines(points).abs() <= tolerance).sum((-2, -1))
 
 
@@ -400,7 +404,7 @@ class Readouts:
         No output depends on another's bias, so each takes its best β; r² is the best of a grid
         from 0.025 to 2.
         """
-        checks.whole_number("scales", scales)
+        scales = checks.whole_number("scales", scales)
         gains = [
             (2 * r * self.product - r**2 * self.square).amax(0).sum(-1)
             for r in torch.linspace(0.025, 2, scales, dtype=torch.float64)
@@ -430,14 +434,14 @@ def readouts(points: Tensor, probability: Tensor, *, biases: int = 30) -> Readou
     >>> readouts(digon, torch.tensor([0.3])).loss() / 0.03
     tensor([[0.9771]], dtype=torch.float64)
     """
-    V, _ = checks.weights(points)
+    V, _ = checks.weights(points, name="points")
     V, n = V.double(), V.shape[-1]
     if V.ndim != 3 or n > 10:
         raise InvalidArgument(
             f"points has shape {tuple(V.shape)}: (tries, m, n) with n of at most 10 is needed"
         )
     p = checks.probabilities("probability", probability, dtype=torch.float64, device=V.device)
-    checks.whole_number("biases", biases)
+    biases = checks.whole_number("biases", biases)
     count = torch.tensor([mask.bit_count() for mask in range(2**n)], device=V.device)
     chance = p[:, None] ** count * (1 - p[:, None]) ** (n - count)  # (settings, 2ⁿ)
     side = torch.linspace(0, 1, biases + 1, dtype=torch.float64, device=V.device) ** 2

@@ -89,6 +89,7 @@ def find_bundles(W: Tensor, *, tolerance: float = 0.4, shortest: float = 1e-6) -
     (2, 3, 4) 2 0.6
     (0, 1) 1 0.6
     """
+    tolerance = checks.fraction("tolerance", tolerance)
     unit, kept = _directions(W, tolerance, shortest)
     if not kept:
         return []
@@ -118,6 +119,8 @@ def row_cosines(W: Tensor, *, tolerance: float = 0.4) -> Tensor:
             [ 0.,  0.,  1., -1.],
             [ 0.,  0., -1.,  1.]], dtype=torch.float64)
     """
+    W, _ = checks.weights(W)
+    tolerance = checks.fraction("tolerance", tolerance)
     unit, kept = _directions(W, tolerance, 0.0)
     cosines = torch.zeros(W.shape[-1], W.shape[-1], dtype=torch.float64)
     if kept:
@@ -135,6 +138,7 @@ def enumerate_bundles(W: Tensor, *, tolerance: float = 0.4, shortest: float = 1e
     >>> [bundle.features for bundle in enumerate_bundles(torch.tensor([[1.0, 0, 1], [0, 1, 0]]))]
     [(0, 2), (1,)]
     """
+    tolerance = checks.fraction("tolerance", tolerance)
     unit, kept = _directions(W, tolerance, shortest)
     n = len(kept)
     if n > MOST_ENUMERATED:
@@ -179,8 +183,7 @@ def _directions(W: Tensor, tolerance: float, shortest: float) -> tuple[Tensor, l
     W, _ = checks.weights(W)
     if W.ndim != 2:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: one model, (m, n), is needed")
-    checks.fraction("tolerance", tolerance)
-    checks.fraction("shortest", shortest)
+    shortest = checks.fraction("shortest", shortest)
     W = W.detach().double().cpu()
     largest = W.abs().max()
     if largest == 0:

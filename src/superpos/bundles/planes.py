@@ -43,7 +43,7 @@ def projector(A: Tensor) -> Tensor:
     tensor([[1., 0.],
             [0., 0.]])
     """
-    A, _ = checks.weights(A)
+    A, _ = checks.weights(A, name="A")
     Q = torch.linalg.qr(A).Q
     return Q @ Q.mT
 
@@ -68,7 +68,7 @@ def column_reduced(A: Tensor) -> Tensor:
             [[1.0000e+00, 1.0000e+02],
              [1.0000e+02, 1.0000e+04]]])
     """
-    A, _ = checks.weights(A)
+    A, _ = checks.weights(A, name="A")
     R = A.reshape(-1, *A.shape[-2:]).clone()
     count, (m, k) = len(R), R.shape[-2:]
     every = torch.arange(count, device=R.device)
@@ -114,7 +114,7 @@ def lifted(points: Tensor) -> Tensor:
     >>> lifted(torch.tensor([[3.0], [4.0]])).flatten()
     tensor([ 3.,  4., 25.,  1.])
     """
-    points, _ = checks.weights(points)
+    points, _ = checks.weights(points, name="points")
     square = points.square().sum(-2, keepdim=True)
     return torch.cat([points, square, torch.ones_like(square)], dim=-2)
 
@@ -166,9 +166,11 @@ def plane_clusters(
     need("studies", "sklearn")
     from sklearn.cluster import DBSCAN  # takes a second to import
 
-    vectors = checks.weights(vectors)[0].cpu()  # scikit-learn's clusters are found there
+    vectors = checks.weights(vectors, name="vectors")[
+        0
+    ].cpu()  # scikit-learn's clusters are found there
     m, n = vectors.shape
-    checks.positive_number("radius", radius)
+    radius = checks.positive_number("radius", radius)
     found = set()
     for k in sizes:
         if checks.whole_number("sizes", k) > m:
@@ -220,7 +222,7 @@ def sparse_subspaces(W: Tensor, count: int, *, nonzero: int = 3) -> list[tuple[i
     from sklearn.linear_model import orthogonal_mp
 
     W, _ = checks.weights(W)
-    checks.whole_number("count", count)
+    count = checks.whole_number("count", count)
     unit = (W / W.norm(dim=0)).double().cpu().numpy()
     n = unit.shape[1]
     used = np.zeros((n, n))

@@ -21,7 +21,7 @@ def simplex(k: int) -> Tensor:
     >>> simplex(1)
     tensor([[ 1., -1.]], dtype=torch.float64)
     """
-    checks.whole_number("k", k)
+    k = checks.whole_number("k", k)
     corners = torch.eye(k + 1, dtype=torch.float64) - 1 / (k + 1)
     corners = torch.linalg.svd(corners).U[:, :k].mT @ corners
     corners = corners / corners.norm(dim=0)
@@ -38,7 +38,7 @@ def antiprism(n: int) -> Tensor:
     >>> (antiprism(4) @ antiprism(4).mT)[0, 0].item()
     2.66...
     """
-    checks.whole_number("n", n, least=3)
+    n = checks.whole_number("n", n, least=3)
     top = thomson.polygon(n)
     turn = math.pi / n
     turned = torch.tensor(
@@ -113,7 +113,7 @@ def rotated(W: Tensor, generator: torch.Generator) -> Tensor:
 def disturbed(W: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     """Return ``(m, n)`` with independent normal noise of size ``sigma`` on every coordinate."""
     W, _ = checks.weights(W)
-    checks.positive_number("sigma", sigma, allow_zero=True)
+    sigma = checks.positive_number("sigma", sigma, allow_zero=True)
     noise = torch.randn(W.shape, generator=generator, dtype=W.dtype, device=generator.device)
     return W + sigma * noise.to(W.device)
 

@@ -51,7 +51,7 @@ def regions(W: Tensor, b: Tensor, *, tolerance: float = 1e-6) -> tuple[int, int]
     W, b = (value.cpu() for value in checks.weights(W, b))  # what comes out are two counts
     if W.ndim != 2 or b.ndim != 1:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: one model, (m, n), is needed")
-    checks.fraction("tolerance", tolerance)
+    tolerance = checks.fraction("tolerance", tolerance)
     length = W.double().norm(dim=0)
     there = length > 0
     normals, offsets = W.double()[:, there] / length[there], b.double()[there] / length[there]
@@ -82,6 +82,6 @@ def general_position(n: int, m: int) -> tuple[int, int]:
     >>> general_position(3, 2)
     (7, 1)
     """
-    checks.whole_number("n", n)
-    checks.whole_number("m", m)
+    n = checks.whole_number("n", n)
+    m = checks.whole_number("m", m)
     return sum(math.comb(n, i) for i in range(m + 1)), math.comb(n - 1, m)

@@ -156,7 +156,7 @@ def most_active(
     8.0
     """
     W, n = _code(W)
-    checks.fraction("error", error)
+    error = checks.fraction("error", error)
 
     def spare(active: int) -> float:
         if active == 0:
@@ -271,8 +271,8 @@ def stored_bits(
     p = checks.positive_number("active", active) / n
     if p >= 1:
         raise InvalidArgument(f"active is {active}: the code has {n} features")
-    checks.whole_number("inputs", inputs, least=_BLOCKS)
-    checks.whole_number("bins", bins, least=2)
+    inputs = checks.whole_number("inputs", inputs, least=_BLOCKS)
+    bins = checks.whole_number("bins", bins, least=2)
     draws = streams.generator(seed, Purpose.INPUTS, n, 1)
     x = (torch.rand(inputs, n, generator=draws) < p).float().to(W.device)
     f = x @ W.mT @ W
@@ -314,6 +314,10 @@ def gaussian_capacity(n: int, m: int, *, error: float = 0.01, together: bool = F
     """
     from scipy import stats
 
+    n, m = checks.whole_number("n", n), checks.whole_number("m", m)
+    error = checks.positive_number("error", error)
+    if error >= 0.5:
+        raise InvalidArgument(f"error is {error}: it must be below 0.5")
     share = error if not together else -math.expm1(math.log1p(-error) / n)
     return m / (4 * float(stats.norm.isf(share)) ** 2)
 
@@ -337,6 +341,8 @@ def frame_variance(n: int, m: int, active: float) -> float:
     >>> round(frame_variance(72, 64, 36), 4), frame_variance(72, 64, 71)
     (0.0281, 0.0)
     """
+    n, m = checks.whole_number("n", n, least=3), checks.whole_number("m", m)
+    active = checks.positive_number("active", active, allow_zero=True)
     of_one = (n - m) / (m * (n - 1)) - 1 / (n - 1) ** 2
     return active * (n - 1 - active) / (n - 2) * of_one
 
@@ -371,7 +377,7 @@ def _draw(
     n = W.shape[1]
     if not 1 <= checks.whole_number("active", active) <= n:
         raise InvalidArgument(f"active is {active}: the code has {n} features")
-    checks.whole_number("inputs", inputs)
+    inputs = checks.whole_number("inputs", inputs)
     draws = streams.generator(seed, Purpose.INPUTS, n)
     which = torch.rand(inputs, n, generator=draws).topk(active, sorted=True).indices
     size = torch.ones(inputs, active)

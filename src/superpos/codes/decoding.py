@@ -55,7 +55,7 @@ def read_in_rounds(
     >>> last < first / 2
     True
     """
-    checks.whole_number("rounds", rounds)
+    rounds = checks.whole_number("rounds", rounds)
     first = read(W, active, inputs=inputs, seed=seed)
     x, f = first.x, first.f
     W = W.to(f)

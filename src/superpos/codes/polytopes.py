@@ -96,7 +96,7 @@ def simplex(dimension: int) -> Tensor:
     >>> simplex(1)
     tensor([[-1.,  1.]], dtype=torch.float64)
     """
-    checks.whole_number("dimension", dimension)
+    dimension = checks.whole_number("dimension", dimension)
     if dimension == 1:
         return torch.tensor([[-1.0, 1.0]], dtype=torch.float64)
     return eigenvectors(torch.eye(dimension + 1) == 0, -1)
@@ -165,7 +165,7 @@ def square_antiprism(height: float = 0.555) -> Tensor:
 
     Where a square antiprism is the best polytope, near 1/p = 5, it saves most at this height.
     """
-    checks.fraction("height", height)
+    height = checks.fraction("height", height)
     turn = torch.arange(8, dtype=torch.float64) * torch.pi / 4
     up = height * torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(4)
     wide = (1 - height**2) ** 0.5

@@ -26,8 +26,16 @@ def rounded(values: Tensor, bits: int, *, axes: tuple[int, ...] = (-2, -1)) -> T
     >>> rounded(torch.tensor([0.0, 0.1, 0.4, 1.0]), 1, axes=(0,))
     tensor([0., 0., 0., 1.])
     """
-    if checks.whole_number("bits", bits) > 24:
+    bits = checks.whole_number("bits", bits)
+    if bits > 24:
         raise InvalidArgument(f"bits is {bits}: at most 24 can be told apart")
+    values = checks.finite("values", values)
+    if values.ndim < max([-axis if axis < 0 else axis + 1 for axis in axes], default=0) or (
+        0 in values.shape
+    ):
+        raise InvalidArgument(
+            f"values has shape {tuple(values.shape)}: numbers along the axes {axes} are needed"
+        )
     low = values.amin(axes, keepdim=True)
     width = values.amax(axes, keepdim=True) - low
     spaces = 2**bits - 1
@@ -75,6 +83,13 @@ def rounded_loss(
     True
     """
     W, b = checks.weights(W, b)
+    x = checks.inputs("x", x, W.shape[-1], like=W)
+    if x.ndim < 2:
+        raise InvalidArgument(f"x has shape {tuple(x.shape)}: (..., inputs, n) is needed")
+    checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], x=x.shape[:-2])
+    for name, bits in (("weights", weights), ("activations", activations)):
+        if bits is not None and checks.whole_number(name, bits) > 24:
+            raise InvalidArgument(f"{name} is {bits}: at most 24 bits can be told apart")
     if weights is not None:
         W, b = rounded(W, weights, axes=axes), rounded(b, weights, axes=(-1,))
     h = x @ W.mT

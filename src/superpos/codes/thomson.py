@@ -86,8 +86,8 @@ def power(alpha: float, *, rounding: float = 0.0, one_sided: bool = False) -> Po
     >>> [round(energy(polygon(n), power(2.0)).item(), 9) for n in (4, 5)]
     [4.0, 7.5]
     """
-    checks.positive_number("alpha", alpha)
-    checks.positive_number("rounding", rounding, allow_zero=True)
+    alpha = checks.positive_number("alpha", alpha)
+    rounding = checks.positive_number("rounding", rounding, allow_zero=True)
 
     def part(c: Tensor) -> Tensor:
         return c.clamp_min(0) if one_sided else c
@@ -166,6 +166,7 @@ def digon_energy(n: int, m: int) -> float:
     >>> digon_energy(12, 3)
     12.0
     """
+    n, m = checks.whole_number("n", n), checks.whole_number("m", m)
     return n * (n - 2 * m) / (2 * m)
 
 
@@ -243,12 +244,12 @@ def minimise(
     >>> round(found.energy[0].item(), 6), describe(found.best)
     (9.985281, 'octahedron')
     """
-    checks.whole_number("n", n, least=2)
-    checks.whole_number("m", m, least=2)
-    checks.whole_number("tries", tries)
-    checks.whole_number("seed", seed, least=0)
-    checks.positive_number("tolerance", tolerance)
-    checks.whole_number("max_steps", max_steps)
+    n = checks.whole_number("n", n, least=2)
+    m = checks.whole_number("m", m, least=2)
+    tries = checks.whole_number("tries", tries)
+    seed = checks.whole_number("seed", seed, least=0)
+    tolerance = min(checks.positive_number("tolerance", tolerance), 1e100)  # to be squared
+    max_steps = checks.whole_number("max_steps", max_steps)
     if starts is None:
         draws = streams.generator(seed, Purpose.INITIAL_VALUES)
         points = _unit(torch.randn(tries, m, n, generator=draws, dtype=torch.float64))
@@ -296,6 +297,7 @@ def kinds(points: Tensor, *, tolerance: float = 1e-3) -> int:
     >>> kinds(torch.stack([polygon(5), -polygon(5), polygon(5)[:, [0, 0, 1, 2, 3]]]))
     2
     """
+    tolerance = checks.positive_number("tolerance", tolerance)
     products = geometry.gram(_on_sphere(points)).flatten(-2).sort(-1).values
     return len(torch.unique((products / tolerance).round(), dim=0))
 
@@ -447,7 +449,7 @@ def _unit(points: Tensor) -> Tensor:
 
 
 def _on_sphere(points: Tensor) -> Tensor:
-    points, _ = checks.weights(points)
+    points, _ = checks.weights(points, name="points")
     points = points.double()
     length = points.norm(dim=-2)
     if (length - 1).abs().max() > 1e-6:

@@ -29,8 +29,8 @@ def random_code(n: int, m: int, *, seed: int = 0) -> Tensor:
     >>> random_code(5, 2).norm(dim=0).round(decimals=5)
     tensor([1., 1., 1., 1., 1.])
     """
-    checks.whole_number("n", n)
-    checks.whole_number("m", m)
+    n = checks.whole_number("n", n)
+    m = checks.whole_number("m", m)
     draws = streams.generator(
         checks.whole_number("seed", seed, least=0), Purpose.INITIAL_VALUES, n, m
     )
@@ -72,6 +72,7 @@ def optimised_code(n: int, m: int, *, tries: int = 1, seed: int = 0, steps: int 
     >>> round(best.item(), 4), round(welch_bound(6, 3), 4)
     (0.4472, 0.4472)
     """
+    steps = checks.whole_number("steps", steps)
     minimise = partial(thomson.minimise, n, m, tries=tries, seed=seed, max_steps=steps)
     points = minimise(_even_power(_POWERS[0], 1.0)).points
     for power in _POWERS[1:]:
@@ -107,8 +108,9 @@ def harmonic_code(n: int, m: int, *, seed: int = 0) -> Tensor:
     >>> torch.allclose(W @ W.T, torch.eye(4).double() * 9 / 4), W.sum(1).abs().max() < 1e-9
     (True, tensor(True))
     """
-    checks.whole_number("m", m, least=2)
-    if m % 2 or checks.whole_number("n", n) <= m:
+    m = checks.whole_number("m", m, least=2)
+    n = checks.whole_number("n", n)
+    if m % 2 or n <= m:
         raise InvalidArgument(f"m is {m} and n is {n}: an even m below n is needed")
     draws = streams.generator(
         checks.whole_number("seed", seed, least=0), Purpose.INITIAL_VALUES, n, m
@@ -128,7 +130,7 @@ def roots(m: int) -> Tensor:
     >>> roots(4).shape, round(float((roots(4).T @ roots(4)).unique()[-2]), 9)
     (torch.Size([4, 24]), 0.5)
     """
-    checks.whole_number("m", m, least=2)
+    m = checks.whole_number("m", m, least=2)
     pairs = torch.combinations(torch.arange(m)).mT  # (2, m(m − 1)/2)
     signs = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
     found = torch.zeros(4, m, pairs.shape[1], dtype=torch.float64)
@@ -155,9 +157,8 @@ def chance_above(cosine: float, m: int) -> float:
     """
     from scipy import special
 
-    checks.whole_number("m", m, least=2)
-    if not 0 <= cosine < 1:
-        raise InvalidArgument(f"cosine is {cosine!r}: it must be at least 0 and below 1")
+    m = checks.whole_number("m", m, least=2)
+    cosine = checks.fraction("cosine", cosine)
     return float(special.betainc((m - 1) / 2, 0.5, 1 - cosine**2)) / 2
 
 
@@ -199,8 +200,8 @@ def welch_bound(n: int, m: int) -> float:
     >>> welch_bound(100, 100), round(welch_bound(10**6, 100), 4)
     (0.0, 0.1)
     """
-    checks.whole_number("n", n, least=2)
-    checks.whole_number("m", m)
+    n = checks.whole_number("n", n, least=2)
+    m = checks.whole_number("m", m)
     return math.sqrt(max(n - m, 0) / (m * (n - 1)))
 
 
@@ -216,8 +217,8 @@ def lemma_noise(n: int, m: int) -> float:
     >>> round(lemma_noise(1000, 100), 3)
     0.743
     """
-    checks.whole_number("n", n)
-    checks.whole_number("m", m)
+    n = checks.whole_number("n", n)
+    m = checks.whole_number("m", m)
     return math.sqrt(8 * math.log(n) / m)
 
 
@@ -243,7 +244,8 @@ def largest_cosine(error: float, *, grid: int = 21) -> float:
     >>> round(largest_cosine(1e-4) / 1e-4, 2), round(2 + 2**0.5, 2)
     (3.41, 3.41)
     """
-    if not 0 < checks.positive_number("error", error) < 1:
+    error = checks.positive_number("error", error)
+    if error >= 1:
         raise InvalidArgument(f"error is {error}: it must be below 1")
     off = error * torch.linspace(-1, 1, checks.whole_number("grid", grid, least=2)).double()
     a, b, d = torch.meshgrid(1 + off, 1 + off, 2**0.5 + off, indexing="ij")

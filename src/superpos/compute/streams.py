@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -38,7 +38,7 @@ def generator(
     >>> torch.equal(first, again), torch.equal(first, other)
     (True, False)
     """
-    key = seed, Purpose(purpose), *block
+    key = checks.whole_number("seed", seed, least=0), Purpose(purpose), *block
     # numpy joins the 32-bit words of all numbers and ignores zeros at the end: equal lengths only
     words = [len(key)] + [word for number in key for word in (number % 2**32, number >> 32)]
     state = np.random.SeedSequence(words).generate_state(1, dtype=np.uint64)[0]
@@ -68,11 +68,9 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
     >>> seed_list(3)
     [0, 1, 2]
     """
-    if isinstance(seeds, int | np.integer):
-        return list(range(checks.whole_number("seeds", seeds)))
-    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
-        raise InvalidArgument(f"seeds is {seeds!r}: a whole number or a list of them is needed")
-    listed = [checks.whole_number("seeds", seed, least=0) for seed in seeds]
+    if isinstance(seeds, int | np.integer) or getattr(seeds, "ndim", 1) == 0:
+        return list(range(checks.whole_number("seeds", seeds)))  # type: ignore[arg-type]
+    listed = checks.whole_numbers("seeds", seeds)
     if not listed:
         raise InvalidArgument("seeds is empty: at least one is needed")
     return listed

@@ -110,7 +110,7 @@ def sweep(
     shape = [len(values) for values in axes.values()]
     if cells_at_once is None:
         cells_at_once = -(-int(np.prod(shape)) // _PIECES)
-    checks.whole_number("cells_at_once", cells_at_once)
+    cells_at_once = checks.whole_number("cells_at_once", cells_at_once)
     pieces = [
         _Piece(place, {name: axes[name][part] for name, part in zip(axes, place, strict=True)})
         for place in cut(shape, cells_at_once)

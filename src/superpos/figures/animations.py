@@ -52,7 +52,7 @@ class Animation:
     def __init__(self, fig: Figure, labels: Sequence[str], *, seconds: float = 8.0) -> None:
         if len(labels) < 2:
             raise InvalidArgument(f"labels has {len(labels)} entries: at least two are needed")
-        checks.positive_number("seconds", seconds)
+        seconds = checks.positive_number("seconds", seconds)
         self.figure, self.labels, self.seconds = fig, list(labels), float(seconds)
         self._moving: list[tuple[Axes, Tensor]] = []
 

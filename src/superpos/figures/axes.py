@@ -7,7 +7,6 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-import torch
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -16,6 +15,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from superpos import checks
 from superpos.checks import Numbers
 from superpos.figures.palette import FAINT, INK, POLYTOPES, THIN
 
@@ -45,10 +45,10 @@ def drawing(function: Callable[P, R]) -> Callable[P, R]:
 def _plain(value):
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        value = torch.as_tensor(np.ascontiguousarray(value, value.dtype.newbyteorder("=")))
-    if not isinstance(value, Tensor):
-        return value
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        value = checks.array("an array", value)
+    if not isinstance(value, Tensor) or value.device.type == "meta":
+        return value  # which whoever asked for it says
     value = value.detach().cpu()
     return value.float() if value.is_floating_point() and value.itemsize < 4 else value
 

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from superpos import geometry
+from superpos import checks, geometry
 from superpos.codes.polytopes import POLYTOPES as CORNERS
+from superpos.errors import InvalidArgument
 from superpos.figures.axes import drawing, percent_ticks, plain_ticks, polytope_lines
 from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, POLYTOPES, set_colours
 
@@ -108,6 +109,13 @@ def dimensionality_scatter(
 
     W is ``(settings, m, n)``. As in Elhage et al. 2022, "Uniform Superposition" (D_i over D*).
     """
+    W, _ = checks.weights(W)
+    inverse_probability = checks.finite("inverse_probability", inverse_probability)
+    if W.ndim != 3 or inverse_probability.shape != W.shape[:1]:
+        raise InvalidArgument(
+            f"inverse_probability has shape {tuple(inverse_probability.shape)} and W "
+            f"{tuple(W.shape)}: (settings,) and (settings, m, n) are needed"
+        )
     D = geometry.feature_dimensionality(W).where(geometry.represented(W), math.nan)
     dimensionality_dots(axes, inverse_probability, D)
     axes.plot(

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
+from superpos import checks
+from superpos.errors import InvalidArgument
 from superpos.figures.axes import drawing, plain_ticks
 from superpos.figures.palette import FAINT, INK
 
@@ -69,6 +71,13 @@ def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
 @drawing
 def heat(axes: Axes, x: Tensor, y: Tensor, values: Tensor, *, label: str) -> None:
     """Draw values ``(rows, columns)`` of at least 0 on the sequential map; x is the first axis."""
+    x, y = checks.finite("x", x), checks.finite("y", y)
+    values = checks.finite("values", values)
+    if x.ndim != 1 or y.ndim != 1 or values.shape != (len(x), len(y)) or not values.numel():
+        raise InvalidArgument(
+            f"x has shape {tuple(x.shape)}, y {tuple(y.shape)} and values {tuple(values.shape)}: "
+            "(rows,), (columns,) and (rows, columns) are needed"
+        )
     drawn = axes.pcolormesh(
         x.numpy(), y.numpy(), values.T.numpy(), cmap="magma_r", vmin=0, shading="nearest",
         rasterized=True,

@@ -10,7 +10,8 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from superpos import geometry, neurons
+from superpos import checks, geometry, neurons
+from superpos.errors import InvalidArgument
 from superpos.figures.axes import drawing
 from superpos.figures.palette import ACCENT, FAINT, IMPORTANCE, INK, INTERFERENCE, PRODUCTS
 
@@ -23,7 +24,12 @@ def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
     Σ_{j≠i}(Ŵ_i·W_j)² reaches 1. The dotted line is length 1. As in Elhage et al. 2022,
     "Demonstrating Superposition".
     """
+    W = _one_model(W)
     n = W.shape[-1]
+    if b is not None:
+        b = checks.inputs("b", b, n)
+        if b.ndim != 1:
+            raise InvalidArgument(f"b has shape {tuple(b.shape)}: one model's, (n,), is needed")
     scale = {"cmap": PRODUCTS, "vmin": -1, "vmax": 1, "interpolation": "nearest"}
     axes.imshow(geometry.gram(W).numpy(), extent=(0, n, n, 0), **scale)
     right = n
@@ -40,9 +46,17 @@ def products(axes: Axes, W: Tensor, b: Tensor | None = None) -> None:
     axes.spines[:].set_visible(False)
 
 
+def _one_model(W: Tensor) -> Tensor:
+    W, _ = checks.weights(W)
+    if W.ndim != 2:
+        raise InvalidArgument(f"W has shape {tuple(W.shape)}: one model, (m, n), is needed")
+    return W
+
+
 @drawing
 def weights(axes: Axes, W: Tensor) -> None:
     """Draw the weights of neurons ``(m, n)`` on a diverging scale from −1 to 1: a row a neuron."""
+    W = _one_model(W)
     m, n = W.shape
     axes.imshow(W.numpy(), cmap=PRODUCTS, vmin=-1, vmax=1, interpolation="nearest", aspect="equal")
     axes.set(xticks=range(n), yticks=range(m), yticklabels=range(1, m + 1))

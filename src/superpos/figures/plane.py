@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from superpos import geometry
+from superpos import checks, geometry
 from superpos.codes import thomson
 from superpos.errors import InvalidArgument
 from superpos.figures.axes import drawing, square
@@ -31,8 +31,14 @@ def plane(
 
     The colour tells the importance; or, where features come in sets of ``size``, the set.
     """
+    W, _ = checks.weights(W)
     if W.ndim != 2 or W.shape[0] != 2:
         raise InvalidArgument(f"W has shape {tuple(W.shape)}: a plane needs (2, n)")
+    limit = checks.positive_number("limit", limit)
+    if importance is not None:
+        importance = checks.importances("importance", importance, W.shape[1])
+        if importance.ndim != 1:
+            raise InvalidArgument(f"importance has shape {tuple(importance.shape)}: (n,) is needed")
     shade = shades(importance, W.shape[1]) if size is None else set_colours(W.shape[1], size)
     square(axes, limit, cross=True)
     for (x, y), colour in zip(W.T.tolist(), shade, strict=True):
@@ -47,11 +53,16 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
     W is ``(2, n)`` with n of at most 8; the plane reaches a little further than the longest
     feature.
     """
+    W, b = checks.weights(W, b)
+    if b.ndim != 1:
+        raise InvalidArgument(f"b has shape {tuple(b.shape)}: one model's, (n,), is needed")
     if W.ndim != 2 or W.shape[0] != 2 or W.shape[1] > len(FEATURES):
         raise InvalidArgument(
             f"W has shape {tuple(W.shape)}: a plane of at most {len(FEATURES)} features is needed"
         )
-    limit = limit or 1.15 * W.norm(dim=0).max().item()
+    if limit is None:
+        limit = 1.15 * W.norm(dim=0).max().item() or 1.0
+    limit = checks.positive_number("limit", limit)
     side = torch.linspace(-limit, limit, 41, dtype=W.dtype)
     x, y = torch.meshgrid(side, side, indexing="xy")
     height = W[0, :, None, None] * x + W[1, :, None, None] * y + b[:, None, None]
@@ -128,7 +139,10 @@ def planes(axes: Axes, W: Tensor, *, limit: float = 1.6) -> None:
 
     They are to be turned alike beforehand; see `superpos.geometry.upright`.
     """
-    square(axes, limit, cross=True)
+    W, _ = checks.weights(W)
+    if W.ndim != 3 or W.shape[-2] != 2:
+        raise InvalidArgument(f"W has shape {tuple(W.shape)}: models (models, 2, n) are needed")
+    square(axes, checks.positive_number("limit", limit), cross=True)
     for k, model in enumerate(W):
         colour = sequence(k, len(W))
         for x, y in model.T.tolist():
@@ -143,6 +157,7 @@ def arrangement(axes: Axes, points: Tensor, *, limit: float = 1.3) -> None:
     A place that several points share has their number in it. A polytope stands on its axis, the
     eigenvector of WWᵀ whose eigenvalue is furthest from the others; what lies behind is faint.
     """
+    limit = checks.positive_number("limit", limit)
     where, counts = thomson.places(points)
     if len(where) == 2:
         flat = geometry.upright(where).numpy()

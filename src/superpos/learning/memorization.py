@@ -100,8 +100,8 @@ def draw(
     >>> draw(1000, 5, 0.01, seed=0).dense().norm(dim=1)
     tensor([1.0000, 1.0000, 1.0000, 1.0000, 1.0000])
     """
-    checks.whole_number("n", n)
-    checks.whole_number("count", count)
+    n = checks.whole_number("n", n)
+    count = checks.whole_number("count", count)
     checks.positive_number("probability", checks.fraction("probability", probability))
     g = streams.generator(seed, Purpose.EVALUATION if test else Purpose.INPUTS, 0)
     total, p = torch.full((count,), float(n)), torch.tensor(float(probability))
@@ -190,7 +190,7 @@ def trained(
     >>> run["W"].shape, run["test"].shape
     (torch.Size([2, 1, 2, 200]), torch.Size([2, 1]))
     """
-    checks.whole_number("m", m)
+    m = checks.whole_number("m", m)
     counts = [checks.whole_number("counts", int(count)) for count in counts]
 
     def one(task: tuple[int, int]) -> tuple[Tensor, ...]:

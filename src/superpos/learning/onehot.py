@@ -121,7 +121,7 @@ def regular(n: int, *, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tens
     >>> [round(value, 6) for value in (W.norm(dim=0)[0].item(), b[0].item(), loss(W, b).item())]
     [1.414214, -1.0, 0.0]
     """
-    checks.whole_number("n", n, least=3)
+    n = checks.whole_number("n", n, least=3)
     angle = 2 * math.pi * torch.arange(n, dtype=dtype) / n
     square = 1 / (1 - math.cos(2 * math.pi / n))
     W = square**0.5 * torch.stack([angle.cos(), angle.sin()])
@@ -257,7 +257,7 @@ def descend(
     True
     """
     W, b = checks.weights(W, b)
-    checks.whole_number("steps", steps)
+    steps = checks.whole_number("steps", steps)
     m, n = W.shape[-2:]
     shape = W.shape[:-2]
     record = list(record)

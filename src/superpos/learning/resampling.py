@@ -57,7 +57,7 @@ def published(
     0.2
     """
     _check(state, dead)
-    checks.positive_number("norm", norm)
+    norm = checks.positive_number("norm", norm)
     state = state.copy()
     number = state.steps
     h = data.inputs(number, 1, batch=_SAMPLES, purpose=Purpose.RESAMPLING)[0].to(dead.device)
@@ -115,7 +115,7 @@ def attractor_repulsor(
     0.05
     """
     _check(state, dead)
-    checks.positive_number("noise", noise, allow_zero=True)
+    noise = checks.positive_number("noise", noise, allow_zero=True)
     state = state.copy()
     encoder = state.parameters["encoder"]
     models = len(encoder)

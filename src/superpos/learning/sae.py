@@ -147,7 +147,7 @@ def start(data: Superposed, latents: int, *, bias: float = 0.0) -> State:
     bias
         Where encoder biases start: below 0, many latents never fire.
     """
-    checks.whole_number("latents", latents)
+    latents = checks.whole_number("latents", latents)
     drawn = {
         seed: torch.randn(
             data.m, latents, generator=streams.generator(seed, Purpose.INITIAL_VALUES)
@@ -230,7 +230,7 @@ def train(state: State, data: Superposed, training: Training, steps: int) -> Sta
     >>> bool((loss(after, data) < loss(before, data)).all())
     True
     """
-    checks.whole_number("steps", steps)
+    steps = checks.whole_number("steps", steps)
     if state.parameters["encoder"].shape[0] != len(data.seeds):
         raise InvalidArgument(
             f"the state has {len(state.silent)} models: one for each of {len(data.seeds)} seeds "

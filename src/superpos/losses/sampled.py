@@ -13,7 +13,7 @@ from superpos.checks import Numbers
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution, IndependentFeatures, as_features
+from superpos.features import FeatureDistribution, IndependentFeatures, as_features, checked
 
 _TINY = 1e-30  # keeps a feature that is not represented from dividing by 0
 _SCRAMBLINGS = 8  # of Sobol's sequence, whose means tell the error of theirs
@@ -107,8 +107,8 @@ def expected_loss(
     >>> bool((mean - 0.2).abs() < 4 * error)
     True
     """
-    checks.whole_number("samples", samples, least=2)
-    checks.whole_number("seed", seed, least=0)
+    samples = checks.whole_number("samples", samples, least=2)
+    seed = checks.whole_number("seed", seed, least=0)
     W, b = checks.weights(W, b)
     features = as_features(probability, W.shape[-1])
     if not isinstance(features, IndependentFeatures):
@@ -212,8 +212,8 @@ def even_loss(
     >>> bool((mean - exact_loss(W, b, 0.1)).abs() < 4 * error), bool(error < 0.02 * mean)
     (True, True)
     """
-    checks.whole_number("samples", samples, least=_SCRAMBLINGS)
-    checks.whole_number("seed", seed, least=0)
+    samples = checks.whole_number("samples", samples, least=_SCRAMBLINGS)
+    seed = checks.whole_number("seed", seed, least=0)
     W, b, p, I, shape = _models(W, b, probability, importance)
     n = W.shape[-1]
     chunk = max(1, _ENTRIES_AT_ONCE // (max(1, shape.numel()) * n))
@@ -278,16 +278,22 @@ def common_loss(
     (tensor(0.1...), tensor(0.1000))
     """
     W, b = checks.weights(W, b)
-    checks.whole_number("samples", samples)
-    checks.whole_number("seed", seed, least=0)
+    samples = checks.whole_number("samples", samples)
+    seed = checks.whole_number("seed", seed, least=0)
+    features = checked(features)
+    if features.n != W.shape[-1]:
+        raise InvalidArgument(f"features has n = {features.n}: that of W, {W.shape[-1]}, is needed")
     if features.shape:
         raise InvalidArgument(f"features has settings {tuple(features.shape)}: one is needed")
     # spread more evenly than independent draws, so that few of them err little
     draws = torch.quasirandom.SobolEngine(features.uniforms, scramble=True, seed=seed)
     x = features.active_inputs(draws.draw(samples)).to(W)
     n = W.shape[-1]
-    checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
-    products, biases = (W.mT @ W).reshape(-1, n, n), b.reshape(-1, n)
+    shape = checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
+    if not shape.numel():
+        return W.new_empty(shape)
+    products = (W.mT @ W).expand(*shape, n, n).reshape(-1, n, n)
+    biases = b.expand(*shape, n).reshape(-1, n)
     silence = features.silence.item()
     chunk = max(1, _ENTRIES_AT_ONCE // 16 // x.numel())  # of models: small enough for a cache
     found = []
@@ -296,7 +302,7 @@ def common_loss(
         z = torch.addmm(bias.flatten(), x, G.movedim(0, 1).flatten(1))
         error = z.relu_().view(-1, *bias.shape).sub_(x[:, None]).square_()
         found.append((1 - silence) * error.mean(0).sum(-1) + silence * bias.relu().square().sum(-1))
-    return torch.cat(found).reshape(W.shape[:-2])
+    return torch.cat(found).reshape(shape)
 
 
 def own_input_loss(W: Tensor, b: Tensor, p: Tensor, I: Tensor, x: Tensor) -> Tensor:

@@ -59,10 +59,10 @@ def k_sparse(
     W, b = checks.weights(W, b)
     n = W.shape[-1]
     I = checks.importances("importance", importance, n, dtype=torch.float64, device=W.device)
-    checks.whole_number("samples", samples, least=2)
-    checks.whole_number("seed", seed, least=0)
-    sizes = list(range(n + 1)) if sizes is None else [int(k) for k in sizes]
-    if any(not 0 <= k <= n for k in sizes):
+    samples = checks.whole_number("samples", samples, least=2)
+    seed = checks.whole_number("seed", seed, least=0)
+    sizes = list(range(n + 1)) if sizes is None else checks.whole_numbers("sizes", sizes)
+    if not sizes or any(not 0 <= k <= n for k in sizes):
         raise InvalidArgument(f"sizes is {sizes}: numbers of active features, 0 to n = {n}")
     W, b = W.double(), b.double()
     if n <= MOST_FEATURES:

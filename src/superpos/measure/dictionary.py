@@ -214,12 +214,12 @@ def measure(
     >>> [each.verdict for each in found.statistics if each.name == "antipode"], found.bundles
     (['below'], {(2, 1): 20})
     """
-    whole, _ = checks.weights(torch.as_tensor(W))
+    whole, _ = checks.weights(W)
     whole = whole.detach()
     if whole.ndim != 2:
         raise InvalidArgument(f"W has shape {tuple(whole.shape)}: one matrix, (m, n), is needed")
-    checks.whole_number("seed", seed, least=0)
-    checks.whole_number("codes", codes, least=0)
+    seed = checks.whole_number("seed", seed, least=0)
+    codes = checks.whole_number("codes", codes, least=0)
     scale = whole.abs().max()
     if scale == 0:
         raise InvalidArgument("W is zero: no feature is represented")

@@ -79,7 +79,7 @@ def pair_code(m: int) -> tuple[Tensor, Tensor, Tensor]:
     tensor([[1., 0., 0.],
             [0., 0., 0.]])
     """
-    checks.whole_number("m", m, least=2)
+    m = checks.whole_number("m", m, least=2)
     ends = torch.triu_indices(m, m, 1)
     own = torch.zeros(m, ends.shape[1]).scatter_(0, ends, 1.0)
     W = own.repeat_interleave(2, -1)
@@ -462,7 +462,7 @@ def and_errors(
     >>> bool((and_errors(given, BooleanFeatures(20, torch.tensor([[0.003]]))) < 0.03).all())
     True
     """
-    checks.whole_number("samples", samples, least=1000)
+    samples = checks.whole_number("samples", samples, least=1000)
     device = parameters["W"].device
     features = features.to(device)
     error, batches = torch.zeros((), device=device), samples // 1000

@@ -179,7 +179,7 @@ def crossing(
     >>> round(found.at.item(), 6), (found.curvature > 0).tolist()
     (1.0, [True, True])
     """
-    checks.positive_number("accuracy", accuracy)
+    accuracy = checks.positive_number("accuracy", accuracy)
     models = [checks.weights(*model) for model in (one, other)]
     device = models[0][0].device
     low = checks.finite("low", low, dtype=torch.float64, device=device)
@@ -259,7 +259,7 @@ def end(
     >>> round(end(*start, density, 0.8, 0.5, alone, accuracy=0.01).item(), 1)
     0.7
     """
-    checks.positive_number("accuracy", accuracy)
+    accuracy = checks.positive_number("accuracy", accuracy)
     W, b = checks.weights(W, b)
     low = checks.finite("low", low, dtype=torch.float64, device=W.device)
     high = checks.finite("high", high, dtype=torch.float64, device=W.device)

@@ -170,8 +170,8 @@ def ranking(n: int, ratio: float) -> tuple[Tensor, Tensor]:
             [0.0000, 1.0000, 0.0100],
             [0.0000, 0.0000, 1.0000]], dtype=torch.float64)
     """
-    checks.whole_number("n", n, least=2)
-    checks.positive_number("ratio", ratio)
+    n = checks.whole_number("n", n, least=2)
+    ratio = checks.positive_number("ratio", ratio)
     k = torch.arange(n, dtype=torch.float64)
     angle, length = torch.pi * k / n, ratio**k
     across = angle - torch.pi / n + torch.pi / 2
@@ -227,6 +227,8 @@ def _same_shape(W: Tensor, V: Tensor) -> tuple[Tensor, Tensor]:
     """Return W and V, checked."""
     W, _ = checks.weights(W)
     V = checks.finite("V", V)
+    if V.dtype != W.dtype:
+        W, V = W.double(), V.double()
     if V.shape != W.shape:
         raise InvalidArgument(
             f"V has shape {tuple(V.shape)} and W {tuple(W.shape)}: they must be the same"

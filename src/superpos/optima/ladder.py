@@ -341,8 +341,8 @@ def stack(
     >>> stack(5, 2, 0.1).counts
     {'pentagon': 1}
     """
-    checks.whole_number("n", n)
-    checks.whole_number("m", m)
+    n = checks.whole_number("n", n)
+    m = checks.whole_number("m", m)
     rungs = [r for r in ladder(float(probability), polytopes) if r.polytope.dimension <= m]
     chosen = _fill(n, m, rungs)
     W = torch.zeros(m, n, dtype=torch.float64)

@@ -10,6 +10,7 @@ from torch import Tensor
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute.processes import in_parallel
+from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses import check_few_features, loss_by_active_set
 from superpos.losses.ramps import count_faces, ramp_moments
@@ -100,10 +101,11 @@ def minimise(
     >>> found.W.round(decimals=2), bool(found.converged)
     (tensor([[ 1.0100, -1.0100]], dtype=torch.float64), True)
     """
-    checks.positive_number("tolerance", tolerance)
-    checks.whole_number("max_steps", max_steps)
+    tolerance = checks.positive_number("tolerance", tolerance)
+    max_steps = checks.whole_number("max_steps", max_steps)
     start, chance, I, shape = _flat(W, b, probability, importance)
-    m, n = W.shape[-2:]
+    n = I.shape[-1]
+    m = start.shape[-1] // n - 1
     chunk = max(1, _FACES_AT_ONCE // (n * count_faces(n)))
 
     def descend(first: int) -> tuple[Tensor, ...]:
@@ -150,8 +152,8 @@ def hessian(
             [0., 2.]], dtype=torch.float64)
     """
     place, chance, I, shape = _flat(W, b, probability, importance)
-    size = place.shape[-1]
-    return _derivatives(place, chance, I, W.shape[-2])[1].reshape(*shape, size, size)
+    size, n = place.shape[-1], I.shape[-1]
+    return _derivatives(place, chance, I, size // n - 1)[1].reshape(*shape, size, size)
 
 
 def least_curvature(
@@ -187,6 +189,7 @@ def least_curvature(
     tensor(False)
     """
     curvature = hessian(W, b, probability, importance)
+    W = checks.weights(W)[0].detach()
     m, n = W.shape[-2:]
     rows, columns = torch.triu_indices(m, m, 1)
     turns = torch.zeros(len(rows), m, m, dtype=torch.float64, device=W.device)
@@ -217,11 +220,16 @@ def _flat(
     shape = checks.broadcast_shape(
         W=W.shape[:-2], b=b.shape[:-1], probability=features.shape, importance=I.shape[:-1]
     )
+    if not shape.numel():
+        raise InvalidArgument(
+            f"W, b, probability and importance broadcast to {tuple(shape)}: no model is there"
+        )
+    W, b = W.detach(), b.detach()
     place = torch.cat([
         W.double().expand(*shape, m, n).flatten(-2), b.double().expand(*shape, n),
     ], dim=-1).reshape(-1, m * n + n)  # fmt: skip
     chance, I = (
-        values.expand(*shape, values.shape[-1]).reshape(len(place), -1)
+        values.detach().expand(*shape, values.shape[-1]).reshape(len(place), -1)
         for values in (features.active_sets().to(W.device), I)
     )
     return place, chance, I, shape

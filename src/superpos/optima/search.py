@@ -139,9 +139,9 @@ def best_known(
     >>> found.kind, found.W.shape
     (['4 digon', '1 rectified 5-cell'], torch.Size([2, 4, 40]))
     """
-    checks.whole_number("n", n)
-    checks.whole_number("m", m)
-    checks.whole_number("steps", steps, least=_SHORT)
+    n = checks.whole_number("n", n)
+    m = checks.whole_number("m", m)
+    steps = checks.whole_number("steps", steps, least=_SHORT)
     p = checks.probabilities("probability", probability, dtype=torch.float64)
     if (p == 0).any():
         raise InvalidArgument("probability has a 0: a feature that is never active has no place")

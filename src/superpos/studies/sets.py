@@ -159,7 +159,7 @@ def _each(W: Tensor, of_one) -> Tensor:
 def _check_sets(W: Tensor, size: int) -> int:
     """Return the number of sets; raise if the features do not come in sets of ``size``."""
     checks.weights(W)
-    checks.whole_number("size", size)
+    size = checks.whole_number("size", size)
     sets, rest = divmod(W.shape[-1], size)
     if rest:
         raise InvalidArgument(

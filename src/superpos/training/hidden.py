@@ -154,8 +154,8 @@ def expected_loss(
         raise InvalidArgument(
             f"model is {model.name!r}: one whose hidden layer and output are ReLUs is needed"
         )
-    checks.whole_number("samples", samples, least=2 * _INPUTS_AT_ONCE)
-    checks.whole_number("seed", seed, least=0)
+    samples = checks.whole_number("samples", samples, least=2 * _INPUTS_AT_ONCE)
+    seed = checks.whole_number("seed", seed, least=0)
     b = parameters["b"]
     I = checks.importances("importance", importance, features.n, dtype=b.dtype, device=b.device)
     features = features.to(b.device)

@@ -58,13 +58,21 @@ class Procedure:
     skip_silent: bool = False
 
     def __post_init__(self) -> None:
-        checks.whole_number("steps", self.steps)
-        checks.whole_number("batch_size", self.batch_size)
-        checks.whole_number("warmup", self.warmup, least=0)
-        checks.positive_number("learning_rate", self.learning_rate)
-        checks.positive_number("weight_decay", self.weight_decay, allow_zero=True)
-        checks.fraction("beta2", self.beta2)
-        checks.positive_number("initial_scale", self.initial_scale)
+        checked = {
+            "steps": checks.whole_number("steps", self.steps),
+            "batch_size": checks.whole_number("batch_size", self.batch_size),
+            "warmup": checks.whole_number("warmup", self.warmup, least=0),
+            "learning_rate": checks.positive_number("learning_rate", self.learning_rate),
+            "weight_decay": checks.positive_number(
+                "weight_decay", self.weight_decay, allow_zero=True
+            ),
+            "beta2": checks.fraction("beta2", self.beta2),
+            "initial_scale": checks.positive_number("initial_scale", self.initial_scale),
+        }
+        for name in ("cosine", "centred", "integrate", "skip_silent"):
+            checked[name] = checks.flag(name, getattr(self, name))
+        for name, value in checked.items():  # numbers of any library as Python's
+            object.__setattr__(self, name, value)
 
     @staticmethod
     def fast(n: int, m: int, **changes) -> Procedure:
@@ -91,8 +99,8 @@ class Procedure:
         >>> Procedure.fast(200, 20, steps=500).learning_rate
         0.01
         """
-        checks.whole_number("n", n)
-        checks.whole_number("m", m)
+        n = checks.whole_number("n", n)
+        m = checks.whole_number("m", m)
         fast = Procedure(
             steps=2000,
             batch_size=64,
@@ -205,8 +213,8 @@ def published(n: int, m: int, *, instances: int = 1, **changes) -> Procedure:
     >>> round(W.std().item(), 2), round((2 / 30) ** 0.5, 2)
     (0.26, 0.26)
     """
-    checks.whole_number("n", n)
-    checks.whole_number("m", m)
-    checks.whole_number("instances", instances)
+    n = checks.whole_number("n", n)
+    m = checks.whole_number("m", m)
+    instances = checks.whole_number("instances", instances)
     scale = ((n + m) / (n + instances)) ** 0.5  # against √(2 / (m (n + m))) of `Model.initial`
     return replace(PUBLISHED, **{"initial_scale": scale, **changes})

@@ -180,10 +180,10 @@ class Trained:
         >>> short.rest().holds.tolist(), long.rest(1).holds.tolist()
         ([False], [True])
         """
-        checks.positive_number("times", times)
-        checks.whole_number("samples", samples, least=2)  # before the long part
-        checks.positive_number("most_fall", most_fall)
-        checks.positive_number("most_move", most_move)
+        times = checks.positive_number("times", times)
+        samples = checks.whole_number("samples", samples, least=2)  # before the long part
+        most_fall = checks.positive_number("most_fall", most_fall)
+        most_move = checks.positive_number("most_move", most_move)
         before = self._on_one_axis()
         procedure = replace(
             self.procedure, steps=max(1, round(times * self.procedure.steps)), cosine=True
@@ -260,8 +260,8 @@ class Trained:
 
     def _held_out(self, samples: int, seed: int) -> Iterator[Tensor]:
         """Yield draws ``(seeds, batch, uniforms)``, in an even number of batches."""
-        checks.whole_number("samples", samples, least=2)
-        checks.whole_number("seed", seed, least=0)
+        samples = checks.whole_number("samples", samples, least=2)
+        seed = checks.whole_number("seed", seed, least=0)
         models = self.loss_history.shape[1:].numel()
         most = max(1, _ENTRIES_AT_ONCE // (models * self.features.n))
         batch = min(most, max(1, samples // 20))

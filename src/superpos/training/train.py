@@ -132,13 +132,20 @@ def train(
     n_hidden = checks.whole_number("n_hidden", n_hidden)
     model = models.checked(model, features.n, n_hidden)
     seeds = streams.seed_list(seeds)
-    procedure = procedure or Procedure()
+    if procedure is None:
+        procedure = Procedure()
+    if not isinstance(procedure, Procedure):
+        raise InvalidArgument(
+            f"procedure is {checks.shortly(procedure)}: a superpos.Procedure is needed"
+        )
     snapshots = _snapshots(snapshots, procedure.steps)
     device = _usable(device)
     weight = checks.importances(
         "importance", importance, features.n, dtype=torch.get_default_dtype()
     ).to(device)
     shape = checks.broadcast_shape(features=features.shape, importance=weight.shape[:-1])
+    if not shape.numel():
+        raise InvalidArgument(f"features and importance have settings {tuple(shape)}: none at all")
     ensemble = _Ensemble(
         model=model,
         features=features.to(device),
@@ -416,14 +423,11 @@ def _start(
 
 def _snapshots(snapshots: Sequence[int] | Tensor, steps: int) -> list[int]:
     """Return the numbers of steps after which to keep the parameters, checked."""
-    asked = [
-        checks.whole_number("snapshots", step, least=0)
-        for step in (snapshots.tolist() if isinstance(snapshots, Tensor) else snapshots)
-    ]
+    asked = checks.whole_numbers("snapshots", snapshots)
     if any(later <= step for step, later in pairwise(asked)) or (asked and asked[-1] > steps):
         raise InvalidArgument(
-            f"snapshots is {snapshots!r}: increasing numbers of steps, from 0 to the procedure's "
-            f"{steps}, are needed"
+            f"snapshots is {checks.shortly(snapshots)}: increasing numbers of steps, from 0 to the "
+            f"procedure's {steps}, are needed"
         )
     return asked
 
@@ -431,8 +435,8 @@ def _snapshots(snapshots: Sequence[int] | Tensor, steps: int) -> list[int]:
 def _usable(device: str | torch.device) -> torch.device:
     try:
         return torch.zeros((), device=device).device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidArgument(
-            f"device is {str(device)!r}, which cannot be used: {reason}"
+            f"device is {checks.shortly(device)}, which cannot be used: {reason}"
         ) from None
