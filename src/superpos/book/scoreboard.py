@@ -217,11 +217,11 @@ def _to(path: str) -> str:
 
 
 def _resources(chapters: Iterable[Status]) -> list[str]:
-    """Return a table of what each chapter took, and what it may take."""
+    """Return a table of what each chapter and tutorial took, and what it may take."""
     lines = [
         "## Time and memory",
         "",
-        "What it took to execute each chapter for these pages, and what it is planned to take; "
+        "What it took to execute each chapter and tutorial for these pages, and what is planned; "
         "memory is that of its largest process.",
         "",
         "| Chapter | Time | of | Memory | of |",
