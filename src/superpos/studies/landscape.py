@@ -173,7 +173,7 @@ def coefficients(kgons, sweeps, seeds_posterior):
         at = {"size": COEFFICIENT_AT, "seeds": seed, "sweeps": sweeps}
         return {"coefficient": (["k"], posterior.local_coefficient(height, minima, **at))}
 
-    found = sweep(experiment, {"seed": seeds_posterior}, cells_at_once=8, executor=on_cores())
+    found = sweep(experiment, {"seed": seeds_posterior}, cells_at_once=10, executor=on_cores())
     return tensors(found).coefficient
 
 
@@ -215,7 +215,7 @@ def samples(sweeps, seeds_posterior):
             "W": (["N", "dimension", "feature"], W[-1]),
         }
 
-    found = sweep(experiment, {"seed": seeds_posterior}, cells_at_once=8, executor=on_cores())
+    found = sweep(experiment, {"seed": seeds_posterior}, cells_at_once=10, executor=on_cores())
     return tensors(found)
 
 
