@@ -27,6 +27,7 @@ from superpos.studies.sparse_autoencoders import (
     best_l1_and_topk,
     chosen,
     fitted,
+    hundredths,
     toys,
 )
 
@@ -171,12 +172,12 @@ def hedging(narrow, price_narrow, n_seeds) -> Picture:
     return Picture(
         fig,
         "Mixing against latents per feature: in correlated pairs "
-        f"{listed(mixed)} with a quarter, a half, one and two latents per feature; in independent "
-        f"pairs {listed(narrow.mixing[:, 0].mean(0))}.",
+        f"{hundredths(mixed)} with a quarter, a half, one and two latents per feature; in others "
+        f"{hundredths(narrow.mixing[:, 0].mean(0))}.",
         f"Twelve pairs of features in 16 dimensions, L1 at λ = {price_narrow:g}. Left: what "
         "latents have of a feature's partner, as a share of what they have of it; mean and range "
         f"over {n_seeds} seeds. Right: share of living latents that lie along a feature (0.9).",
-        {"correlated": listed(mixed), "independent": listed(narrow.mixing[:, 0].mean(0))},
+        {"correlated": hundredths(mixed), "independent": hundredths(narrow.mixing[:, 0].mean(0))},
     )
 
 

@@ -479,7 +479,7 @@ def children_absorb_parents(variants, *, silent, more):
         {
             "Silent beyond parents alone": told(own, digits=2),
             "The parent in the child's latent": told(taken, digits=2),
-            "Silent, by λ": listed(variants.silent[of].mean(0), ".2f"),
+            "Silent, by λ": hundredths(variants.silent[of].mean(0)),
         },
     )
 
@@ -503,6 +503,15 @@ def nested_dictionaries_absorb_less(variants, *, less, cost):
             "Explained, TopK and Matryoshka": listed(explained.mean(0), ".3f"),
         },
     )
+
+
+def hundredths(values: Tensor) -> str:
+    """Numbers to two digits, in words, with no sign before what rounds to 0.
+
+    >>> hundredths(torch.tensor([0.5, -0.001, -0.25]))
+    '0.50, 0.00, −0.25'
+    """
+    return listed(values.mul(100).round().add(0.0) / 100, ".2f").replace("-", "−")
 
 
 # Fewer latents than features
@@ -551,8 +560,8 @@ def narrow_dictionaries_hedge(narrow, *, more):
         half & falls,
         half,
         {
-            "Mixing, correlated, by width": listed(mixed.mean(0), ".2f"),
-            "Mixing, independent, by width": listed(narrow.mixing[:, 0].mean(0), ".2f"),
+            "Mixing, correlated, by width": hundredths(mixed.mean(0)),
+            "Mixing, independent, by width": hundredths(narrow.mixing[:, 0].mean(0)),
             "Falls from a quarter to as many": told_rate(falls),
         },
     )
