@@ -105,7 +105,7 @@ def distribute(folder: Path) -> None:
         _run("git", "-C", ROOT, "archive", "-o", place / "tree.tar", "HEAD")
         (place / "tree").mkdir()
         _run("tar", "-xf", place / "tree.tar", "-C", place / "tree")
-        _run(sys.executable, "-m", "build", "--outdir", folder, place / "tree")
+        _run(sys.executable, "-m", "build", "--quiet", "--outdir", folder, place / "tree")
         built = sorted(folder.glob("superpos-*"))
         (wheel,) = (path for path in built if path.suffix == ".whl")
         _run(sys.executable, "-m", "twine", "check", "--strict", *built)
