@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -112,3 +113,80 @@ def test_leading_axes_that_do_not_broadcast_are_told_by_name_and_shape():
     with pytest.raises(InvalidArgument, match=r"W \(2, 5\), b \(3, 5\)"):
         checks.weights(torch.zeros(2, 5, 2, 3), torch.zeros(3, 5, 3))
     assert checks.broadcast_shape(W=(2, 1), b=(1, 5)) == (2, 5)
+
+
+@pytest.mark.parametrize("number", [np.int64, np.uint8, np.array, torch.tensor])
+def test_whole_numbers_of_any_library_become_pythons(number):
+    assert type(checks.whole_number("count", number(3))) is int
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), [3], np.array([3]), np.bool_(True)])
+def test_what_is_too_large_or_in_an_array_is_no_whole_number(value):
+    with pytest.raises(InvalidArgument, match=r"^count is "):
+        checks.whole_number("count", value, least=0)
+
+
+def test_a_number_without_end_is_not_finite():
+    with pytest.raises(InvalidArgument, match="rate is"):
+        checks.positive_number("rate", 10**400)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [torch.eye(2).to_sparse(), torch.eye(2, device="meta"), np.ma.masked_array([1.0], mask=True)],
+    ids=["sparse", "without data", "masked"],
+)
+def test_what_holds_no_numbers_in_memory_is_refused_by_name(value):
+    with pytest.raises(InvalidArgument, match="W is"):
+        checks.finite("W", value)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda t: t.numpy().astype(">f8"),
+        lambda t: t.numpy()[::-1, ::-1],
+        lambda t: list(t),
+        lambda t: [[*row] for row in t],
+        lambda t: t.numpy().astype(np.longdouble),
+    ],
+    ids=["big-endian", "backwards", "a list of tensors", "lists of numbers", "long doubles"],
+)
+def test_numbers_may_be_written_as_one_likes(write):
+    t = torch.tensor([[1.0, 2.0], [2.0, 1.0]])
+    assert checks.finite("W", write(t)).tolist() == t.tolist()
+
+
+def test_biases_that_are_asked_for_may_not_be_missing():
+    W = torch.eye(2)
+    assert checks.weights(W)[1] is None
+    with pytest.raises(InvalidArgument, match="b is None"):
+        checks.weights(W, None)
+    with pytest.raises(InvalidArgument, match="points has shape"):
+        checks.weights(W[0], name="points")
+
+
+@pytest.mark.parametrize("values", [3, "12", {"a": 1}, [1.5], [-1], None])
+def test_what_is_no_list_of_whole_numbers_is_refused(values):
+    with pytest.raises(InvalidArgument, match="sizes is"):
+        checks.whole_numbers("sizes", values)
+
+
+def test_lists_of_whole_numbers_come_from_whatever_holds_them():
+    for values in (range(3), np.arange(3), torch.arange(3), (0, 1, 2), iter([0, 1, 2])):
+        assert checks.whole_numbers("sizes", values) == [0, 1, 2]
+
+
+def test_outcomes_are_true_or_false():
+    assert checks.outcomes("shown", [True, False]).tolist() == [True, False]
+    assert checks.outcomes("shown", np.array([1, 0])).dtype is torch.bool
+    for wrong in ([0.5, 1.0], [[True]], []):
+        with pytest.raises(InvalidArgument, match="shown"):
+            checks.outcomes("shown", wrong)
+
+
+@pytest.mark.parametrize("value", [1, "yes", None, torch.tensor(True)])
+def test_a_truth_value_is_pythons_or_numpys(value):
+    assert checks.flag("tied", np.bool_(True)) is True
+    with pytest.raises(InvalidArgument, match="tied is"):
+        checks.flag("tied", value)

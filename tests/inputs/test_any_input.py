@@ -22,7 +22,7 @@ import torch
 from table import CALLS, Call
 from torch import Tensor
 
-from superpos.errors import InvalidArgument
+from superpos.errors import Diverged, InvalidArgument
 
 SECONDS = 20  # a case
 FEW, MANY = 3, 200  # cases of a function, in `make test` and in `make soak`
@@ -50,7 +50,8 @@ def backwards(t: Tensor) -> np.ndarray:
 
 # numbers that are written otherwise, or are not what is asked for
 OF_NUMBERS: list[Callable[[Tensor], Any]] = [
-    *(Tensor.tolist, Tensor.numpy, list, longer, backwards),
+    *(Tensor.tolist, Tensor.numpy, longer, backwards),
+    lambda t: list(t) if t.ndim else [t],
     *(Tensor.double, Tensor.half, Tensor.bfloat16, Tensor.long, Tensor.bool),
     lambda t: t.to(torch.uint8),
     lambda t: t.to(torch.complex64),
@@ -188,6 +189,8 @@ def problem(call: Call, name: str, value: Any) -> str | None:
             return f"names no argument: {told}"
         if "\n" in told or len(told) > 600:
             return f"is no sentence: {told[:200]}"
+    except Diverged:
+        pass  # which is an answer, and names the step
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:150]}"
     if as_it_is(given) != held:
