@@ -72,6 +72,14 @@ def test_arrows_are_the_features_and_squares_their_products():
     assert re.findall(r"M(\d) (\d)h", zoo.picture(three)) == [("0", "0"), ("1", "1"), ("2", "2")]
 
 
+def test_what_a_free_decoder_gets_wrong_hides_nothing_that_it_reads():
+    drawn = zoo.picture(models.load("free-decoder"))
+    (full,) = re.findall(r'class="above" fill-opacity="1" d="([^"]+)"', drawn)
+    assert {(x, y) for x, y in re.findall(r"M(\d) (\d)h", full)} & {
+        (str(k), str(k)) for k in range(5)
+    }
+
+
 def test_the_page_has_the_table_where_it_asks_for_it():
     text = (ROOT / "book" / "zoo.md").read_text("utf-8")
     assert zoo.MARK in text

@@ -159,7 +159,7 @@ def test_words_tell_what_is_known_and_what_is_not():
     )
     above = certificate(loss=0.3, gradient_norm=None, curvature=None, error=0.01)
     assert above.sentences()[:3] == [
-        "The loss is 0.3 ± 0.01.",
+        "The loss is 0.30 ± 0.01.",
         "It has no closed form: whether it is a minimum is not told.",
         "It lies 50% above the lowest known, 0.2, exact: of 3 starts all came to it.",
     ]

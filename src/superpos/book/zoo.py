@@ -111,7 +111,10 @@ def _arrows(W: Tensor) -> str:
 
 def _squares(entries: Tensor) -> str:
     """Squares for the entries ``(rows, columns)``, in shades by size, by sign in two colours."""
-    share = entries / entries.abs().max().clamp_min(1e-9)
+    rows, columns = entries.shape
+    # what outputs get of their own inputs is full, and what is larger (a free decoder's) as well
+    full = entries.diagonal() if rows == columns else entries
+    share = (entries / full.abs().max().clamp_min(1e-9)).clamp(-1, 1)
     drawn: defaultdict[tuple[str, int], str] = defaultdict(str)
     for y, row in enumerate(share.tolist()):
         for x, value in enumerate(row):
