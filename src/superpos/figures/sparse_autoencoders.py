@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.colors import to_hex
 from torch import Tensor
 
 from superpos import IndependentFeatures, Procedure
@@ -39,7 +40,7 @@ def window(window, n_seeds) -> Picture:
     """MMCS, agreement with a larger dictionary and active latents, against λ."""
     fig, axes = figure(1, 2, height=MIDDLE)
     for k, name in enumerate(WIDTH_NAMES):
-        colour = sequence(k, len(WIDTHS))
+        colour = to_hex(sequence(k, len(WIDTHS)))
         axes[0].plot(PRICES, window.mmcs[:, k].mean(0), "o-", ms=3, color=colour, label=name)
         band(axes[0], PRICES, window.mmcs[:, k], color=colour, alpha=0.2)
         if k + 1 < len(WIDTHS):
