@@ -52,7 +52,8 @@ def rooms() -> dict[str, list[str]]:
     import superpos
 
     return {"superpos": ["superpos"]} | {
-        room: list(_modules(room)) for room in ("superpos.errors", *superpos._MODULES)
+        room: list(_modules(room))
+        for room in ("superpos.errors", "superpos.sae", *superpos._MODULES)
     }
 
 
