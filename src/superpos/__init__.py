@@ -4,9 +4,10 @@ The package of the book, one room a subject: how inputs are drawn (`features`), 
 (`models`), their loss (`losses`), training (`train`, or `training.drift` while a setting
 changes), optima of the exact loss (`optima`), what W looks like (`geometry`, `bundles`,
 `tegum`), vectors without a model (`codes`), attacks (`adversarial`), the course of learning
-(`learning`), hidden ReLUs (`neurons`), rates with intervals (`stats`), experiments over a grid
-(`sweep`), weights from elsewhere (`weights`), directions beside chance (`measure`), and, for
-the book, what each chapter measures (`studies`), draws (`figures`) and claims (`claims`).
+(`learning`), sparse autoencoders (`sae`), hidden ReLUs (`neurons`), rates with intervals (`stats`),
+experiments over a grid (`sweep`), weights from elsewhere (`weights`), directions beside chance
+(`measure`), models whose answer is known (`zoo`), and, for the book, what each chapter measures
+(`studies`), draws (`figures`) and claims (`claims`).
 
 Names are imported when they are first used, so that the command line need not wait for torch.
 """
@@ -73,11 +74,13 @@ _MODULES = (
     "superpos.models",
     "superpos.neurons",
     "superpos.optima",
+    "superpos.sae",
     "superpos.stats",
     "superpos.studies",
     "superpos.tegum",
     "superpos.training",
     "superpos.weights",
+    "superpos.zoo",
 )
 
 __all__ = sorted([*_HOME, *(module.rpartition(".")[2] for module in _MODULES)])

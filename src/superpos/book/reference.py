@@ -52,7 +52,7 @@ def rooms() -> dict[str, list[str]]:
     """
     import superpos
 
-    told = ("superpos.errors", *superpos._MODULES, "superpos.zoo")
+    told = ("superpos.errors", *superpos._MODULES)
     return {"superpos": ["superpos"]} | {room: list(_modules(room)) for room in told}
 
 
