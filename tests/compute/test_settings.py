@@ -90,11 +90,12 @@ def test_everything_installed_for_the_book_is_pinned_and_of_that_version():
 
 
 def make_installs() -> set[str]:
-    """The extras that the Makefile installs."""
-    assert "pip install --quiet --disable-pip-version-check -c constraints.txt" in text("Makefile")
+    """The extras that the Makefile installs for those who read, run and change the book."""
+    assert "pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)" in text("Makefile")
+    assert "CONSTRAINTS ?= constraints.txt" in text("Makefile")
     found = re.findall(r'\$\(INSTALL\) -e "\.\[([\w,]+)\]"', text("Makefile"))
-    assert len(found) == 2  # with JupyterLab and without
-    return {extra for extras in found for extra in extras.split(",")}
+    assert len(found) == 3  # with JupyterLab, to release, and with neither
+    return {extra for extras in found for extra in extras.split(",")} - {"release"}
 
 
 def with_theirs(extras: set[str]) -> set[str]:
@@ -123,7 +124,7 @@ def test_conda_installs_what_make_installs():
     constraints, package = pip
     assert constraints == "-c constraints.txt"
     assert set(re.fullmatch(r"-e \.\[([\w,]+)\]", package).group(1).split(",")) == make_installs()
-    assert with_theirs(make_installs()) == set(EXTRAS)
+    assert with_theirs(make_installs()) == set(EXTRAS) - {"release"}
 
 
 def test_one_oldest_python_everywhere():
@@ -276,7 +277,7 @@ def test_ci_runs_the_tests_then_the_book_then_the_claims(ci):
     order.append("make retest, with a browser: 1")
     assert sorted(order, key=told.index) == order
     assert "together 75 s" in told
-    assert re.search(r"^total +\d+ s of 3000 s$", told, re.MULTILINE)
+    assert re.search(r"^total +\d+ s of 3600 s$", told, re.MULTILINE)
     assert "!!!" not in told
     assert not (folder / ".venv" / "left over").exists()
 

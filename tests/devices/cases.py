@@ -174,7 +174,7 @@ def of_features(make: Callable[[Place], Any]) -> Callable[[Place, torch.device],
 
 def of_examples(at: Place, device: torch.device) -> Any:
     features = Examples(at(X))
-    return features.mean, features.settings((), 0, 1).x, features.active_inputs(at(U))
+    return features.mean, features.settings((), 0, 1).x, features.active_inputs(at(U[:, :1]))
 
 
 class Squares(FeatureDistribution):

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
+from superpos import checks
 from superpos.compute import processes
 
 DEVICE = torch.device("meta")
@@ -147,6 +148,7 @@ def second_device() -> Iterator[torch.device]:
 
     with pytest.MonkeyPatch.context() as patch, _Functions(), _Dispatch():
         patch.setattr(processes, "processes", forked)
+        patch.setattr(checks, "_is_abstract", lambda value: False)  # it is told to be "meta"
         patch.setattr(torch, "Generator", _Generator)
         try:
             yield DEVICE

@@ -339,7 +339,7 @@ def test_overlaid_models_have_a_colour_each():
 @pytest.mark.parametrize("shape", [(3, 5), (2,), (4, 2, 5)])
 def test_a_plane_needs_two_dimensions_and_one_model(shape):
     _, ax = style.figure()
-    with pytest.raises(InvalidArgument, match=r"W has shape \(.*\): a plane needs \(2, n\)"):
+    with pytest.raises(InvalidArgument, match=r"W has shape \(.*\): .*\(.*n\)"):
         plane.plane(ax, torch.ones(shape))
 
 

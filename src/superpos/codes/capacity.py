@@ -298,7 +298,7 @@ def stored_bits(
     )
 
 
-def gaussian_capacity(n: int, m: int, *, error: float = 0.01, together: bool = False) -> float:
+def gaussian_capacity(n: float, m: float, *, error: float = 0.01, together: bool = False) -> float:
     """Return how many features can be active at once if the noise is normal with variance l/m.
 
     A threshold at 1/2 is z = √(m/l)/2 standard deviations from both sides. With z such that a
@@ -314,7 +314,7 @@ def gaussian_capacity(n: int, m: int, *, error: float = 0.01, together: bool = F
     """
     from scipy import stats
 
-    n, m = checks.whole_number("n", n), checks.whole_number("m", m)
+    n, m = checks.positive_number("n", n), checks.positive_number("m", m)
     error = checks.positive_number("error", error)
     if error >= 0.5:
         raise InvalidArgument(f"error is {error}: it must be below 0.5")

@@ -28,6 +28,7 @@ def drawing(function: Callable[P, R]) -> Callable[P, R]:
 
     Tensors come to it detached, on the CPU, and not in half precision; arrays come as tensors.
 
+    >>> import torch
     >>> drawing(lambda ax, W: W.numpy())(None, torch.nn.Parameter(torch.ones(2)))
     array([1., 1.], dtype=float32)
     """

@@ -30,8 +30,8 @@ def inputs(n: int) -> AnticorrelatedSets:
 
     Examples
     --------
-    >>> inputs(4).mean
-    tensor([0.1250, 0.1250, 0.1250, 0.1250])
+    >>> inputs(4).mean.tolist()
+    [0.125, 0.125, 0.125, 0.125]
     """
     return AnticorrelatedSets(1, n, 1.0)
 
