@@ -11,10 +11,11 @@ from torch import Tensor
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.errors import InvalidArgument
+from superpos.features import FeatureDistribution
 
 
 @dataclass(frozen=True, eq=False)
-class Families:
+class Families(FeatureDistribution):
     """Families of a parent and some children; each member that is active has a value of its own.
 
     With ``otherwise`` = 0 it is a hierarchy: no child is active without its parent. With one child,
