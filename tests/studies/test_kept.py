@@ -97,8 +97,18 @@ def test_what_another_python_has_measured_cannot_be_compared_and_counts():
     one = made()
     kept.keep(replace(one, code="another"))
     assert kept.fresh(study(), "heads-fall") == {}
-    kept.keep(replace(one, code="another", made={**one.made, "python": "3.9.1"}))
+    older = {**one.made, "python": "3.9.1"}
+    kept.keep(replace(one, code="another", made=older))
     assert list(kept.fresh(study(), "heads-fall")) == ["published"]
+
+
+def test_what_another_python_has_measured_is_told_by_a_digest_of_this_one():
+    one = made()
+    elsewhere = {**one.made, "python": "3.9.1", "digest": one.made["python"]}
+    kept.keep(replace(one, made=elsewhere))
+    assert list(kept.fresh(study(), "heads-fall")) == ["published"]
+    kept.keep(replace(one, code="another", made=elsewhere))
+    assert kept.fresh(study(), "heads-fall") == {}
 
 
 def test_another_threshold_makes_it_stale_and_another_wording_does_not(book):

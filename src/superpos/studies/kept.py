@@ -52,7 +52,8 @@ class Kept:
     seconds
         How long it took.
     made
-        With which versions, on which kind of machine.
+        With which versions, on which kind of machine. ``device`` where it was another than the CPU;
+        ``digest`` where ``code`` was told in the same checkout by another Python than measured.
     code
         A digest of the code that measured it, thresholds included.
     """
@@ -184,7 +185,7 @@ def fresh(study: Study, claim_id: str) -> dict[str, Kept]:
 
 
 def _counts(kept: Kept, study: Study) -> bool:
-    comparable = digests.is_of_this_python(kept.made["python"])
+    comparable = digests.is_of_this_python(kept.made.get("digest", kept.made["python"]))
     return not comparable or kept.code == code(study, kept.claim, kept.kind)
 
 
