@@ -70,7 +70,7 @@ def executed(root: Path) -> dict:
 
 
 def wait_until(condition) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # much else may run here
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -158,7 +158,7 @@ def test_an_interrupt_of_the_build_alone_ends_it_and_what_it_began(endless_book)
     wait_until(lambda: partial(endless_book).exists() and len(descendants(running.pid)) > 2)
     begun = descendants(running.pid)
     running.send_signal(signal.SIGINT)  # as `kill -INT` does; a terminal tells all of them
-    _, errors = running.communicate(timeout=20)
+    _, errors = running.communicate(timeout=120)
     assert running.returncode == 130, errors
     assert errors.splitlines()[-1] == "superpos: interrupted"
     assert "Traceback" not in errors

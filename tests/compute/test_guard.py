@@ -9,10 +9,13 @@ import pytest
 
 SCRIPT = """
 import sys
+from types import SimpleNamespace
 
 from superpos import sweep
+from superpos.compute import executors, processes
 
-sys.platform = "darwin"  # processes are begun anew there, and run the script again
+# another system, where processes are begun anew, and run the script again
+executors.sys = processes.sys = SimpleNamespace(platform="darwin", modules=sys.modules)
 
 
 def squares(a):
