@@ -100,6 +100,28 @@ def test_the_books_own_registry_has_the_form():
     assert len(registry(root)) > 100
 
 
+TAG = "<script>alert(1)</script>"
+
+
+def test_what_the_registry_and_a_chapter_say_reaches_pages_as_text(copied_book, edit):
+    path = copied_book / "book" / "claims.yml"
+    said = path.read_text("utf-8")
+    for field in ("statement: The", "setting: n", "counts: The", "section: Intro", "place: the f"):
+        assert field in said
+        said = said.replace(field, f"{field.partition(' ')[0]} {TAG} {field.partition(' ')[2]}", 1)
+    path.write_text(said, "utf-8")
+    fields = ", ".join(f"{name}: '{TAG} S.'" for name in ("setting", "source", "ours", "depends"))
+    (copied_book / "book" / "deviations.yml").write_text(f"steps: {{{fields}}}")
+    source = copied_book / "notebooks" / "alpha.md"
+    edit(source, '"measured": {"slope": "0.5"}', f'"measured": {{"{TAG}": "{TAG}"}}')
+    edit(source, '"evidence": "20 of 20"', f'"evidence": "20 of 20 {TAG}"')
+    assert main(["build"]) == 0
+    pages = list((copied_book / "_build" / "html").rglob("*.html"))
+    assert [page.name for page in pages if TAG in page.read_text("utf-8")] == []
+    shown = [page.name for page in pages if "alert(1)" in page.read_text("utf-8")]
+    assert {"alpha-rises.html", "scoreboard.html", "corrections.html"} <= {*shown}
+
+
 # Other files of the book
 
 

@@ -22,6 +22,7 @@
 `judgements`       what we make of a verdict, where it does not say all
 `cards`            the cards of claims, with what only the site knows
 `facts`            what the ledger says of a claim, as HTML
+`lines`            texts that people write as lines of Markdown, without HTML
 `prose`            what pages of prose take from the chapters
 `glossary`         the field's words on a page, linked at their first use
 `scoreboard`       the ledger as a page
