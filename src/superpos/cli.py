@@ -265,11 +265,13 @@ def _retest(arguments: argparse.Namespace) -> int:
     os.environ.update(THREAD_ENVIRONMENT)  # as for the book, so that sums are rounded alike
     import torch
 
+    from superpos.book.ledger import registry
     from superpos.compute import settings
     from superpos.compute.executors import check_scheduler
     from superpos.studies.retest import listed, retest
 
     root = find_root() if arguments.keep else registry_root()
+    registry(root)  # what is wrong with it is told in a sentence
     if arguments.list:
         print(listed(root))
         return 0
@@ -319,11 +321,13 @@ def _robustness(arguments: argparse.Namespace) -> int:
     os.environ.update(THREAD_ENVIRONMENT)  # as for the book, so that sums are rounded alike
     import torch
 
+    from superpos.book.ledger import registry
     from superpos.compute.executors import check_scheduler
     from superpos.studies import grids, recheck, robustness
     from superpos.studies.retest import load_study
 
     root = _root()
+    registry(root)
     check_scheduler(arguments.scheduler)
     torch.set_num_threads(THREADS)
     if arguments.check:
@@ -489,9 +493,12 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
+    from superpos.book.ledger import registry
     from superpos.claims.audit import audit, told
 
-    found = audit(find_root())
+    root = find_root()
+    registry(root)
+    found = audit(root)
     if arguments.json:
         print(_json(found.as_json()))
     else:

@@ -40,6 +40,16 @@ def test_a_registry_that_is_none_is_one_sentence(book, capsys, text):
     assert "claims.yml" in sentence(capsys, "claims")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["build"], ["claims", "--audit"], ["retest", "--list"], ["retest", "alpha-rises"],
+     ["robustness", "--list"], ["run", "alpha"]],
+)  # fmt: skip
+def test_every_command_tells_what_is_wrong_with_the_registry(book, capsys, command):
+    (book / "book" / "claims.yml").write_text("- text")
+    assert "claims.yml: entry 1 is 'text', and no claim" in sentence(capsys, *command)
+
+
 @pytest.mark.parametrize("text", [*(odd for odd in ODD if odd != "a: b"), "steps: null"])
 def test_deviations_that_are_none_are_one_sentence(book, capsys, text):
     (book / "book" / "deviations.yml").write_text(text)
