@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book preview check-site check-claims test test-gpu soak retest lab serve bench bench-losses dist release next clean help
+.PHONY: book preview check-site check-claims test test-gpu soak twice retest lab serve bench bench-losses dist release next clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -33,8 +33,13 @@ check-site: .venv/ready ## read every page of the built book in Chromium, as a r
 test-gpu: .venv/ready ## run the tests that need a GPU (skipped where there is none)
 	@$(BIN)/python -m pytest -m gpu tests -rs
 
-soak: .venv/ready ## give every public function that is tried 200 odd arguments (minutes)
-	@$(BIN)/python -m pytest -m soak -n 2 tests/inputs
+SOAK ?= 600# seconds for which Dask's workers are killed at random
+
+soak: .venv/ready ## odd arguments, workers killed for SOAK=600 seconds, chapters at their low ends
+	@SUPERPOS_SOAK=$(SOAK) $(BIN)/python -m pytest -m soak -n 2 tests/inputs tests/soak
+
+twice: .venv/ready ## build the site twice from nothing and compare, byte for byte (QUICK=--quick)
+	@$(BIN)/python .ci/twice.py $(QUICK)
 
 retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)
 	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike
@@ -68,7 +73,7 @@ next: .venv/ready ## try the built book under Jupyter Book 2, in a throwaway cop
 	@bash .ci/next
 
 clean: ## remove what the build made, but not the environment
-	rm -rf _build book/executed
+	@if [ -x $(BIN)/superpos ]; then $(BIN)/superpos clean --all; else rm -rf _build book/executed; fi
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile

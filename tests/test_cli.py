@@ -40,7 +40,7 @@ def refused(capsys, *arguments: str) -> str:
         ("build --jobs 0", "--jobs must be at least 1; got 0"),
         ("build --scheduler here", "scheduler is 'here': 'processes'"),
         ("run alpha --scheduler processes:none", "scheduler is 'processes:none'"),
-        ("build --jobs two", "invalid int value: 'two'"),
+        ("build --jobs two", "a whole number is needed; got 'two'"),
         ("serve", "there is no site in _build/html yet: run `superpos build`"),
         ("serve --port 70000", "--port must be in [0, 65535]; got 70000"),
     ],

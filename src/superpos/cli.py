@@ -6,8 +6,12 @@ Exit codes: 0 done; 1 something failed; 2 bad input, told in one sentence.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
+import math
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -25,25 +29,74 @@ from superpos.project import find_root, registry_root
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # which may lack some characters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        arguments = _parser().parse_args(argv)
-        return arguments.command(arguments)
+        try:
+            os.getcwd()
+            arguments = _parser().parse_args(argv)
+            return arguments.command(arguments)
+        except SystemExit as leaving:  # argparse: --help and --version
+            return int(leaving.code or 0)
+        finally:
+            sys.stdout.flush()  # here, where it may fail and be told
     except (InvalidArgument, MissingExtra) as problem:
         return _fail(str(problem), code=2)
     except BuildFailed as failure:
-        return _fail(failure.report(colour=sys.stderr.isatty()))
-    except SystemExit as leaving:  # argparse: --help and --version
-        return int(leaving.code or 0)
+        return _fail(failure.report(colour=_in_colour()))
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
     except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+        return _silenced(1)
+    except OSError as problem:  # the system refuses something: a full disk, a folder that is gone
+        where = f"{problem.filename}: ".replace("None: ", "")
+        return _silenced(_fail(f"{where[-300:]}{problem.strerror or problem}"))
+
+
+def _silenced(code: int) -> int:
+    """Let nothing more be written where it could not be, and return an exit code."""
+    with contextlib.suppress(OSError, ValueError):  # where standard output is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return code
+
+
+def _in_colour() -> bool:
+    """Return whether what is told may have colours: a person reads it, and has not said no."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and _can_draw()
+
+
+def _can_draw() -> bool:
+    """Return whether standard error is a terminal that knows more than lines."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, *arguments, **settings) -> None:
+        super().__init__(*arguments, **settings)
+        # what is a value and no option: -1 and -.5, as everywhere, and -1e3
+        self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|-inf$", re.I)
+
     def error(self, message: str) -> NoReturn:
         raise InvalidArgument(f"{message} (see {self.prog} --help)")
+
+
+def _whole(text: str) -> int:
+    """Read a whole number, as digits: not 1_000, nor those of other scripts."""
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"a whole number is needed; got {text[:60]!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    """Read a number that is finite."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or "_" in text or not text.isascii():
+        raise argparse.ArgumentTypeError(f"a number is needed; got {text[:60]!r}")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,14 +121,20 @@ def _parser() -> argparse.ArgumentParser:
     retest.add_argument(
         "--procedure", default="ours", metavar="NAME", help="how to train: ours, published, ..."
     )
-    retest.add_argument("--seeds", type=int, metavar="N", help="how many; default: the book's")
+    retest.add_argument("--seeds", type=_whole, metavar="N", help="how many; default: the book's")
     retest.add_argument(
-        "--seed-offset", type=int, default=0, metavar="K", help="the first seed; default: 0"
+        "--seed-offset", type=_whole, default=0, metavar="K", help="the first seed; default: 0"
     )
     retest.add_argument(
         "--keep", action="store_true", help="keep it in book/measured/, as published or at rest"
     )
     retest.add_argument("--json", action="store_true", help="print what was found as JSON")
+    retest.add_argument(
+        "--all",
+        action="store_true",
+        help="with --seed-offset: measure every claim with the book's seeds and with others, and "
+        "say how many verdicts agree",
+    )
     for command in (run, retest):
         command.add_argument(
             "-p",
@@ -93,8 +152,14 @@ def _parser() -> argparse.ArgumentParser:
 
     build = add("build", _build, "execute the chapters that are not fresh, publish the site")
     build.add_argument("--quick", action="store_true", help="small runs, into a site of their own")
-    build.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time")
+    build.add_argument("--jobs", type=_whole, default=1, metavar="N", help="chapters at a time")
     build.add_argument("--force", action="store_true", help="execute fresh chapters too")
+    build.add_argument(
+        "--patience",
+        type=_number,
+        metavar="N",
+        help="stop a chapter after N times its budget, but not before 20 minutes; default: 20",
+    )
 
     robustness = add("robustness", _robustness, "compute specification curves, where missing")
     robustness.add_argument("claim", metavar="CLAIM", nargs="*", help="default: all with a grid")
@@ -123,9 +188,12 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("file", metavar="FILE", help=".safetensors, .npz, .npy, .pt or .pth")
     measure.add_argument("--layout", metavar="LAYOUT", help="features-last or features-first")
     measure.add_argument("--name", metavar="NAME", help="which matrix, where there are several")
-    measure.add_argument("--instance", type=int, metavar="K", help="which model of many, from 0")
+    measure.add_argument("--instance", type=_whole, metavar="K", help="which model of many, from 0")
     measure.add_argument(
-        "--probability", type=float, metavar="P", help="that a feature is active: asks for the loss"
+        "--probability",
+        type=_number,
+        metavar="P",
+        help="that a feature is active: asks for the loss",
     )
     measure.add_argument("--json", action="store_true", help="print what was found as JSON")
     measure.add_argument("--html", type=Path, metavar="REPORT", help="write a page with figures")
@@ -151,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     serve = add("serve", _serve, "serve the built site on this machine")
-    serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any free one")
+    serve.add_argument("--port", type=_whole, default=8000, help="default: 8000; 0: any free one")
 
     clean = add("clean", _clean, "remove the stored pieces of sweeps that no chapter needs")
     clean.add_argument("--all", action="store_true", help="remove everything that build made")
@@ -184,7 +252,7 @@ def _run(arguments: argparse.Namespace) -> int:
         dict(arguments.parameter),
         output=arguments.output,
         quick=arguments.quick,
-        progress=sys.stderr.isatty(),
+        progress=_can_draw(),
         scheduler=arguments.scheduler,
     )
     print(f"{chapter.name}: executed in {seconds:.0f} s into {_short(output)}")
@@ -197,21 +265,29 @@ def _retest(arguments: argparse.Namespace) -> int:
     os.environ.update(THREAD_ENVIRONMENT)  # as for the book, so that sums are rounded alike
     import torch
 
+    from superpos.book.ledger import registry
     from superpos.compute import settings
     from superpos.compute.executors import check_scheduler
     from superpos.studies.retest import listed, retest
 
     root = find_root() if arguments.keep else registry_root()
+    registry(root)  # what is wrong with it is told in a sentence
     if arguments.list:
         print(listed(root))
         return 0
-    if arguments.claim is None:
+    if arguments.claim is None and not arguments.all:
         raise InvalidArgument("retest needs a claim; superpos retest --list shows them")
+    if arguments.all and arguments.seed_offset < 1:
+        raise InvalidArgument("--all needs other seeds than the book's: --seed-offset 1000, say")
+    if arguments.all and (arguments.claim or arguments.parameter or arguments.keep):
+        raise InvalidArgument("--all measures all claims as the book does: no claim, -p or --keep")
     if arguments.seed_offset < 0:
         raise InvalidArgument(f"--seed-offset must be at least 0; got {arguments.seed_offset}")
     check_scheduler(arguments.scheduler)
     os.environ.setdefault(settings.SCHEDULER, arguments.scheduler)
     torch.set_num_threads(THREADS)
+    if arguments.all:
+        return _reseed(root, arguments)
     found = retest(
         root,
         arguments.claim,
@@ -222,9 +298,21 @@ def _retest(arguments: argparse.Namespace) -> int:
         quick=arguments.quick,
         keep=arguments.keep,
     )
-    told = json.dumps(found.as_json(), indent=2, ensure_ascii=False)
-    print(told if arguments.json else found.told())
+    print(_json(found.as_json()) if arguments.json else found.told())
     return 0
+
+
+def _reseed(root: Path, arguments: argparse.Namespace) -> int:
+    from superpos.studies import reseed
+
+    if arguments.procedure != "ours":
+        raise InvalidArgument("--all measures all claims as the book does: not with --procedure")
+    first, quick = arguments.seed_offset, arguments.quick
+    found, left = reseed.of_all(root, first, seeds=arguments.seeds, quick=quick, say=_say)
+    told = _json(reseed.as_json(found, left, first)) if arguments.json else reseed.summary(found)
+    print(told)
+    agree = sum(each.agrees for each in found)
+    return int(not quick and agree < reseed.GOAL * len(found))
 
 
 def _robustness(arguments: argparse.Namespace) -> int:
@@ -233,11 +321,13 @@ def _robustness(arguments: argparse.Namespace) -> int:
     os.environ.update(THREAD_ENVIRONMENT)  # as for the book, so that sums are rounded alike
     import torch
 
+    from superpos.book.ledger import registry
     from superpos.compute.executors import check_scheduler
     from superpos.studies import grids, recheck, robustness
     from superpos.studies.retest import load_study
 
     root = _root()
+    registry(root)
     check_scheduler(arguments.scheduler)
     torch.set_num_threads(THREADS)
     if arguments.check:
@@ -288,8 +378,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(report.as_json(found, **told), indent=2))
     else:
-        encoding = sys.stdout.encoding or "utf-8"  # which may lack some characters
-        print(report.as_text(found, **told).encode(encoding, "replace").decode(encoding))
+        print(report.as_text(found, **told))
     return 0
 
 
@@ -299,6 +388,8 @@ def _build(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs < 1:
         raise InvalidArgument(f"--jobs must be at least 1; got {arguments.jobs}")
+    if arguments.patience is not None and arguments.patience <= 0:
+        raise InvalidArgument(f"--patience must be above 0; got {arguments.patience:g}")
     check_scheduler(arguments.scheduler)
     root = _root()
     with one_at_a_time(root, _say):
@@ -306,7 +397,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
-    from superpos.book.building import execute_stale
+    from superpos.book.building import PATIENCE, execute_stale
     from superpos.book.site import publish, site_folder
 
     quick = arguments.quick
@@ -315,8 +406,9 @@ def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
         quick=quick,
         jobs=arguments.jobs,
         force=arguments.force,
-        progress=sys.stderr.isatty(),
+        progress=_can_draw(),
         scheduler=arguments.scheduler,
+        patience=PATIENCE if arguments.patience is None else arguments.patience,
         say=_say,
     )
     ledger, found, notebooks = _ledger(root, quick=quick)
@@ -390,7 +482,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     )
     if arguments.json:
         told = enveloped(rows, notebooks, root)
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(_json(told))
     else:
         print(listed(rows, width=shutil.get_terminal_size().columns))
     if arguments.check:
@@ -401,11 +493,14 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
+    from superpos.book.ledger import registry
     from superpos.claims.audit import audit, told
 
-    found = audit(find_root())
+    root = find_root()
+    registry(root)
+    found = audit(root)
     if arguments.json:
-        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        print(_json(found.as_json()))
     else:
         print(told(found))
     return 0
@@ -451,19 +546,31 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _clean(arguments: argparse.Namespace) -> int:
     from superpos.book import stored
     from superpos.book.building import one_at_a_time
+    from superpos.compute.settings import STORE
 
     root = _root()
-    if not arguments.all:
-        with one_at_a_time(root, _say):
+    made = [root / "_build", root / "book" / "executed"]
+    made = [folder for folder in made if os.path.lexists(folder)]
+    if arguments.all and not made:
+        print("nothing to remove")
+        return 0
+    for path in made if arguments.all else ():
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()  # in the place of the folder
+    with one_at_a_time(root, _say):  # a running build ends first; its lock goes last
+        if not arguments.all:
+            if shared := os.environ.get(STORE):
+                raise InvalidArgument(
+                    f"{STORE} is {shared}: others may need what is there, so that clean removes "
+                    "nothing of it"
+                )
             others = stored.find(root).others
             print(stored.remove(others) if others else "nothing to remove")
-        return 0
-    made = [folder for folder in (root / "_build", root / "book" / "executed") if folder.exists()]
-    for folder in made:
-        shutil.rmtree(folder)
-        print(f"removed {_short(folder)}")
-    if not made:
-        print("nothing to remove")
+            return 0
+        for folder in made:
+            if folder.exists():
+                shutil.rmtree(folder)
+            print(f"removed {_short(folder)}")
     return 0
 
 
@@ -480,6 +587,12 @@ def _short(path: Path) -> Path:
     """Return ``path`` as seen from the working folder, if it lies below it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _json(value: object) -> str:
+    """Return a value as JSON, in ASCII where standard output has no more."""
+    ascii = (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    return json.dumps(value, indent=2, ensure_ascii=ascii)
 
 
 def _say(line: str) -> None:

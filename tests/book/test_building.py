@@ -135,7 +135,7 @@ def test_running_without_an_output_writes_into_the_ignored_folder(book, pretend)
     ("output", "message"),
     [
         ("absent/out.ipynb", "there is no folder .*absent"),
-        ("notebooks", "is a folder"),
+        ("notebooks", "no name of a notebook"),
         ("book/executed/alpha.ipynb", "where `superpos build` keeps"),
         ("_toc.yml/out.ipynb", "there is no folder"),
         ("/proc/out.ipynb", "cannot be written"),
@@ -229,5 +229,5 @@ def test_what_is_over_its_budget_is_named(book, pretend, monkeypatch, seconds, m
     status = statuses(book)[0]
     status = replace(status, chapter=replace(status.chapter, budget_mebibytes=100))
     facts = {"seconds": seconds, "peak_memory_bytes": memory * 2**20}
-    monkeypatch.setattr(building, "_record", lambda _: {"provenance": facts})
+    monkeypatch.setattr(building, "_record", lambda _: {"run": facts})
     assert building._finished(status, quick=False) == f"alpha: {told}"

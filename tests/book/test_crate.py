@@ -68,18 +68,17 @@ def test_a_run_without_what_it_ran_is_none(problems, crate, tmp_path):
 def test_every_file_that_it_names_is_in_the_site(crate, built_book):
     site = built_book / "_build" / "html"
     named = [node["@id"] for node in crate["@graph"] if node["@type"] == "File"]
-    assert len(named) == len(set(named)) == 8
+    assert len(named) == len(set(named)) == 9
     assert [name for name in named if not (site / name).exists()] == []
     parts = [part["@id"] for part in nodes(crate)["./"]["hasPart"]]
     assert sorted(parts) == sorted(named)
 
 
-def test_a_run_has_its_parameters_and_its_time(crate, built_book):
+def test_a_run_has_its_parameters_and_no_time(crate, built_book):
     known = nodes(crate)
     run = known["#run-alpha"]
     record = read_executed(built_book / "book/executed/alpha.ipynb").metadata["superpos"]
     source, *parameters = (known[part["@id"]] for part in run["object"])
     assert source["@id"] == "_sources/notebooks/alpha.md"
     assert {part["name"]: part["value"] for part in parameters} == record["parameters"]
-    assert run["endTime"][:16] == record["provenance"]["date"][:16].replace(" ", "T")
-    assert run["startTime"] <= run["endTime"]
+    assert not {"startTime", "endTime"} & {*run}  # two builds of one commit are equal

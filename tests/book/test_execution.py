@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shlex
 import shutil
 import subprocess
 import sys
@@ -96,8 +97,8 @@ def test_a_missing_tool_is_told_in_one_sentence(package, monkeypatch):
 def test_the_plain_pipe_works_too(book):
     scripts = Path(sys.executable).parent
     jupytext, papermill = (shutil.which(name, path=scripts) for name in ("jupytext", "papermill"))
-    pipe = f"{jupytext} --to ipynb --output - notebooks/alpha.md | "
-    pipe += f"{papermill} --no-progress-bar - out.ipynb -p n_points 3"
+    pipe = f"{shlex.quote(jupytext)} --to ipynb --output - notebooks/alpha.md | "
+    pipe += f"{shlex.quote(papermill)} --no-progress-bar - out.ipynb -p n_points 3"
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     subprocess.run(pipe, shell=True, check=True, capture_output=True, env=environment)
     assert "A line through 3 points" in Path("out.ipynb").read_text("utf-8")

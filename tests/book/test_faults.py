@@ -8,11 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import filelock
 import pytest
 
-from superpos.book import stored
+from superpos.book import building, stored
+from superpos.book.chapters import load_chapter
+from superpos.cli import main
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
 
@@ -66,7 +70,7 @@ def executed(root: Path) -> dict:
 
 
 def wait_until(condition) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # much else may run here
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -124,3 +128,82 @@ def test_two_builds_at_once_do_not_harm_each_other(sweeping_book):
         "nothing changed: _build/html/index.html\n",
         "site built: _build/html/index.html\n",
     ]
+
+
+ENDLESS = """
+```{code-cell}
+import time
+
+while True:
+    time.sleep(1)
+```
+"""
+
+
+@pytest.fixture
+def endless_book(copied_book: Path) -> Path:
+    """The tiny book, whose second chapter never ends."""
+    source = copied_book / "notebooks" / "beta.md"
+    source.write_text(source.read_text("utf-8") + ENDLESS, "utf-8")
+    return copied_book
+
+
+def partial(root: Path) -> Path:
+    return root / "book" / "executed" / "partial" / "beta.ipynb"
+
+
+def test_an_interrupt_of_the_build_alone_ends_it_and_what_it_began(endless_book):
+    site = (endless_book / "_build" / "html" / "index.html").stat()
+    running = build(endless_book)
+    wait_until(lambda: partial(endless_book).exists() and len(descendants(running.pid)) > 2)
+    begun = descendants(running.pid)
+    running.send_signal(signal.SIGINT)  # as `kill -INT` does; a terminal tells all of them
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode == 130, errors
+    assert errors.splitlines()[-1] == "superpos: interrupted"
+    assert "Traceback" not in errors
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in begun))
+    assert (endless_book / "_build" / "html" / "index.html").stat() == site
+    assert "failed or interrupted" in status_of(endless_book)
+
+
+def status_of(root: Path) -> str:
+    command = [sys.executable, "-m", "superpos", "status"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_cell_without_end_is_stopped_in_a_sentence_and_frees_the_lock(
+    endless_book, capsys, monkeypatch
+):
+    monkeypatch.setattr(building, "LEAST_PATIENCE", 3.0)
+    begin = time.monotonic()
+    assert main(["build", "--patience", "0.01"]) == 1
+    assert time.monotonic() - begin < 120  # most of it what else runs here
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("superpos: chapter beta was stopped after 3 s: a cell without end")
+    assert told.endswith(str(partial(endless_book)))
+    lock = filelock.FileLock(endless_book / "_build" / "lock")
+    lock.acquire(timeout=0)
+    lock.release()
+
+
+@pytest.mark.parametrize(
+    ("budget", "quick", "seconds"), [(None, False, 1200), (300, False, 6000), (300, True, 1200)]
+)
+def test_the_limit_of_a_chapter_comes_from_its_budget(book, budget, quick, seconds):
+    chapter = replace(load_chapter(book, "beta"), budget_seconds=budget)
+    assert building.limit(chapter, quick=quick) == seconds
+
+
+def test_clean_waits_for_a_build_that_is_running(sweeping_book):
+    running = build(sweeping_book)
+    wait_until(lambda: len(pieces(sweeping_book)) >= 2)
+    command = [sys.executable, "-m", "superpos", "clean", "--all"]
+    cleaned = subprocess.run(
+        command, cwd=sweeping_book, capture_output=True, text=True, check=False
+    )
+    _, errors = running.communicate()
+    assert running.returncode == 0, errors
+    assert "waiting for it" in cleaned.stderr
+    assert cleaned.stdout == "removed _build\nremoved book/executed\n"
+    assert not (sweeping_book / "_build").exists()

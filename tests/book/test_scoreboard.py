@@ -231,12 +231,13 @@ def test_an_empty_ledger_has_no_table():
     assert "bibliography" not in text
 
 
-def test_the_scoreboard_tells_what_chapters_took_and_may_take():
+def test_the_scoreboard_tells_what_chapters_may_take():
     alpha = SimpleNamespace(
         chapter=SimpleNamespace(title="The first", budget_seconds=30, budget_mebibytes=None),
         seconds=42.3,
         mebibytes=456.7,
     )
     page = scoreboard.as_markdown([], {}, [alpha])
-    assert "| The first | **42 s** | 30 s | 457 MiB |  |" in page
+    assert "| The first | 30 s |  |" in page
+    assert "42" not in page  # it would differ the next time
     assert "Time and memory" not in scoreboard.as_markdown([], {})

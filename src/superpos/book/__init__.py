@@ -5,7 +5,8 @@
 `tutorials`        those that run with the book and test no claims
 `parameters`       what a chapter can be run with, and what it refuses
 `execution`        one notebook through papermill, in a kernel of this interpreter
-`provenance`       commit, versions, device, time: where a result comes from
+`reading`          the book's own files, read, or refused in a sentence
+`provenance`       commit, its date, versions, device: where a result comes from
 `freshness`        the key under which an executed notebook may be used again
 `reached`          which of the package's modules a notebook depends on
 `building`         which chapters are stale, and executing those
@@ -15,11 +16,13 @@
 `pages`            an executed notebook made into a page: figures, captions
 `portable`         an executed notebook as it leaves the book
 `readable`         a notebook's text without what only the book's pages understand
+`entries`          the form of the registry's files, before they are read
 `ledger`           the verdicts in executed notebooks against the registry of claims
 `evidence`         what was counted for a claim, in numbers
 `judgements`       what we make of a verdict, where it does not say all
 `cards`            the cards of claims, with what only the site knows
 `facts`            what the ledger says of a claim, as HTML
+`lines`            texts that people write as lines of Markdown, without HTML
 `prose`            what pages of prose take from the chapters
 `glossary`         the field's words on a page, linked at their first use
 `scoreboard`       the ledger as a page
@@ -37,6 +40,7 @@
 `envelope`         the ledger as programs get it
 `linked`           the ledger as linked data
 `crate`            the site as a research object
+`took`             when chapters were executed, in which time and memory
 `codemeta`         the package for catalogues of software
 `head`             what a page says of itself to those who list and share it
 `card`             the picture that a shared link shows

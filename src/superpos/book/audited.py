@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from superpos.book.lines import one_line
 from superpos.claims.audit import REGISTRY, Audit, Change, Record, audit, summary
 from superpos.claims.clone import Commit, NoHistory
-from superpos.claims.registry import one_line
 
 _INTRODUCTION = """\
 # Audit

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import multiprocessing
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 QUICK_BUDGET = 20.0  # seconds a chapter
+PATIENCE = 20.0  # a chapter is stopped after so many times its budget,
+LEAST_PATIENCE = 1200.0  # but not before so many seconds
+_OF_COMMIT = ("commit", "date")
+_PARTS = {"source", "parameters", "modules", "versions", "claims", "device", "threads"}
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,20 @@ def partial_path(executed: Path) -> Path:
 
 
 def read_executed(path: Path) -> NotebookNode:
-    """Return an executed notebook."""
+    """Return an executed notebook.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is damaged.
+    """
     import nbformat
 
-    return nbformat.read(path, as_version=4)
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as problem:  # of many kinds, for what is no notebook
+        told = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+        raise InvalidArgument(f"{path} is damaged ({told}): remove it, and build anew") from None
 
 
 def statuses(root: Path, *, quick: bool = False) -> list[Status]:
@@ -93,25 +109,47 @@ def _status(root: Path, chapter: Chapter, claims: list[Claim], quick: bool) -> S
     record = _record(executed)
     if record and record["key"] == key:
         stale = ""
-    elif (_record(partial_path(executed)) or {}).get("key") == key:
+    elif (_record(partial_path(executed), whole=False) or {}).get("key") == key:
         stale = f"failed or interrupted, see {partial_path(executed).relative_to(root)}"
     elif record:
         stale = "; ".join(freshness.changes(record["parts"], parts))
     else:
         stale = "missing"
-    facts = record["provenance"] if record else {}
+    facts = record["run"] if record else {}
     memory = facts.get("peak_memory_bytes")
     mebibytes = memory / 2**20 if memory else None
     return Status(chapter, executed, parts, stale, facts.get("seconds"), mebibytes)
 
 
-def _record(path: Path) -> dict[str, Any] | None:
-    """Return what the pipeline noted in an executed notebook; None if there is none."""
+def _record(path: Path, *, whole: bool = True) -> dict[str, Any] | None:
+    """Return what the pipeline noted in an executed notebook; None if there is none of ours.
+
+    A ``whole`` one says how its run went, too: it has run to its end.
+    """
     try:
-        record = json.loads(path.read_text("utf-8"))["metadata"]["superpos"]
-    except (OSError, ValueError, TypeError, KeyError):  # absent, or not one of ours
-        return None
-    return record if "key" in record else None
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            return None
+        notebook = json.loads(path.read_text("utf-8"))
+        record = notebook["metadata"]["superpos"]
+        return record if isinstance(notebook["cells"], list) and _is_ours(record, whole) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None  # it is absent, or another's
+
+
+def _is_ours(record: Any, whole: bool) -> bool:
+    """Return whether a record has all that the pipeline writes, in the form in which it does."""
+    parts, run = record["parts"], record["run"] if whole else {}
+    of_commit = record["provenance"] if whole else {"commit": "", "date": ""}
+    numbers = [run.get("seconds"), run.get("peak_memory_bytes")]
+    return (
+        isinstance(record["key"], str)
+        and {*parts} >= _PARTS
+        and all(isinstance(parts[name], dict) for name in ("parameters", "modules", "versions"))
+        and isinstance(record["parameters"], dict)
+        and all(number is None or type(number) in (int, float) for number in numbers)
+        and all(isinstance(of_commit[name], str) for name in _OF_COMMIT)
+        and all(isinstance(piece, str) for piece in record.get("pieces", []))
+    )
 
 
 def execute_chapter(
@@ -171,6 +209,9 @@ def execute_chapter(
     fill(executed, chapter, record["parameters"])
     record["provenance"] = {
         "commit": provenance.commit(root),
+        "date": provenance.date(root),
+    }
+    record["run"] = {  # what differs the next time: it stays out of all that is compared
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(seconds, 1),
         "peak_memory_bytes": provenance.peak_memory(),
@@ -185,7 +226,7 @@ def execute_chapter(
     return seconds
 
 
-@contextmanager
+@contextlib.contextmanager
 def one_at_a_time(root: Path, say: Callable[[str], None] = print) -> Iterator[None]:
     """Wait until no other build of this book is running; let none run during the block.
 
@@ -218,12 +259,15 @@ def execute_stale(
     force: bool = False,
     progress: bool = False,
     scheduler: str = "processes",
+    patience: float = PATIENCE,
     say: Callable[[str], None] = print,
 ) -> None:
     """Execute the chapters that are not fresh, ``jobs`` at a time.
 
     After a failure no further chapter is started; those that are running finish
-    and are kept. Chapters that run at the same time share the cores of this machine.
+    and are kept. Chapters that run at the same time share the cores of this machine. One that takes
+    longer than ``patience`` times its budget, and than `LEAST_PATIENCE`, is stopped. When this is
+    interrupted, those that are running are ended.
 
     Raises
     ------
@@ -234,6 +278,7 @@ def execute_stale(
     for status in due:
         say(f"{status.chapter.name}: to execute ({status.stale or 'forced'})")
     failures: list[BuildFailed] = []
+    running: set[ProcessPoolExecutor] = set()
 
     def work(status: Status) -> None:
         if failures:
@@ -241,6 +286,7 @@ def execute_stale(
         try:
             _in_own_process(
                 root, status, quick, progress and jobs == 1, scheduler,
+                limit(status.chapter, patience, quick=quick), running,
                 max(1, env.cores() // jobs) if jobs > 1 else 0,
             )  # fmt: skip
             say(_finished(status, quick=quick))
@@ -251,18 +297,43 @@ def execute_stale(
     try:
         for done in as_completed([pool.submit(work, status) for status in due]):
             done.result()
+    except (KeyboardInterrupt, SystemExit):  # an interrupt may have reached this process alone
+        failures.append(BuildFailed("interrupted"))  # no further chapter is started
+        for each in tuple(running):
+            _end(each)
+        raise
     finally:
-        pool.shutdown(cancel_futures=True)  # when interrupted, start no further chapter
+        pool.shutdown(cancel_futures=True)
     if failures:
         raise failures[0]
 
 
+def limit(chapter: Chapter, patience: float = PATIENCE, *, quick: bool = False) -> float:
+    """Return after how many seconds a chapter is stopped: a cell may have no end."""
+    budget = QUICK_BUDGET if quick else chapter.budget_seconds or 0
+    return max(LEAST_PATIENCE, patience * budget)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End a pool's processes; their kernels, and the processes of those, end with them."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()
+
+
 def _in_own_process(
-    root: Path, status: Status, quick: bool, progress: bool, scheduler: str, cores: int
+    root: Path,
+    status: Status,
+    quick: bool,
+    progress: bool,
+    scheduler: str,
+    seconds: float,
+    running: set[ProcessPoolExecutor],
+    cores: int,
 ) -> float:
     """Execute one chapter where it meets no other, and where the peak of memory is its own."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, end_with_parent, (os.getpid(),)) as process:
+        running.add(process)
         task = process.submit(
             execute_chapter,
             root,
@@ -277,18 +348,28 @@ def _in_own_process(
             cores=cores,
         )
         try:
+            if not wait([task], timeout=seconds).done:
+                _end(process)
+                partial = partial_path(status.executed)
+                raise BuildFailed(
+                    f"chapter {status.chapter.name} was stopped after {seconds:.0f} s: a cell "
+                    "without end, or a slow machine, for which --patience has build wait longer. "
+                    f"What ran until then: {partial}"
+                )
             return task.result()
         except BrokenProcessPool:
             raise BuildFailed(
                 f"chapter {status.chapter.name}: the process that ran it was killed; "
                 "is there enough memory?"
             ) from None
+        finally:
+            running.discard(process)
 
 
 def _finished(status: Status, *, quick: bool) -> str:
     """Return what a chapter took, and what of it is over its budget."""
     chapter = status.chapter
-    facts = (_record(status.executed) or {}).get("provenance", {})
+    facts = (_record(status.executed) or {}).get("run", {})
     seconds, memory = facts.get("seconds", 0.0), (facts.get("peak_memory_bytes") or 0) / 2**20
     line = f"{chapter.name}: executed in {seconds:.0f} s, {memory:.0f} MiB"
     limit = QUICK_BUDGET if quick else chapter.budget_seconds
@@ -326,8 +407,7 @@ def run(
         output = root / "runs" / f"{chapter.name}.ipynb"
         output.parent.mkdir(exist_ok=True)
     output = output.absolute()
-    partial = output.with_name(f"{output.stem}.partial.ipynb")
-    _check_writable(root, output, partial)
+    partial = _reserved(root, output)
     claims = [claim for claim in registry(root).values() if claim.chapter == chapter.name]
     try:
         seconds = execute_chapter(
@@ -351,7 +431,16 @@ def run(
     return output, seconds
 
 
-def _check_writable(root: Path, output: Path, partial: Path) -> None:
+def _reserved(root: Path, output: Path) -> Path:
+    """Return a new file beside an output, where it is while it runs: no other run has the same.
+
+    Raises
+    ------
+    InvalidArgument
+        If the output is refused.
+    """
+    if output.suffix != ".ipynb":  # nor is a chapter's source replaced, or a device
+        raise InvalidArgument(f"output {output.name!r:.80} is no name of a notebook, as in x.ipynb")
     if (root / EXECUTED).resolve() in output.resolve().parents:
         raise InvalidArgument(
             f"output {output} is where `superpos build` keeps the book's results; "
@@ -359,13 +448,17 @@ def _check_writable(root: Path, output: Path, partial: Path) -> None:
         )
     if not output.parent.is_dir():
         raise InvalidArgument(f"output {output}: there is no folder {output.parent}")
-    if output.is_dir():
-        raise InvalidArgument(f"output {output} is a folder; give a file's name, such as out.ipynb")
     try:
-        partial.touch()
         if output.exists():
+            if not output.is_file():
+                raise InvalidArgument(f"output {output} is not a file, and is left as it is")
             output.open("r+b").close()
+        for number in itertools.count(1):
+            partial = output.with_name(f"{output.stem}.partial{f'-{number}' * (number > 1)}.ipynb")
+            with contextlib.suppress(FileExistsError):
+                partial.open("xb").close()
+                return partial
     except OSError as problem:
-        raise InvalidArgument(f"output {output} cannot be written: {problem.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        told = f"{output.parent / output.name[:60]}"
+        raise InvalidArgument(f"output {told} cannot be written: {problem.strerror}") from None
+    raise AssertionError  # numbers do not end

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from superpos.book.parameters import Parameter, choose, read_cell, unknown
+from superpos.book.reading import parsed, shown, text_of, yaml_of
 from superpos.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 EXECUTED = "book/executed"
+_HEAD = re.compile(r"\A---\n(.*?)^---\s*$", re.MULTILINE | re.DOTALL)
+_SETTINGS = ("budget_seconds", "budget_mebibytes", "quick")
+_LONGEST_NAME = 200  # more than that no file system has, with an ending
 _TITLE = re.compile(r"^#\s+(.+?)\s*$", re.MULTILINE)
 
 
@@ -47,10 +51,7 @@ class Chapter:
 
 def chapter_names(root: Path) -> list[str]:
     """Return the names of the chapters, in the order of ``_toc.yml``."""
-    try:
-        contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
-    except yaml.YAMLError as problem:
-        raise InvalidArgument(f"_toc.yml is not valid YAML: {problem}") from None
+    contents = yaml_of(root / "_toc.yml", dict, "a table of contents")
     pages = list(_files(contents))
     return [page.rpartition("/")[2] for page in pages if page.startswith(f"{EXECUTED}/")]
 
@@ -83,7 +84,7 @@ def load_chapter(root: Path, name: str) -> Chapter:
     names = chapter_names(root)
     path = root / "notebooks" / f"{name}.md"
     if name not in names:
-        if path.exists():
+        if len(name) <= _LONGEST_NAME and "\0" not in name and path.exists():
             raise InvalidArgument(f"notebooks/{name}.md is no chapter yet: list it in _toc.yml")
         raise InvalidArgument(unknown("chapter", name, names, owner="the book"))
     if not path.exists():
@@ -92,13 +93,14 @@ def load_chapter(root: Path, name: str) -> Chapter:
 
 
 def _read(name: str, path: Path) -> Chapter:
-    source = path.read_text("utf-8")
+    source = text_of(path)
     where = f"notebooks/{path.name}"
+    settings = _settings(source, where)
     try:
         notebook = read_notebook(source)
-    except yaml.YAMLError as problem:
-        raise InvalidArgument(f"{where}: not valid YAML: {problem}") from None
-    settings = notebook.metadata.get("superpos", {})
+    except Exception as problem:  # jupytext has no errors of its own
+        told = " ".join(f"{type(problem).__name__}: {problem}".split())
+        raise InvalidArgument(f"{where} cannot be read as a notebook: {told}") from None
     title = next(
         (
             found.group(1)
@@ -115,7 +117,7 @@ def _read(name: str, path: Path) -> Chapter:
         title=title,
         budget_seconds=settings.get("budget_seconds"),
         budget_mebibytes=settings.get("budget_mebibytes"),
-        quick=dict(settings.get("quick", {})),
+        quick=dict(settings.get("quick") or {}),
         parameters=read_cell(cells[0].source, where=where) if cells else (),
     )
     try:
@@ -123,6 +125,35 @@ def _read(name: str, path: Path) -> Chapter:
     except InvalidArgument as problem:
         raise InvalidArgument(f"{where}, what quick sets: {problem}") from None
     return chapter
+
+
+def _settings(source: str, where: str) -> Mapping[str, Any]:
+    """Return what a chapter's front matter says under ``superpos``, checked."""
+    head = _HEAD.match(source)
+    front = parsed(head.group(1), f"{where}, front matter,") if head else None
+    if not isinstance(front, dict) or "superpos" not in front:
+        return {}
+    settings = front["superpos"]
+    if not isinstance(settings, dict):
+        raise InvalidArgument(
+            f"{where}: superpos is {shown(settings)}: {', '.join(_SETTINGS)} by name are needed"
+        )
+    if others := [str(name) for name in settings if name not in _SETTINGS]:
+        raise InvalidArgument(
+            f"{where}: superpos has {', '.join(others)}; known: {', '.join(_SETTINGS)}"
+        )
+    for name in _SETTINGS[:2]:
+        value = settings.get(name)
+        if name in settings and not (type(value) in (int, float) and 0 < value < math.inf):
+            raise InvalidArgument(f"{where}: {name} is {shown(value)}: a number above 0 is needed")
+    quick = settings.get("quick")
+    if quick is not None and not (isinstance(quick, dict) and all(map(_is_name, quick))):
+        raise InvalidArgument(f"{where}: quick is {shown(quick)}: parameters by name are needed")
+    return settings
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def read_notebook(source: str) -> NotebookNode:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from superpos.book.reading import yaml_of
 from superpos.claims.wording import label
+from superpos.errors import InvalidArgument
+
+_NEEDED = ("title", "authors", "version", "date-released")  # of CITATION.cff
 
 _ESCAPED = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -73,10 +77,10 @@ class Edition:
 
 def edition(root: Path) -> Edition:
     """Return the edition of the book in ``root``."""
-    import yaml
-
-    told = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
-    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    told = yaml_of(root / "CITATION.cff", dict, "a citation, by fields")
+    config = yaml_of(root / "_config.yml", dict, "a configuration, by names")
+    if missing := [field for field in _NEEDED if not told.get(field)]:
+        raise InvalidArgument(f"CITATION.cff lacks {', '.join(missing)}")
     return Edition(
         title=told["title"],
         authors=tuple(

@@ -7,6 +7,7 @@ from typing import Any
 
 from superpos.book import citation
 from superpos.book.crate import LICENCES
+from superpos.book.reading import yaml_of
 
 PATH = "codemeta.json"  # in the checkout, and in the site
 CONTEXT = "https://w3id.org/codemeta/3.0"
@@ -20,10 +21,8 @@ def as_codemeta(root: Path) -> dict[str, Any]:
     root
         The checkout, whose citation file and configuration count.
     """
-    import yaml
-
-    told = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
     edition = citation.edition(root)
+    told = yaml_of(root / "CITATION.cff", dict, "a citation, by fields")
     found = {
         "@context": CONTEXT,
         "@type": "SoftwareSourceCode",

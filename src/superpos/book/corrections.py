@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from superpos.book.lines import one_line
 from superpos.book.scoreboard import badge
 from superpos.claims.amendments import Amendment, Rule
-from superpos.claims.registry import VERDICTS, one_line
+from superpos.claims.registry import VERDICTS
 from superpos.claims.wording import plural
 
 FIRST_EDITION = "first_edition.json"

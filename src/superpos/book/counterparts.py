@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
+from superpos.book.reading import yaml_of
 from superpos.book.scoreboard import badge
 from superpos.claims.typeset import typeset
 from superpos.claims.wording import label, plural
@@ -114,7 +113,7 @@ def counterparts(root: Path, claims: Container[str]) -> Counterparts:
         that is not registered, or has neither a figure of ours beside it nor the reason why not.
     """
     path = root / "book" / FILE
-    listed = (yaml.safe_load(path.read_text("utf-8")) if path.exists() else None) or {}
+    listed = yaml_of(path, dict, "figures by source") if path.exists() else {}
     figures: list[Figure] = []
     for source, entries in listed.items():
         first = 1

@@ -1,13 +1,12 @@
 """The site as a research object: ``ro-crate-metadata.json``, by the profile *Process Run Crate*.
 
 It says which executed notebook was made by which run: of which source, with which parameters and
-versions, and when. Two builds of one commit differ in these times.
+versions. When that was, and how long it took, is in ``build.json`` (`superpos.book.took`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from superpos.book.chapters import EXECUTED
@@ -112,8 +111,6 @@ def _action(
 ) -> list[dict[str, Any]]:
     """Return the run of a chapter, and what it was run with."""
     facts = record["provenance"]
-    end = datetime.strptime(facts["date"], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
-    begin = end - timedelta(seconds=facts["seconds"])
     parameters = [
         {
             "@id": f"#run-{name}-{key}",
@@ -134,8 +131,6 @@ def _action(
         "instrument": {"@id": software},
         "object": [{"@id": source}, *({"@id": each["@id"]} for each in parameters)],
         "result": {"@id": executed},
-        "startTime": begin.isoformat(timespec="seconds"),
-        "endTime": end.isoformat(timespec="seconds"),
         "actionStatus": "http://schema.org/CompletedActionStatus",
     }
     return [action, *parameters]

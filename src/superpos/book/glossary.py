@@ -16,8 +16,12 @@ from pathlib import Path
 
 from superpos.book.chapters import EXECUTED
 from superpos.book.failures import NotPublishable
+from superpos.book.reading import shown as as_shown
+from superpos.book.reading import yaml_of
+from superpos.errors import InvalidArgument
 
 FILE = "glossary.yml"  # in book/
+_NEEDED, _OPTIONAL = ("term", "means", "chapter"), ("source", "also")
 PAGE = "book/glossary"  # in the site, without its ending
 
 # Where a word in a paragraph is no use of it: in a name, a formula, what leads elsewhere already.
@@ -64,12 +68,16 @@ class Term:
 
 def terms(root: Path) -> list[Term]:
     """Return the words, by the alphabet; none where the book has no glossary."""
-    import yaml
-
     path = root / "book" / FILE
     if not path.exists():
         return []
-    entries = yaml.safe_load(path.read_text("utf-8"))
+    entries = yaml_of(path, list, "a list of words")
+    for entry in entries:
+        if not isinstance(entry, dict) or not {*_NEEDED} <= {*entry} <= {*_NEEDED, *_OPTIONAL}:
+            raise InvalidArgument(
+                f"{FILE} has {as_shown(entry)}: its fields are {', '.join(_NEEDED)}, and may be "
+                f"{', '.join(_OPTIONAL)}"
+            )
     found = [Term(**{**entry, "also": tuple(entry.get("also", ()))}) for entry in entries]
     return sorted(found, key=lambda each: each.term.casefold())
 

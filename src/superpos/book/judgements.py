@@ -10,8 +10,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from superpos.book.reading import yaml_of
 from superpos.claims.wording import LABELS
 from superpos.errors import InvalidArgument
 
@@ -44,8 +43,8 @@ def judgements(root: Path, claims: Container[str]) -> dict[str, Judgement]:
         ``text``, names a verdict that is none, or is not one sentence of at most `MOST_WORDS`.
     """
     path = root / "book" / FILE
-    entries = yaml.safe_load(path.read_text("utf-8")) if path.exists() else None
-    return {name: _checked(name, entry, claims) for name, entry in (entries or {}).items()}
+    entries = yaml_of(path, dict, "judgements by claim") if path.exists() else {}
+    return {name: _checked(name, entry, claims) for name, entry in entries.items()}
 
 
 def _checked(name: str, entry: object, claims: Container[str]) -> Judgement:

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from superpos.book.chapters import EXECUTED
+from superpos.book import entries
+from superpos.book.chapters import EXECUTED, chapter_names
 from superpos.book.evidence import evidence
 from superpos.book.failures import NotPublishable
 from superpos.book.judgements import Judgement
@@ -22,9 +23,18 @@ PAGES = "claims"  # the folder of the site that has a page for each claim
 
 
 def registry(root: Path) -> dict[str, Claim]:
-    """Return the claims under test, by id, in the registry's order."""
+    """Return the claims under test, by id, in the registry's order.
+
+    Raises
+    ------
+    InvalidArgument
+        If the files of the registry are not as they must be (`superpos.book.entries`).
+    """
     path = root / "book" / "claims.yml"
-    return load_registry(path) if path.exists() else {}
+    if not path.exists():
+        return {}
+    entries.check(path, chapter_names(root))
+    return load_registry(path)
 
 
 def recorded(notebook: NotebookNode) -> Iterable[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from superpos.errors import InvalidArgument
 _LIST = re.compile(r"list\[(int|float|str)\]")
 _INTERVAL = re.compile(r"([\[(])\s*([^,\[\](){}]+?)\s*,\s*([^,\[\](){}]+?)\s*([\])])\s*$")
 _CHOICES = re.compile(r"\{([^{}]+)\}\s*$")
+_NUMBERS = {  # as Python writes them, but for 1_000 and the digits of other scripts
+    "int": re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII),
+    "float": re.compile(r"\s*[+-]?([0-9]*\.?[0-9]*(e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.I),
+}
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 
@@ -30,6 +35,15 @@ class Parameter:
     type: str
     default: Any
     help: str
+
+    @property
+    def interval(self) -> tuple[float, float, bool, bool] | None:
+        """Its low and its high end, and whether each is accepted; None without an interval."""
+        found = None if _CHOICES.search(self.help) else _INTERVAL.search(self.help)
+        if found is None or _item_type(self.type) not in _NUMBERS:
+            return None
+        opening, low, high, closing = found.groups()
+        return float(low), float(high), opening == "[", closing == "]"
 
     @property
     def accepted(self) -> str:
@@ -58,6 +72,7 @@ class Parameter:
             return [self._checked(_convert(part, item)) for part in parts]
         except (ValueError, TypeError):
             shown = value if isinstance(value, str) else repr(value)
+            shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
             raise InvalidArgument(
                 f"parameter {self.name} must be {self.accepted}; got {shown}"
             ) from None
@@ -67,12 +82,9 @@ class Parameter:
             if str(value) not in [choice.strip(" '\"") for choice in choices.group(1).split(",")]:
                 raise ValueError
         elif type(value) in (int, float):
-            interval = _INTERVAL.search(self.help)
-            opening, low, high, closing = (
-                interval.groups() if interval else ("(", "-inf", "inf", ")")
-            )
-            above = value > float(low) or (opening == "[" and value == float(low))
-            below = value < float(high) or (closing == "]" and value == float(high))
+            low, high, with_low, with_high = self.interval or (-math.inf, math.inf, False, False)
+            above = value > low or (with_low and value == low)
+            below = value < high or (with_high and value == high)
             if not (above and below):  # NaN compares false, so it ends here as well
                 raise ValueError
         return value
@@ -88,6 +100,8 @@ def _convert(value: Any, kind: str) -> Any:
             if value.lower() not in _TRUTH:
                 raise ValueError
             return _TRUTH[value.lower()]
+        if kind in _NUMBERS and not _NUMBERS[kind].fullmatch(value):
+            raise ValueError
         return {"int": int, "float": float, "str": str}[kind](value)
     if kind == "float" and type(value) is int:
         return float(value)
@@ -167,6 +181,7 @@ def choose(
 
 def unknown(kind: str, name: str, known: Mapping[str, Any] | list[str], *, owner: str) -> str:
     """Return the sentence that refuses an unknown name and offers the nearest known one."""
+    name = name if len(name) <= 60 else f"{name[:59]}…"
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"{owner} has no {kind} {name}; {hint}known: {', '.join(known) or 'none'}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from superpos.book.readable import Library, unroll
+from superpos.book.reading import yaml_of
 from superpos.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -110,12 +111,7 @@ def install_from(root: Path) -> str:
     InvalidArgument
         If the file is no YAML, or names what is no text.
     """
-    import yaml
-
-    try:
-        config = yaml.safe_load((root / "_config.yml").read_text("utf-8")) or {}
-    except yaml.YAMLError as problem:
-        raise InvalidArgument(f"_config.yml is not valid YAML: {problem}") from None
+    config = yaml_of(root / "_config.yml", dict, "a configuration, by names")
     own = config.get(CONFIG) or {}
     install = own.get("install") or "" if isinstance(own, dict) else own
     if not isinstance(install, str) or install is own:

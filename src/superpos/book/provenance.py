@@ -1,7 +1,8 @@
-"""Where a result comes from: commit, versions, device, parameters, time."""
+"""Where a result comes from: commit and its date, versions, device, parameters."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -29,18 +30,31 @@ def commit(root: Path, *paths: str) -> str:
     *paths
         The files and folders in it that are looked at; by default all.
     """
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
     try:
-        head = git("rev-parse", "--short=12", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=normal", "--", *paths)
+        head = _git(root, "rev-parse", "--short=12", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", *paths)
     except (OSError, subprocess.CalledProcessError):
         return "not in a git checkout"
     return f"{head} with uncommitted changes" if changed else head
+
+
+def date(root: Path) -> str:
+    """Return when the checkout's commit was made; empty where there is none.
+
+    A page carries this date, and not that of the build: two builds of one commit are equal.
+    """
+    form = "--date=format-local:%Y-%m-%d %H:%M UTC"
+    try:
+        return _git(root, "log", "-1", "--format=%cd", form, TZ="UTC")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(root: Path, *arguments: str, **environment: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        capture_output=True, text=True, check=True, env=os.environ | environment,
+    ).stdout.strip()  # fmt: skip
 
 
 def peak_memory() -> int | None:
@@ -65,11 +79,8 @@ def as_markdown(record: Mapping[str, Any], *, links: str = "") -> str:
     """
     facts = record["provenance"]
     shown = ", ".join(f"{name} = {value!r}" for name, value in record["parameters"].items())
-    memory = facts["peak_memory_bytes"]
     rows = {
-        "Commit": facts["commit"],
-        "Executed": f"{facts['date']}, in {facts['seconds']:.0f} s"
-        + (f", at most {memory / 2**20:.0f} MiB" if memory else ""),
+        "Commit": facts["commit"] + (f", of {facts['date']}" if facts["date"] else ""),
         "Seed": record["parameters"].get("seed", "set in the text"),
         "Parameters": f"`{shown}`" if shown else "none",
         "Device": record["parts"]["device"],

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from superpos.book.lines import one_line
 from superpos.claims.curves import FOLDER, Curve
-from superpos.claims.registry import Claim, one_line
+from superpos.claims.registry import Claim
 from superpos.claims.specifications import FILE as GRIDS
 from superpos.claims.specifications import Pool
 

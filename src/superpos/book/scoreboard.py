@@ -56,7 +56,7 @@ def as_markdown(
     titles
         The title of each chapter, by name, in reading order.
     chapters
-        What each chapter took, for the list of time and memory.
+        The chapters, for the list of the time and memory that they may take.
     sources
         Each source in words, by its key: `superpos.book.citation.sources`.
     """
@@ -217,32 +217,25 @@ def _to(path: str) -> str:
 
 
 def _resources(chapters: Iterable[Status]) -> list[str]:
-    """Return a table of what each chapter and tutorial took, and what it may take."""
+    """Return a table of what each chapter and tutorial may take."""
     lines = [
         "## Time and memory",
         "",
-        "What it took to execute each chapter and tutorial for these pages, and what is planned; "
-        "memory is that of its largest process.",
+        "What is planned for each chapter and tutorial, on two cores; memory is that of its "
+        'largest process. What it took for these pages is in <a href="../build.json">build.json'
+        "</a>: alone of this site, that differs between two builds of one commit.",
         "",
-        "| Chapter | Time | of | Memory | of |",
-        "|---|--:|--:|--:|--:|",
+        "| Chapter | Time | Memory |",
+        "|---|--:|--:|",
     ]
     for status in chapters:
         chapter = status.chapter
         cells = [
-            _of_budget(status.seconds, chapter.budget_seconds, "s"),
             f"{chapter.budget_seconds:g} s" if chapter.budget_seconds else "",
-            _of_budget(status.mebibytes, chapter.budget_mebibytes, "MiB"),
             f"{chapter.budget_mebibytes:g} MiB" if chapter.budget_mebibytes else "",
         ]
         lines.append(f"| {chapter.title} | {' | '.join(cells)} |")
     return lines
-
-
-def _of_budget(took: float | None, budget: float | None, unit: str) -> str:
-    """Return what was taken, strong where it is more than was planned."""
-    told = f"{took:.0f} {unit}" if took is not None else "?"
-    return f"**{told}**" if took and budget and took > budget else told
 
 
 def _label(row: Mapping[str, Any]) -> str:

@@ -37,6 +37,7 @@ from superpos.book import (
     provenance,
     reference,
     scoreboard,
+    took,
     weight,
 )
 from superpos.book.building import Status
@@ -47,9 +48,11 @@ from superpos.book.pages import as_page
 from superpos.book.portable import CONFIG, install_from, portable
 from superpos.book.reached import module_digests
 from superpos.book.readable import library
+from superpos.book.reading import yaml_of
 from superpos.book.tutorials import tutorials
 from superpos.claims.amendments import rules
 from superpos.claims.specifications import FILE as GRIDS
+from superpos.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -137,7 +140,9 @@ def publish(
         **_kept(root),
         **live.files(),
         **{
-            f"_sources/{EXECUTED}/{name}.ipynb": _served(portable(notebook, name, known, install))
+            f"_sources/{EXECUTED}/{name}.ipynb": _served(
+                took.without(portable(notebook, name, known, install))
+            )
             for name, notebook in notebooks.items()
         },
         **{
@@ -200,7 +205,7 @@ def _staged_files(
     import nbformat
     import yaml
 
-    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    config = yaml_of(root / "_config.yml", dict, "a configuration, by names")
     config.pop(CONFIG, None)  # jupyter-book need not know it
     if quick:
         config.setdefault("html", {})["announcement"] = QUICK_BANNER
@@ -272,6 +277,7 @@ def _data(
         envelope.SCHEMA: "The JSON Schema of the ledger",
         linked.PATH: "The ledger as linked data",
         codemeta.PATH: "The package, for catalogues of software",
+        took.PATH: "When each chapter was executed for this site, in which time and memory",
     }
     records = {name: notebook.metadata["superpos"] for name, notebook in notebooks.items()}
     return {
@@ -279,6 +285,7 @@ def _data(
         linked.PATH: _json(linked.as_jsonld(told, sources, citation.addresses(root), edition)),
         codemeta.PATH: _json(codemeta.as_codemeta(root)),
         crate.PATH: _json(crate.as_crate(records, what, edition)),
+        took.PATH: _json(took.as_json(notebooks)),
     }
 
 
@@ -329,9 +336,10 @@ def _code(notebooks: Mapping[str, NotebookNode], path: str) -> list[str]:
 
 def _first_page(root: Path) -> str:
     """Return where in the site the page is that ``_toc.yml`` puts first."""
-    import yaml
-
-    return f"{yaml.safe_load((root / '_toc.yml').read_text('utf-8'))['root']}.html"
+    contents = yaml_of(root / "_toc.yml", dict, "a table of contents")
+    if not isinstance(contents.get("root"), str):
+        raise InvalidArgument("_toc.yml has no root: the page that comes first is needed")
+    return f"{contents['root']}.html"
 
 
 def _existing(folder: Path) -> dict[str, bytes]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from superpos.book.chapters import EXECUTED
+from superpos.compute.settings import STORE
 
 PIECES = ".pieces"  # beside a notebook that is running: the names of the pieces it has used
+
+_PIECE = re.compile(r"[\w-]+\.safetensors(\..*\.partial)?")
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class Stored:
 
 
 def store(root: Path) -> Path:
-    """Return where the pieces of the book's sweeps are."""
-    return root / "_build" / "sweeps"
+    """Return where the pieces of the book's sweeps are: in ``_build``, or where one has said."""
+    return Path(os.environ.get(STORE) or root / "_build" / "sweeps")
 
 
 def find(root: Path) -> Stored:
@@ -42,12 +47,14 @@ def find(root: Path) -> Stored:
     for path in (root / EXECUTED).rglob("*.ipynb"):
         try:
             used.update(json.loads(path.read_text("utf-8"))["metadata"]["superpos"]["pieces"])
-        except (OSError, ValueError, TypeError, KeyError):  # not one of ours, or not yet whole
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             continue
     for path in (root / EXECUTED).rglob(f"*{PIECES}"):
         used.update(path.read_text("utf-8").split())
     folder = store(root)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(  # whatever else lies there is not ours
+        path for path in folder.glob("*/*") if _PIECE.fullmatch(path.name) and path.is_file()
+    )
     is_needed = {path: path.relative_to(folder).as_posix() in used for path in files}
     return Stored(
         [path for path in files if is_needed[path]],

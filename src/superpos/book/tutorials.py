@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from superpos.book.chapters import EXECUTED
+from superpos.book.reading import yaml_of
 
 
 def tutorials(root: Path) -> list[str]:
     """Return the names of the tutorials, in the order of ``_toc.yml``."""
-    contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    contents = yaml_of(root / "_toc.yml", dict, "a table of contents")
     return [
         page["file"].rpartition("/")[2]
         for part in contents.get("parts", ())

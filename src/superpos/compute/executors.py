@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from superpos.compute.settings import SCHEDULER, cores
 from superpos.errors import InvalidArgument
 
 _SECONDS_TO_CONNECT = 20
+_MOST_PROCESSES = 4096
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.ASCII)
 
 
 def scheduler() -> str:
@@ -27,13 +33,14 @@ def check_scheduler(address: str) -> str:
         If it is none of those that `connected` knows.
     """
     kind, _, rest = address.partition(":")
-    if kind == "processes" and (not rest or (rest.isdecimal() and int(rest) > 0)):
+    number = rest if re.fullmatch("[0-9]{1,9}", rest) else "0"
+    if address in ("", "processes") or (kind == "processes" and 0 < int(number) <= _MOST_PROCESSES):
         return address
-    if not address or "://" in address:
+    if _ADDRESS.fullmatch(address):
         return address
     raise InvalidArgument(
-        f"scheduler is {address!r}: 'processes', 'processes:NUMBER' or a Dask scheduler's address "
-        "such as 'tcp://host:8786' is needed"
+        f"scheduler is {address[:60]!r}: 'processes', 'processes:NUMBER' up to {_MOST_PROCESSES} "
+        "or a Dask scheduler's address such as 'tcp://host:8786' is needed"
     )
 
 
@@ -56,8 +63,16 @@ def connected(address: str) -> Iterator[Executor]:
     if kind == "processes":
         from superpos.compute import processes
 
-        with processes.processes(int(rest) if rest else cores()) as pool:
-            yield pool
+        try:
+            with processes.processes(int(rest) if rest else cores()) as pool:
+                yield pool
+        except BrokenProcessPool:
+            if unguarded := _without_guard():
+                raise InvalidArgument(
+                    f"{unguarded} starts processes, which run it anew on this system: what it does "
+                    'when it is run must stand under `if __name__ == "__main__":`'
+                ) from None
+            raise
         return
     try:
         from distributed import Client
@@ -74,3 +89,13 @@ def connected(address: str) -> Iterator[Executor]:
         ) from None
     with client:
         yield client.get_executor(pure=False)
+
+
+def _without_guard() -> str:
+    """Return the script that runs, where begun processes read it anew and nothing guards it."""
+    if sys.platform == "linux":  # they are forked
+        return ""
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if script is None or not Path(script).is_file():
+        return ""
+    return "" if "__main__" in Path(script).read_text("utf-8", "replace") else script

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -226,7 +227,7 @@ def parts(parts, against_digons) -> Picture:
     digons = study.digons(parts)
     fig, axes = figure(2, len(parts), height=HIGH)
     for row, p in zip(range(2), (study.SPARSE, study.SPARSER), strict=True):
-        for ax, (k, run) in zip(axes[row], parts.items(), strict=True):
+        for ax, (k, run) in zip(np.atleast_1d(axes[row]), parts.items(), strict=True):
             W, _ = study.best_run(run, row)
             products(ax, sets.facing(W, k))
             set_lines(ax, 2 * k, k)

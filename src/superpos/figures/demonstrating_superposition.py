@@ -62,7 +62,10 @@ def losses(plane) -> Picture:
             groups[f"other, {count} features"] = above[~found[k] & (kept[:, k] == count), k]
         strips(ax, groups)
         ax.set(title=SPARSITIES[k], xlabel="loss above the best")
-    lowest = [plane.loss[found[k], k].min() <= plane.loss[:, k].min() * 1.001 for k in range(3)]
+    lowest = [
+        bool(found[k].any()) and plane.loss[found[k], k].min() <= plane.loss[:, k].min() * 1.001
+        for k in range(3)
+    ]
     return Picture(
         fig,
         "Strips of the losses of all runs. The claimed arrangement has the lowest loss at "

@@ -1,0 +1,7 @@
+"""``python -m superpos``: the command line."""
+
+import sys
+
+from superpos.cli import main
+
+sys.exit(main())
