@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book preview check-site check-claims test test-gpu soak retest lab serve bench bench-losses dist release next clean help
+.PHONY: book preview pdf notebooks check-site check-claims test test-gpu soak retest lab serve bench bench-losses dist release next clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -23,6 +23,12 @@ test: .venv/ready ## check style, formatting and types, run the tests
 
 preview: .venv/ready ## build the site from quick runs, whose verdicts do not count, into _build/quick/html
 	@$(BIN)/superpos build --quick
+
+pdf: .venv/ready ## print the built book into one PDF, _build/superpos.pdf, with Chromium (minutes)
+	@$(BIN)/superpos pdf
+
+notebooks: ## put the built book's executed notebooks on a branch of their own, for Colab; pushes nothing
+	@bash .ci/notebooks
 
 check-claims: .venv/ready ## compare the verdicts of the built book with those that are expected
 	@$(BIN)/superpos claims --check

@@ -96,6 +96,18 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time")
     build.add_argument("--force", action="store_true", help="execute fresh chapters too")
 
+    pdf = add("pdf", _pdf, "print the built site into one PDF")
+    pdf.add_argument("page", metavar="PAGE", nargs="*", help="names of pages; default: all")
+    pdf.add_argument("--quick", action="store_true", help="that of the quick runs")
+    pdf.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="default: _build/superpos.pdf"
+    )
+
+    budgets = add("budgets", _budgets, "compare what chapters took with their budgets")
+    budgets.add_argument(
+        "--write", action="store_true", help="write those into the notebooks that follow from it"
+    )
+
     robustness = add("robustness", _robustness, "compute specification curves, where missing")
     robustness.add_argument("claim", metavar="CLAIM", nargs="*", help="default: all with a grid")
     robustness.add_argument(
@@ -326,6 +338,33 @@ def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
     new = publish(root, found, notebooks, ledger, quick=quick, say=_say, extra=_curves(root))
     where = _short(site_folder(root, quick=quick) / "index.html")
     print(f"{'site built' if new else 'nothing changed'}: {where}")
+    return 0
+
+
+def _pdf(arguments: argparse.Namespace) -> int:
+    from superpos.book.pdf import default_output, printed
+    from superpos.book.site import site_folder
+
+    root, quick = _root(), arguments.quick
+    output = arguments.output or default_output(root, quick=quick)
+    if not output.absolute().parent.is_dir():
+        raise InvalidArgument(f"output {output}: there is no folder {output.parent}")
+    site = site_folder(root, quick=quick)
+    pages = printed(root, site, output, only=arguments.page, quick=quick, say=_say)
+    print(f"{pages} pages: {_short(output)}")
+    return 0
+
+
+def _budgets(arguments: argparse.Namespace) -> int:
+    from superpos.book.budgets import proposed, write
+    from superpos.book.building import statuses
+    from superpos.book.tutorials import tutorials
+
+    root = _root()
+    for each in proposed(statuses(root), tutorials(root)):
+        print(each.told())
+        if arguments.write and each.differs:
+            write(each)
     return 0
 
 
