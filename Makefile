@@ -34,7 +34,7 @@ check-claims: .venv/ready ## compare the verdicts of the built book with those t
 	@$(BIN)/superpos claims --check
 
 check-site: .venv/ready ## read every page of the built book in Chromium, as a reader would (minutes)
-	@$(BIN)/python -m pytest -m site -n 2 tests/site
+	@$(BIN)/python -m pytest -m site -n 2 --dist worksteal tests/site
 
 test-gpu: .venv/ready ## run the tests that need a GPU (skipped where there is none)
 	@$(BIN)/python -m pytest -m gpu tests -rs
@@ -43,9 +43,10 @@ soak: .venv/ready ## give every public function that is tried 200 odd arguments 
 	@$(BIN)/python -m pytest -m soak -n 2 tests/inputs
 
 retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)
-	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1 \
-	  PYTHONHASHSEED=0 $(BIN)/python -m pytest -m slow -n 2
+	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike; and one
+	@# core each, since there are two at a time
+	@SUPERPOS_CORES=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1 \
+	  PYTHONHASHSEED=0 $(BIN)/python -m pytest -m slow -n 2 --dist worksteal tests
 
 lab: .venv/ready-lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

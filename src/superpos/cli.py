@@ -93,7 +93,12 @@ def _parser() -> argparse.ArgumentParser:
 
     build = add("build", _build, "execute the chapters that are not fresh, publish the site")
     build.add_argument("--quick", action="store_true", help="small runs, into a site of their own")
-    build.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time")
+    build.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="chapters at a time; default: 1, and with --quick one a core",
+    )
     build.add_argument("--force", action="store_true", help="execute fresh chapters too")
 
     pdf = add("pdf", _pdf, "print the built site into one PDF")
@@ -308,7 +313,10 @@ def _measure(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace) -> int:
     from superpos.book.building import one_at_a_time
     from superpos.compute.executors import check_scheduler
+    from superpos.compute.settings import cores
 
+    if arguments.jobs is None:  # quick runs draw and start, on one core, more than they compute
+        arguments.jobs = cores() if arguments.quick else 1
     if arguments.jobs < 1:
         raise InvalidArgument(f"--jobs must be at least 1; got {arguments.jobs}")
     check_scheduler(arguments.scheduler)

@@ -10,14 +10,8 @@ import yaml
 
 CHECKOUT = Path(__file__).parents[2]
 TEXT = (CHECKOUT / "book" / "journals.md").read_text("utf-8")
-MADE = (
-    "_build/",
-    "content/",
-    "binder/",
-    "paper.",
-    "claims.json",
-    "dist/",
-)  # by a build, or on a branch that is to be made
+# by a build, or on a branch that is to be made
+MADE = ("_build/", "content/", "binder/", "paper.", "claims.json", "dist/")
 
 
 def rows(section: str) -> list[list[str]]:
