@@ -102,6 +102,12 @@ def test_where_the_sites_address_is_known_what_is_left_out_leads_there(
     [
         ('<svg width="900" height="90"></svg>', "svg is 900 × 90 pixels large"),
         ('<figure style="height: 1100px" id="tall"></figure>', "tall is"),
+        (
+            '<div class="math" style="width: 600px"><span class="eqno" style="float: right">(1)'
+            '</span><mjx-container display="true"><mjx-math style="display: inline-block; '
+            'width: 595px">x</mjx-math></mjx-container></div>',
+            "a formula is 595 pixels wide",
+        ),
     ],
 )
 def test_what_would_be_cut_is_not_printed(copied_book, chromium_path, edit, what, told):

@@ -50,12 +50,22 @@ _CUT = """([width, height]) => {
   }
   for (const each of document.querySelectorAll("main mjx-container[display=true] mjx-math")) {
     const {left, right} = each.getBoundingClientRect();
-    const place = each.closest("div.math, mjx-container").getBoundingClientRect();
-    if (left < place.left - 1 || right > place.right + 1)
-      wrong.push(`formula ${Math.round(right - left)} pixels wide: ${each.textContent}`);
+    const place = (each.closest("div.math") ?? each.closest("mjx-container").parentElement)
+      .getBoundingClientRect();
+    const number = each.closest("div.math")?.querySelector(".eqno")?.getBoundingClientRect();
+    if (left < place.left - 1 || right > (number?.left ?? place.right) + 1)
+      wrong.push(`a formula is ${Math.round(right - left)} pixels wide, its place ${
+        Math.round(place.width)}`);
   }
   return wrong;
 }"""
+
+# Formulas among them have their text in a form for those who listen, too: left out here.
+_HEADINGS = """() => [...document.querySelectorAll("main article :is(h1, h2)")].map((each) => {
+  const copy = each.cloneNode(true);
+  for (const other of copy.querySelectorAll(".headerlink, mjx-assistive-mml")) other.remove();
+  return copy.textContent.replace(/\\s+/g, " ").trim();
+})"""
 
 
 @dataclass(frozen=True)
@@ -144,15 +154,15 @@ def printed(
         raise InvalidArgument(f"there is no {missing[0]} in {site}: build the book first")
     told = edition(root)
     with _served(site) as address, chromium() as browser:
-        made: dict[str, tuple[str, PdfReader]] = {}
+        made: dict[str, tuple[str, list[str], PdfReader]] = {}
         for each in chosen:
             say(f"printing {each.path}")
-            title, content = _page(browser, address, each.path)
-            made[each.path] = (title, PdfReader(io.BytesIO(content)))
+            title, sections, content = _page(browser, address, each.path)
+            made[each.path] = (title, sections, PdfReader(io.BytesIO(content)))
         starts, number = {}, 0
         for each in chosen:
             starts[each.path] = number
-            number += len(made[each.path][1].pages)
+            number += len(made[each.path][2].pages)
         lines = [(each, made[each.path][0], starts[each.path] + 1) for each in chosen]
         front = PdfReader(io.BytesIO(_drawn(browser, _front(told, lines, address, quick=quick))))
         note = QUICK_BANNER if quick else told.title
@@ -162,7 +172,7 @@ def printed(
     inside = {address + path: first + start for path, start in starts.items()}
     _added(writer, front)
     for each in chosen:
-        _added(writer, made[each.path][1])
+        _added(writer, made[each.path][2])
     for page, foot in zip(writer.pages[first:], feet.pages, strict=True):
         page.merge_page(foot)
     _lead(writer, inside, address, told)
@@ -192,8 +202,8 @@ def _served(site: Path) -> Iterator[str]:
             serving.shutdown()
 
 
-def _page(browser: Browser, address: str, path: str) -> tuple[str, bytes]:
-    """Return a page's title, and the page as PDF."""
+def _page(browser: Browser, address: str, path: str) -> tuple[str, list[str], bytes]:
+    """Return a page's title, those of its sections, and the page as PDF."""
     page = browser.new_page(
         viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce", color_scheme="light"
     )
@@ -205,12 +215,8 @@ def _page(browser: Browser, address: str, path: str) -> tuple[str, bytes]:
         page.evaluate(_DRAWN)
         if wrong := page.evaluate(_CUT, [WIDTH, HEIGHT]):
             raise NotPublishable(f"{path} does not fit on paper: {'; '.join(wrong)}")
-        heading = page.locator("main h1").first
-        title = heading.evaluate(
-            "(it) => [...it.childNodes].filter((each) => !each.classList?.contains('headerlink'))"
-            ".map((each) => each.textContent).join('')"
-        )
-        return " ".join(title.split()), _as_pdf(page)
+        title, *sections = page.evaluate(_HEADINGS)
+        return title, sections, _as_pdf(page)
     finally:
         page.close()
 
@@ -335,23 +341,36 @@ def _lead(writer: PdfWriter, inside: Mapping[str, int], address: str, told: Edit
 def _bookmarks(
     writer: PdfWriter,
     chosen: Sequence[Sheet],
-    made: Mapping[str, tuple[str, PdfReader]],
+    made: Mapping[str, tuple[str, list[str], PdfReader]],
     starts: Mapping[str, int],
 ) -> None:
     """Add parts, pages and their sections as bookmarks."""
     parts: dict[str, Any] = {}
     for sheet in chosen:
-        title, reader = made[sheet.path]
+        title, sections, reader = made[sheet.path]
         start = starts[sheet.path]
         if sheet.part and sheet.part not in parts:
             parts[sheet.part] = writer.add_outline_item(title=sheet.part, page_number=start)
         own = writer.add_outline_item(title=title, page_number=start, parent=parts.get(sheet.part))
-        # Chromium's own outline has the page's heading at its top, the sections below it
-        tops = reader.outline
-        for under in [each for each in tops if isinstance(each, list)]:
-            for section in [each for each in under if not isinstance(each, list)]:
-                at = reader.get_destination_page_number(section)  # pyright: ignore
-                if at is not None and section.title:
+        entries = iter(_entries(reader.outline))
+        for section in sections:
+            # Chromium's own outline has the sections too, with titles that broken lines garble
+            for entry in entries:
+                if _squeezed(str(entry.title)).startswith(_squeezed(section)):
+                    at = reader.get_destination_page_number(entry)
                     writer.add_outline_item(
-                        title=str(section.title), page_number=start + at, parent=own
+                        title=section, page_number=start + (at or 0), parent=own
                     )
+                    break
+
+
+def _entries(outline: Sequence[Any]) -> Iterator[Any]:
+    for each in outline:
+        if isinstance(each, list):
+            yield from _entries(each)
+        elif each.title:
+            yield each
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
