@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $
 # What another environment left in the shell must not reach into this one.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: book preview check-site check-claims test test-gpu soak twice retest lab serve bench bench-losses dist release next clean help
+.PHONY: book preview pdf notebooks check-site check-claims test test-gpu soak twice retest lab serve bench bench-losses dist release next clean help
 
 book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
 	@$(BIN)/superpos build
@@ -24,11 +24,17 @@ test: .venv/ready ## check style, formatting and types, run the tests
 preview: .venv/ready ## build the site from quick runs, whose verdicts do not count, into _build/quick/html
 	@$(BIN)/superpos build --quick
 
+pdf: .venv/ready ## print the built book into one PDF, _build/superpos.pdf, with Chromium (minutes)
+	@$(BIN)/superpos pdf
+
+notebooks: ## put the built book's executed notebooks on a branch of their own, for Colab; pushes nothing
+	@bash .ci/notebooks
+
 check-claims: .venv/ready ## compare the verdicts of the built book with those that are expected
 	@$(BIN)/superpos claims --check
 
 check-site: .venv/ready ## read every page of the built book in Chromium, as a reader would (minutes)
-	@$(BIN)/python -m pytest -m site -n 2 tests/site
+	@$(BIN)/python -m pytest -m site -n 2 --dist worksteal tests/site
 
 test-gpu: .venv/ready ## run the tests that need a GPU (skipped where there is none)
 	@$(BIN)/python -m pytest -m gpu tests -rs
@@ -42,9 +48,10 @@ twice: .venv/ready ## build the site twice from nothing and compare, byte for by
 	@$(BIN)/python .ci/twice.py $(QUICK)
 
 retest: .venv/ready ## measure every claim alone, and compare with its chapter (quick runs, minutes)
-	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1 \
-	  PYTHONHASHSEED=0 $(BIN)/python -m pytest -m slow -n 2
+	@# one thread each and the hash seed of the notebooks' kernels: sums are rounded alike; and one
+	@# core each, since there are two at a time
+	@SUPERPOS_CORES=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1 \
+	  PYTHONHASHSEED=0 $(BIN)/python -m pytest -m slow -n 2 --dist worksteal tests
 
 lab: .venv/ready-lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

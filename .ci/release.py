@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 
 from superpos.book.codemeta import as_codemeta
+from superpos.book.pdf import default_output
 from superpos.book.portable import CONFIG
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +79,19 @@ def unreleased(root: Path) -> list[str]:
     return wrong
 
 
+def unprinted(root: Path, pdf: Path) -> list[str]:
+    """Return what keeps a PDF from being that of the last release, of the site that is built."""
+    version = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    site = root / "_build" / "published"
+    if not site.exists() or not pdf.exists() or pdf.stat().st_mtime < site.stat().st_mtime:
+        return ["the book is not printed: make book, then make pdf"]
+    from pypdf import PdfReader
+
+    if f"Version {version}," not in " ".join(PdfReader(pdf).pages[0].extract_text().split()):
+        return [f"{pdf.name} is not of version {version}: make pdf"]
+    return []
+
+
 def for_people(root: Path) -> list[str]:
     """Return what a person has to do, or to name, that no machine can."""
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
@@ -93,7 +107,10 @@ def for_people(root: Path) -> list[str]:
         left.append("name the authors, in CITATION.cff")
     if "doi" not in cited and "identifiers" not in cited:
         left.append("get a DOI from an archive, and write it into CITATION.cff")
-    return [*left, "set the tag, push it, upload dist/ to the package index"]
+    return [
+        *left,
+        "set the tag, push it, upload dist/ to the package index, the PDF to the archive",
+    ]
 
 
 def distribute(folder: Path) -> None:
@@ -143,7 +160,9 @@ def main() -> int:
         told = json.dumps(as_codemeta(ROOT), indent=2, ensure_ascii=False)
         (ROOT / "codemeta.json").write_text(f"{told}\n", "utf-8")
         return 0
-    wrong = [] if arguments.dist else disagreements(ROOT) + unreleased(ROOT)
+    wrong = []
+    if not arguments.dist:
+        wrong = disagreements(ROOT) + unreleased(ROOT) + unprinted(ROOT, default_output(ROOT))
     for each in wrong:
         print(f"not yet: {each}")
     try:

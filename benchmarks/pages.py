@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import mimetypes
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from superpos.book.chromium import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, ViewportSize
@@ -79,19 +80,6 @@ def served(site: Path) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Yield the system's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    binary = next(filter(None, map(shutil.which, names)), None)
-    if binary is None:
-        raise SystemExit("no Chromium is installed")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
 
 
 def weights(page: Page, site: Path) -> dict[str, int]:

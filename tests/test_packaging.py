@@ -103,7 +103,7 @@ def test_the_wheel_says_under_which_licences_and_what_it_needs(installed):
     always = [each for each in map(Requirement, told.get_all("Requires-Dist")) if not each.marker]
     core = {"torch", "numpy", "scipy", "safetensors", "tqdm", "pyyaml"}
     assert {each.name.lower() for each in always} == core
-    extras = {"studies", "plot", "live", "book", "lab", "cluster", "test", "release"}
+    extras = {"studies", "plot", "live", "book", "lab", "cluster", "pdf", "test", "release"}
     assert set(told.get_all("Provides-Extra")) == extras
 
 

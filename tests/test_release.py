@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import tomllib
@@ -88,3 +89,35 @@ def test_what_only_people_can_do_is_listed_until_it_is_done(copy, edit):
         "name a contact: superpos: contact, in _config.yml"
     ]
     assert after[-1].startswith("set the tag")
+
+
+def printed(path: Path, text: str) -> None:
+    """Write a PDF whose first page says something."""
+    from pypdf import PdfWriter
+    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+    writer = PdfWriter()
+    page = writer.add_blank_page(595, 842)
+    name = NameObject
+    font = {name("/Type"): name("/Font"), name("/Subtype"): name("/Type1")}
+    font[name("/BaseFont")] = name("/Helvetica")
+    fonts = DictionaryObject({name("/F"): DictionaryObject(font)})
+    page[name("/Resources")] = DictionaryObject({name("/Font"): fonts})
+    drawn = DecodedStreamObject()
+    drawn.set_data(f"BT /F 12 Tf 50 700 Td ({text}) Tj ET".encode())
+    page[name("/Contents")] = writer._add_object(drawn)
+    writer.write(path)
+
+
+def test_a_release_has_the_book_in_print_made_of_the_site_that_is_built(copy):
+    pdf = copy / "_build" / "superpos.pdf"
+    assert release.unprinted(copy, pdf) == ["the book is not printed: make book, then make pdf"]
+    pdf.parent.mkdir()
+    (copy / "_build" / "published").write_text("a digest")
+    printed(pdf, f"Version {VERSION}, {DATE}")
+    assert release.unprinted(copy, pdf) == []
+    printed(pdf, "Version 0.0.1, 2001-01-01")
+    assert release.unprinted(copy, pdf) == [f"superpos.pdf is not of version {VERSION}: make pdf"]
+    printed(pdf, f"Version {VERSION}, {DATE}")
+    os.utime(pdf, (0, 0))
+    assert release.unprinted(copy, pdf) == ["the book is not printed: make book, then make pdf"]

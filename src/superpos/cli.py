@@ -152,13 +152,30 @@ def _parser() -> argparse.ArgumentParser:
 
     build = add("build", _build, "execute the chapters that are not fresh, publish the site")
     build.add_argument("--quick", action="store_true", help="small runs, into a site of their own")
-    build.add_argument("--jobs", type=_whole, default=1, metavar="N", help="chapters at a time")
+    build.add_argument(
+        "--jobs",
+        type=_whole,
+        metavar="N",
+        help="chapters at a time; default: 1, and with --quick one a core",
+    )
     build.add_argument("--force", action="store_true", help="execute fresh chapters too")
     build.add_argument(
         "--patience",
         type=_number,
         metavar="N",
         help="stop a chapter after N times its budget, but not before 20 minutes; default: 20",
+    )
+
+    pdf = add("pdf", _pdf, "print the built site into one PDF")
+    pdf.add_argument("page", metavar="PAGE", nargs="*", help="names of pages; default: all")
+    pdf.add_argument("--quick", action="store_true", help="that of the quick runs")
+    pdf.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="default: _build/superpos.pdf"
+    )
+
+    budgets = add("budgets", _budgets, "compare what chapters took with their budgets")
+    budgets.add_argument(
+        "--write", action="store_true", help="write those into the notebooks that follow from it"
     )
 
     robustness = add("robustness", _robustness, "compute specification curves, where missing")
@@ -385,7 +402,10 @@ def _measure(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace) -> int:
     from superpos.book.building import one_at_a_time
     from superpos.compute.executors import check_scheduler
+    from superpos.compute.settings import cores
 
+    if arguments.jobs is None:  # quick runs draw and start, on one core, more than they compute
+        arguments.jobs = cores() if arguments.quick else 1
     if arguments.jobs < 1:
         raise InvalidArgument(f"--jobs must be at least 1; got {arguments.jobs}")
     if arguments.patience is not None and arguments.patience <= 0:
@@ -418,6 +438,33 @@ def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
     new = publish(root, found, notebooks, ledger, quick=quick, say=_say, extra=_curves(root))
     where = _short(site_folder(root, quick=quick) / "index.html")
     print(f"{'site built' if new else 'nothing changed'}: {where}")
+    return 0
+
+
+def _pdf(arguments: argparse.Namespace) -> int:
+    from superpos.book.pdf import default_output, printed
+    from superpos.book.site import site_folder
+
+    root, quick = _root(), arguments.quick
+    output = arguments.output or default_output(root, quick=quick)
+    if not output.absolute().parent.is_dir():
+        raise InvalidArgument(f"output {output}: there is no folder {output.parent}")
+    site = site_folder(root, quick=quick)
+    pages = printed(root, site, output, only=arguments.page, quick=quick, say=_say)
+    print(f"{pages} pages: {_short(output)}")
+    return 0
+
+
+def _budgets(arguments: argparse.Namespace) -> int:
+    from superpos.book.budgets import proposed, write
+    from superpos.book.building import statuses
+    from superpos.book.tutorials import tutorials
+
+    root = _root()
+    for each in proposed(statuses(root), tutorials(root)):
+        print(each.told())
+        if arguments.write and each.differs:
+            write(each)
     return 0
 
 

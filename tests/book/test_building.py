@@ -12,7 +12,8 @@ import pytest
 from superpos.book import building, freshness
 from superpos.book.building import executed_path, run, statuses
 from superpos.book.chapters import load_chapter
-from superpos.book.failures import NotebookFailed
+from superpos.book.failures import BuildFailed, NotebookFailed
+from superpos.cli import main
 from superpos.errors import InvalidArgument
 
 
@@ -231,3 +232,23 @@ def test_what_is_over_its_budget_is_named(book, pretend, monkeypatch, seconds, m
     facts = {"seconds": seconds, "peak_memory_bytes": memory * 2**20}
     monkeypatch.setattr(building, "_record", lambda _: {"run": facts})
     assert building._finished(status, quick=False) == f"alpha: {told}"
+
+
+@pytest.mark.parametrize(
+    ("options", "jobs"),
+    [([], 1), (["--quick"], 3), (["--quick", "--jobs", "2"], 2), (["--jobs", "2"], 2)],
+)
+def test_quick_chapters_run_on_all_cores_side_by_side(book, monkeypatch, options, jobs):
+    class Stop(BuildFailed):
+        pass
+
+    def executed(root, *, jobs, quick, **_):
+        assert quick == ("--quick" in options)
+        asked.append(jobs)
+        raise Stop("far enough")
+
+    asked = []
+    monkeypatch.setenv("SUPERPOS_CORES", "3")
+    monkeypatch.setattr(building, "execute_stale", executed)
+    assert main(["build", *options]) == 1
+    assert asked == [jobs]

@@ -126,6 +126,9 @@ def test_the_first_cell_itself_is_to_be_read():
         ("superpos:\n", ""),
         ("superpos: {install: }\n", ""),
         ("superpos: {install: superpos}\n", "superpos"),
+        ("repository: {url: 'https://h/n'}\nsuperpos: {install: superpos}\n", "superpos"),
+        ("repository: {url: 'https://h/n'}\n", "superpos[studies,plot,live] @ git+https://h/n"),
+        ("repository: {url: ''}\nsuperpos: {install: ''}\n", ""),
     ],
 )
 def test_the_address_is_that_of_the_configuration(tmp_path: Path, config, expected):

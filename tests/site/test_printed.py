@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from pypdf import PdfReader
+
+CHECKOUT = Path(__file__).parents[2]
+PRINT = """
+import sys
+from pathlib import Path
+from superpos.book.pdf import printed
+root, site, output, *only = sys.argv[1:]
+printed(Path(root), Path(site), Path(output), only=only, say=lambda _: None)
+"""
 
 pytestmark = pytest.mark.site
 
@@ -50,3 +64,30 @@ def test_no_formula_is_cut_on_paper(reads, chapter):
         }).length"""
     )
     assert wide == 0
+
+
+def test_a_chapter_as_pdf_has_all_its_figures_and_sections(reads, site, tmp_path, chromium_path):
+    """In a process of its own, since this one drives a Chromium already."""
+    chapter = "tegum_loss"
+    page = reads(viewport=PAPER).open(f"book/executed/{chapter}.html")
+    sections = page.locator("main article h2").evaluate_all(
+        "(all) => all.map((e) => e.firstChild.data)"
+    )
+    numbers = page.locator("figcaption .caption-number").all_inner_texts()
+    assert len(sections) > 5
+    assert len(numbers) > 3
+    output = tmp_path / "book.pdf"
+    command = [sys.executable, "-c", PRINT, CHECKOUT, site, output, chapter, "journals"]
+    subprocess.run(list(map(str, command)), check=True)
+    reader = PdfReader(output)
+    text = " ".join(" ".join(each.extract_text() for each in reader.pages).split())
+    for number in numbers:
+        assert number.strip() in text
+    marks = [str(each.title) for each in flat(reader.outline)]
+    assert set(map(str.strip, sections)) <= set(marks)
+
+
+def flat(outline: list) -> list:
+    return [
+        inner for each in outline for inner in (flat(each) if isinstance(each, list) else [each])
+    ]

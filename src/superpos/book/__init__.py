@@ -10,11 +10,13 @@
 `freshness`        the key under which an executed notebook may be used again
 `reached`          which of the package's modules a notebook depends on
 `building`         which chapters are stale, and executing those
+`budgets`          what chapters may take, by what they took
 `failures`         what stops a build, other than bad input
 `stored`           the stored pieces of sweeps, and which chapters need them
 `filling`          what was measured, put into the text around it
 `pages`            an executed notebook made into a page: figures, captions
 `portable`         an executed notebook as it leaves the book
+`launch`           where a chapter's notebook can be opened: Colab, Binder
 `readable`         a notebook's text without what only the book's pages understand
 `entries`          the form of the registry's files, before they are read
 `ledger`           the verdicts in executed notebooks against the registry of claims
@@ -50,5 +52,7 @@
 `weight`           the site without what its pages never use
 `site`             staging, Sphinx, publishing
 `serving`          the built site, served on this machine
+`pdf`              the site printed into one PDF
+`chromium`         the browser that prints it
 =================  ===============================================================
 """

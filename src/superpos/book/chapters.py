@@ -164,3 +164,14 @@ def read_notebook(source: str) -> NotebookNode:
     for number, cell in enumerate(notebook.cells, start=1):
         cell["id"] = f"cell-{number:03d}"  # jupytext draws ids anew at every reading
     return notebook
+
+
+def without_budgets(source: str) -> str:
+    """Return a chapter's source without its budgets: what its outputs depend on.
+
+    Examples
+    --------
+    >>> without_budgets("superpos:\\n  budget_seconds: 30\\n  quick: {}\\n")
+    'superpos:\\n  quick: {}\\n'
+    """
+    return re.sub(r"^  budget_(seconds|mebibytes):.*\n", "", source, flags=re.M)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from superpos.book.chapters import Chapter, read_notebook
+from superpos.book.chapters import Chapter, read_notebook, without_budgets
 from superpos.book.execution import THREADS
 from superpos.book.provenance import device
 from superpos.book.reached import module_digests
@@ -59,7 +59,7 @@ def key_parts(
             stored = path_of(registry_file().parent, pool.name)
             entries += [repr(pool), digest(stored.read_bytes() if stored.exists() else b"")]
     return {
-        "source": digest(chapter.source),
+        "source": digest(without_budgets(chapter.source)),
         "parameters": dict(values),
         "modules": module_digests([*code, ALWAYS], package or PACKAGE),
         "claims": digest(json.dumps(entries, sort_keys=True, default=str)),

@@ -106,6 +106,8 @@ def set_up_source(install: str) -> str:
 def install_from(root: Path) -> str:
     """Return what ``_config.yml`` has pip install the package from; ``""`` if it names nothing.
 
+    Where it names a repository and no more, that is the package there, with what notebooks need.
+
     Raises
     ------
     InvalidArgument
@@ -119,4 +121,5 @@ def install_from(root: Path) -> str:
             f"_config.yml has {CONFIG}: {own!r}: what pip installs is needed, as in "
             f'{CONFIG}: {{install: "superpos"}}'
         )
-    return install
+    url = (config.get("repository") or {}).get("url")
+    return install or (f"superpos[studies,plot,live] @ git+{url}" if url else "")

@@ -30,6 +30,7 @@ from superpos.book import (
     freshness,
     glossary,
     head,
+    launch,
     linked,
     live,
     named,
@@ -227,7 +228,7 @@ def _staged_files(
     drawn = cards.as_published(claims, notebooks, ledger, audited.registered(history))
     theirs = counterparts.counterparts(root, claims)
     compared = counterparts.in_captions(theirs.figures, sources)
-    apart = tutorials(root)
+    apart, places = tutorials(root), launch.launch(root)
     for status in statuses:
         name = status.chapter.name
         page = as_page(
@@ -243,6 +244,9 @@ def _staged_files(
             links=f'Download: <a href="{up}/{EXECUTED}/{name}.ipynb" download>executed notebook</a>'
             f' · <a href="{up}/notebooks/{name}.md" download>its source</a>',
         )
+        if buttons := places.buttons(name):
+            # below the title's cell, whose first paragraph is what the page says of itself
+            page.cells.insert(1, nbformat.v4.new_markdown_cell(buttons, id="launch"))
         files[f"{EXECUTED}/{name}.ipynb"] = nbformat.writes(page).encode()
     files["book/scoreboard.md"] = scoreboard.as_markdown(ledger, titles, statuses, sources).encode()
     if theirs:
