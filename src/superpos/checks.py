@@ -80,6 +80,25 @@ def whole_numbers(name: str, values: Iterable[int] | Tensor, *, least: int = 0) 
     return [whole_number(name, value, least=least) for value in values]  # type: ignore[arg-type]
 
 
+def generator(name: str, value: torch.Generator) -> torch.Generator:
+    """Return ``value``, a source of random numbers; None would be torch's own, which all share."""
+    if not isinstance(value, torch.Generator):
+        raise InvalidArgument(
+            f"{name} is {shortly(value)}: a torch.Generator is needed, which draws the same again"
+        )
+    return value
+
+
+def texts(name: str, values: Sequence[str]) -> list[str]:
+    """Return some texts, at least one, as a list; one text alone is none."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidArgument(f"{name} is {shortly(values)}: a list of texts is needed")
+    found = list(values)
+    if not found or not all(isinstance(each, str) for each in found):
+        raise InvalidArgument(f"{name} is {shortly(values)}: a list of texts is needed")
+    return found
+
+
 def flag(name: str, value: bool) -> bool:
     """Return ``value``, a truth value of Python's or NumPy's, as a bool."""
     if not isinstance(value, bool | np.bool_):
@@ -272,6 +291,16 @@ def weights(W: Numbers, b: Any = ..., *, name: str = "W") -> tuple[Tensor, Tenso
     b = per_feature("b", finite("b", b, dtype=W.dtype), W.shape[-1])
     broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
     return W, b
+
+
+def one_model(W: Numbers, *, name: str = "W") -> Tensor:
+    """Return ``W`` as finite ``(m, n)``, without axes before these."""
+    found, _ = weights(W, name=name)
+    if found.ndim != 2:
+        raise InvalidArgument(
+            f"{name} has shape {tuple(found.shape)}: one model, (m, n), is needed"
+        )
+    return found
 
 
 def inputs(name: str, value: Numbers, n: int, *, like: Tensor | None = None) -> Tensor:

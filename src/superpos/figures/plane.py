@@ -63,9 +63,11 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
     if limit is None:
         limit = 1.15 * W.norm(dim=0).max().item() or 1.0
     limit = checks.positive_number("limit", limit)
-    side = torch.linspace(-limit, limit, 41, dtype=W.dtype)
+    side = torch.linspace(-limit, limit, 41, dtype=torch.float64)
     x, y = torch.meshgrid(side, side, indexing="xy")
     height = W[0, :, None, None] * x + W[1, :, None, None] * y + b[:, None, None]
+    if not torch.isfinite(height).all():
+        raise InvalidArgument(f"limit is {limit:g}: outputs so far from the origin have no number")
     square(axes, limit, cross=True)
     for i, colour in zip(range(W.shape[1]), FEATURES, strict=False):
         if height[i].max() > 0:
