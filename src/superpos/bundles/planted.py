@@ -64,15 +64,19 @@ def summand(name: str) -> Tensor:
     >>> summand("polygon 5").shape, summand("antiprism 4").shape
     (torch.Size([2, 5]), torch.Size([3, 8]))
     """
+    return _summand("name", name)
+
+
+def _summand(argument: str, name: str) -> Tensor:
     if not isinstance(name, str):
-        raise InvalidArgument(f"name is {checks.shortly(name)}: a text is needed")
+        raise InvalidArgument(f"{argument} is {checks.shortly(name)}: a text is needed")
     short = {"digon": "simplex 1", "triangle": "simplex 2", "tetrahedron": "simplex 3"}
     kind, _, number = short.get(name, name).partition(" ")
     makers = {"polygon": thomson.polygon, "simplex": simplex}
     makers["antiprism"] = antiprism
     if kind not in makers or not number.isdecimal() or len(number) > 4:
         raise InvalidArgument(
-            f"name is {checks.shortly(name)}: digon, triangle, tetrahedron, or polygon, "
+            f"{argument} has {checks.shortly(name)}: digon, triangle, tetrahedron, or polygon, "
             "simplex or antiprism with a number below 10 000 is needed"
         )
     return makers[kind](int(number))
@@ -97,7 +101,7 @@ def direct_sum(names: Sequence[str]) -> tuple[Tensor, list[tuple[int, ...]]]:
     >>> W.shape, sets
     (torch.Size([3, 5]), [(0, 1), (2, 3, 4)])
     """
-    blocks = [summand(name) for name in checks.texts("names", names)]
+    blocks = [_summand("names", name) for name in checks.texts("names", names)]
     sets, at = [], 0
     for block in blocks:
         sets.append(tuple(range(at, at + block.shape[1])))
@@ -144,7 +148,7 @@ def draw(
     ['digon', 'digon']
     """
     kinds = checks.texts("kinds", kinds)
-    sizes = [len(summand(name)) for name in kinds]
+    sizes = [len(_summand("kinds", name)) for name in kinds]
     fewest_and_most = checks.whole_numbers("parts", parts)
     if len(fewest_and_most) != 2 or not 0 < fewest_and_most[0] <= fewest_and_most[1]:
         raise InvalidArgument(f"parts is {checks.shortly(parts)}: the fewest and the most, from 1")
