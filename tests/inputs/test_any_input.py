@@ -14,6 +14,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
+from fnmatch import filter as filter_names
+from fnmatch import fnmatch
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,9 @@ import pytest
 import torch
 from table import CALLS, Call
 from torch import Tensor
+from untried import UNTRIED
 
+from superpos.book import reference
 from superpos.errors import Diverged, InvalidArgument
 
 SECONDS = 20  # a case
@@ -217,6 +222,23 @@ def problem(call: Call, name: str, value: Any) -> str | None:
 
 def _parameters(function: Callable) -> list[str]:
     return list(inspect.signature(function).parameters)
+
+
+def test_every_public_function_is_tried_or_listed_with_the_reason_why_not():
+    found = (
+        getattr(import_module(module), name)
+        for module, names in reference.documented().items()
+        for name in names
+    )
+    public = {
+        f"{each.__module__.removeprefix('superpos.')}.{each.__name__}"
+        for each in found
+        if inspect.isfunction(each)
+    }
+    left = public - {str(call) for call in CALLS}
+    patterns = [each for names in UNTRIED.values() for each in names]
+    assert [name for name in sorted(left) if not any(fnmatch(name, p) for p in patterns)] == []
+    assert [pattern for pattern in patterns if not filter_names(left, pattern)] == []
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
