@@ -117,6 +117,9 @@ def pass_through(
         fitted = checks.inputs("fitted", fitted, x.shape[-1], like=x)
         if fitted.ndim != 2 or not len(fitted):
             raise InvalidArgument(f"fitted has shape {tuple(fitted.shape)}: (inputs, n) is needed")
+    for name, given in (("x", x), ("fitted", fitted)):
+        if given is not None and ((given < 0) | (given > 1)).any():
+            raise InvalidArgument(f"{name} has an entry outside of 0 to 1: features are 0 or 1")
     on = x > 0.5
     if on.all() or not on.any():
         raise InvalidArgument("x has features in one state only: some on and some off are needed")
