@@ -168,7 +168,7 @@ def code_name(found: Sequence[tuple[int, int]]) -> str:
             raise InvalidArgument(
                 f"found has {checks.shortly(group)}: (features, neurons) is needed"
             )
-    counted = Counter(map(tuple, found))
+    counted = Counter((int(k), int(m)) for k, m in found)
     ordered = sorted(counted, key=_size, reverse=True)
     return (
         " + ".join(
