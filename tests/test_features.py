@@ -563,3 +563,14 @@ class Countless(Uncounted):
 def test_what_is_no_distribution_is_refused_before_any_work(features, told):
     with pytest.raises(InvalidArgument, match=told):
         train(features, 2)
+
+
+@pytest.mark.parametrize(
+    "ours", [IndependentFeatures, SignedFeatures, BooleanFeatures, CorrelatedSets]
+)
+@pytest.mark.parametrize("own", ["inputs", "active_inputs"])
+def test_closed_forms_are_not_handed_down_to_inputs_of_ones_own(ours, own):
+    told = f"Mine has {own} of its own, and {ours.__name__} has losses in closed form"
+    with pytest.raises(InvalidArgument, match=told):
+        type("Mine", (ours,), {own: lambda self, u: 2 * u, "__module__": "mine"})
+    type("Mine", (ours,), {"told": "more than ours", "__module__": "mine"})

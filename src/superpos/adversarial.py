@@ -113,6 +113,9 @@ def mean_norm(x: Tensor, weight: Tensor) -> Tensor:
 
 def own_norm(x: Tensor, weight: Tensor) -> Tensor:
     """Return the length of each input itself: ``(..., inputs)``."""
+    x = checks.finite("x", x)
+    if not x.ndim:
+        raise InvalidArgument(f"x has shape {tuple(x.shape)}: (..., n) is needed")
     return x.norm(dim=-1)
 
 
@@ -315,6 +318,8 @@ def analytic(W: Tensor, b: Tensor, x: Tensor, size: Tensor, feature: Tensor) -> 
         raise InvalidArgument(
             f"feature is {checks.shortly(feature)}: features, from 0 to {n - 1}, are needed"
         )
+    shape = (*_shape(W, b, x), x.shape[-2])
+    feature = feature.long().expand(checks.broadcast_shape(x=shape, feature=feature.shape))
     return _analytic(W, b, x, size, feature)
 
 
@@ -790,6 +795,15 @@ def arrangement_loss(
     >>> arrangement_loss(torch.ones(1, 1), IndependentFeatures(3, 0.5), 1, torch.zeros(1))
     tensor([0.2...])
     """
+    points = checks.one_model(points, name="points")
+    checks.instance("features", features, IndependentFeatures)
+    if features.shape or (features.probability != features.probability[..., :1]).any():
+        raise InvalidArgument("features has settings, or several p: one p is needed")
+    n_hidden = checks.whole_number("n_hidden", n_hidden)
+    left_out = checks.positive_number("left_out", left_out, allow_zero=True)
+    samples = checks.whole_number("samples", samples)
+    seed = checks.whole_number("seed", seed, least=0)
+    sizes = checks.along("sizes", sizes)
     (d, k), n = points.shape, features.n
     copies = n_hidden // d
     if n_hidden % d or copies * k > n:

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from reprlib import Repr
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ _MOST_WHOLE = 2**64  # which is what seeds are below
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
+T = TypeVar("T")
 Numbers = Tensor | np.ndarray | float | Sequence  # what makes a tensor: one, or nested ones
 
 
@@ -78,6 +79,34 @@ def whole_numbers(name: str, values: Iterable[int] | Tensor, *, least: int = 0) 
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise InvalidArgument(f"{name} is {shortly(values)}: a list of whole numbers is needed")
     return [whole_number(name, value, least=least) for value in values]  # type: ignore[arg-type]
+
+
+def generator(name: str, value: torch.Generator) -> torch.Generator:
+    """Return ``value``, a source of random numbers; None would be torch's own, which all share."""
+    if not isinstance(value, torch.Generator):
+        raise InvalidArgument(
+            f"{name} is {shortly(value)}: a torch.Generator is needed, which draws the same again"
+        )
+    return value
+
+
+def instance(name: str, value: Any, kind: type[T]) -> T:
+    """Return ``value``, an object of a class of ours."""
+    if not isinstance(value, kind):
+        raise InvalidArgument(
+            f"{name} is {shortly(value)}: a {kind.__module__}.{kind.__qualname__} is needed"
+        )
+    return value
+
+
+def texts(name: str, values: Sequence[str]) -> list[str]:
+    """Return some texts, at least one, as a list; one text alone is none."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidArgument(f"{name} is {shortly(values)}: a list of texts is needed")
+    found = list(values)
+    if not found or not all(isinstance(each, str) for each in found):
+        raise InvalidArgument(f"{name} is {shortly(values)}: a list of texts is needed")
+    return found
 
 
 def flag(name: str, value: bool) -> bool:
@@ -164,6 +193,51 @@ def array(name: str, value: Numbers, *, device: torch.device | None = None) -> T
         ) from None
     if tensor.is_complex():
         raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
+    return tensor
+
+
+def real(name: str, value: Numbers) -> Tensor:
+    """Return ``value`` as `finite` does, but with NaN and infinity where it has them."""
+    tensor = array(name, value)
+    if tensor.dtype is torch.bool:
+        raise InvalidArgument(f"{name} has dtype {tensor.dtype}: real numbers are needed")
+    if not tensor.is_floating_point():
+        return tensor.to(torch.get_default_dtype())
+    return tensor.float() if tensor.itemsize < 4 else tensor
+
+
+def whole_array(name: str, value: Numbers) -> Tensor:
+    """Return ``value``, whole numbers or truth values, as a tensor of whole numbers."""
+    tensor = array(name, value).detach()
+    if (
+        tensor.is_floating_point()
+        and not ((tensor == tensor.round()) & (tensor.abs() < 2**53)).all()
+    ):
+        raise InvalidArgument(f"{name} has an entry that is no whole number")
+    return tensor.long()
+
+
+def truths(name: str, value: Numbers, *, least_axes: int = 0) -> Tensor:
+    """Return ``value`` as truth values, with at least so many axes; 0 and 1 stand for them."""
+    told = array(name, value).detach()
+    if told.ndim < least_axes or (least_axes and 0 in told.shape[-least_axes:]):
+        raise InvalidArgument(
+            f"{name} has shape {tuple(told.shape)}: at least {least_axes} axes, none empty, "
+            "are needed"
+        )
+    if told.dtype is not torch.bool and ((told != 0) & (told != 1)).any():
+        raise InvalidArgument(f"{name} has an entry that is neither true nor false")
+    return told.bool()
+
+
+def along(name: str, value: Numbers, *, least: int = 1) -> Tensor:
+    """Return ``value`` as finite numbers on one axis, at least so many."""
+    tensor = finite(name, value)
+    if tensor.ndim != 1 or len(tensor) < least:
+        raise InvalidArgument(
+            f"{name} has shape {tuple(tensor.shape)}: numbers on one axis, at least {least}, are "
+            "needed"
+        )
     return tensor
 
 
@@ -272,6 +346,16 @@ def weights(W: Numbers, b: Any = ..., *, name: str = "W") -> tuple[Tensor, Tenso
     b = per_feature("b", finite("b", b, dtype=W.dtype), W.shape[-1])
     broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
     return W, b
+
+
+def one_model(W: Numbers, *, name: str = "W") -> Tensor:
+    """Return ``W`` as finite ``(m, n)``, without axes before these."""
+    found, _ = weights(W, name=name)
+    if found.ndim != 2:
+        raise InvalidArgument(
+            f"{name} has shape {tuple(found.shape)}: one model, (m, n), is needed"
+        )
+    return found
 
 
 def inputs(name: str, value: Numbers, n: int, *, like: Tensor | None = None) -> Tensor:

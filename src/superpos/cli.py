@@ -212,6 +212,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="P",
         help="that a feature is active: asks for the loss",
     )
+    measure.add_argument(
+        "--shortest",
+        type=float,
+        default=1e-6,  # that of `superpos.measure`, which takes a second to import
+        metavar="SHARE",
+        help="leave out features up to so many times as long as the longest; default: %(default)s",
+    )
     measure.add_argument("--json", action="store_true", help="print what was found as JSON")
     measure.add_argument("--html", type=Path, metavar="REPORT", help="write a page with figures")
 
@@ -385,6 +392,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         layout=arguments.layout,
         instance=arguments.instance,
         probability=arguments.probability,
+        shortest=arguments.shortest,
     )
     if page:
         drawn = pictures(found)

@@ -258,6 +258,18 @@ class _Held:
 class _SilenceCounted(FeatureDistribution):
     """A mean over inputs with an active feature, each as likely, and the silent one."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse inputs of one's own where losses are known in closed form, of those drawn here."""
+        super().__init_subclass__(**kwargs)
+        own = [name for name in ("inputs", "active_inputs") if name in vars(cls)]
+        if own and cls.__module__ != __name__:
+            ours = next(base for base in cls.__mro__ if base.__module__ == __name__).__name__
+            raise InvalidArgument(
+                f"{cls.__name__} has {' and '.join(own)} of its own, and {ours} has losses in "
+                "closed form, which are not those of other inputs: derive "
+                f"{cls.__name__} from superpos.FeatureDistribution"
+            )
+
     def _given(self, u: Tensor) -> Tensor:
         """Return draws ``(..., batch, uniforms)``, which are seen at every step: by shape alone."""
         if not isinstance(u, Tensor) or not u.is_floating_point() or u.itemsize < 4:

@@ -475,6 +475,15 @@ def effective_alpha(points: Tensor, losses: Tensor) -> tuple[Tensor, Tensor, Ten
         ``(settings,)`` each: the α of `ALPHAS` with the highest rank correlation, that correlation,
         and whether it is for max(cos, 0)^α instead of |cos|^α.
     """
+    points, losses = checks.weights(points, name="points")[0], checks.finite("losses", losses)
+    points, losses = points.detach(), losses.detach()
+    if points.ndim != 3 or losses.ndim != 2 or len(points) != len(losses) or len(losses) < 2:
+        raise InvalidArgument(
+            f"points has shape {tuple(points.shape)} and losses {tuple(losses.shape)}: "
+            "(tries, m, n) and (tries, settings), with at least two tries, are needed"
+        )
+    if not losses.shape[1] or (losses == losses[0]).all(0).any():
+        raise InvalidArgument("losses has a setting without different losses: nothing is ordered")
     sums = torch.stack(
         [
             thomson.energy(points, thomson.power(alpha, one_sided=side))

@@ -139,7 +139,11 @@ def from_state_dict(
     b is 'b_final' (10, 5).
     """
     if layout is not None and layout not in LAYOUTS:
-        raise InvalidArgument(f"layout is {layout!r}: it must be {LAST!r} or {FIRST!r}")
+        raise InvalidArgument(
+            f"layout is {checks.shortly(layout)}: it must be {LAST!r} or {FIRST!r}"
+        )
+    if name is not None and not isinstance(name, str):
+        raise InvalidArgument(f"name is {checks.shortly(name)}: a text is needed")
     arrays = _arrays(state)
     chosen = _chosen(arrays, name)
     partner = _partner(arrays, chosen)

@@ -53,3 +53,19 @@ def test_an_unknown_summand_is_told(name):
 def test_summands_that_cannot_fit_are_told():
     with pytest.raises(InvalidArgument, match="do not fit"):
         planted.draw(["tetrahedron"], torch.Generator(), parts=(2, 2), most=5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [(lambda g: planted.rotated(torch.eye(3), None), "generator is None"),
+     (lambda g: planted.disturbed(torch.eye(3), 0.1, None), "generator is None"),
+     (lambda g: planted.draw(["digon"], None, parts=(1, 2), most=4), "generator is None"),
+     (lambda g: planted.draw(["digon"], g, parts=(1, 2), most=float("nan")), "most is nan"),
+     (lambda g: planted.draw(["digon"], g, parts=(2, 1), most=4), "parts is"),
+     (lambda g: planted.draw([], g, parts=(1, 2), most=4), "kinds is")],
+)  # fmt: skip
+def test_bad_arguments_are_refused_and_nothing_is_drawn_from_torchs_own_generator(call, message):
+    before = torch.get_rng_state()
+    with pytest.raises(InvalidArgument, match=message):
+        call(torch.Generator().manual_seed(0))
+    assert torch.equal(torch.get_rng_state(), before)

@@ -411,3 +411,10 @@ def test_the_deviations_of_a_chapter_are_listed_once_each(displayed):
     ]
     (first, *_) = load_registry()["lines-rise"].deviations
     assert lines[0] == f"- {claims.deviation_text(first)}"
+
+
+def test_a_rate_is_of_what_is_true_or_false():
+    with pytest.raises(
+        InvalidArgument, match="outcomes has an entry that is neither true nor false"
+    ):
+        claims.rate(torch.tensor([0.5, 0.5]))

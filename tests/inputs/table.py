@@ -35,11 +35,20 @@ from superpos import (
     optima,
     stats,
     tegum,
+    weights,
+    zoo,
 )
-from superpos.codes import capacity, rounding, thomson
+from superpos.bundles import planes, planted, regions
+from superpos.codes import capacity, decoding, layers, polytopes, rounding, thomson
+from superpos.figures import axes, maps, matrices, plane
 from superpos.figures import features as of_features
-from superpos.figures import maps, matrices, plane
-from superpos.optima import decoders
+from superpos.learning import boundaries, dynamics, onehot, polygons, posterior, resampling
+from superpos.learning import sae as learnt
+from superpos.measure import nulls, statistics
+from superpos.neurons import computation, interference
+from superpos.optima import branches, decoders, ladder, phases
+from superpos.sae import recovery
+from superpos.zoo import certificates
 
 
 @dataclass(frozen=True)
@@ -62,11 +71,25 @@ def call(function: Callable[..., Any], **arguments: Any) -> Call:
     return Call(function, arguments)
 
 
-def on_axes(function: Callable[..., Any], **arguments: Any) -> Call:
+def holding(
+    function: Callable[..., Any], *held: Any, fixed: dict[str, Any] | None = None, **arguments: Any
+) -> Call:
+    """A call of which some arguments stay as they are: functions, and what only we make."""
+
+    def partly(**given: Any) -> Any:
+        return function(*held, **(fixed or {}), **given)
+
+    partly.__module__, partly.__name__ = function.__module__, function.__name__
+    return Call(partly, arguments)
+
+
+def on_axes(
+    function: Callable[..., Any], *, projection: str = "rectilinear", **arguments: Any
+) -> Call:
     """A drawing, on axes that nobody looks at."""
 
     def draw(**given: Any) -> None:
-        function(Figure().subplots(), **given)
+        function(Figure().subplots(subplot_kw={"projection": projection}), **given)
 
     draw.__module__, draw.__name__ = function.__module__, function.__name__
     return Call(draw, arguments)
@@ -78,6 +101,26 @@ X = torch.rand(16, 4, generator=torch.Generator().manual_seed(0))
 P, I = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([1.0, 0.9, 0.8, 0.7])
 WHETHER = torch.tensor([True, False, True, True])
 UNIT = geometry.directions(drawn(2, 4)).double()
+GENERATOR = torch.Generator().manual_seed(0)
+MANY = geometry.directions(drawn(6, 2, 4)).double()
+OUTCOMES = torch.arange(6).expand(6, 6) >= 3
+FALLING = torch.linspace(2, 1, 101)
+SQUARE = 0.7 * drawn(2, 5)
+DATA = learnt.Superposed(6, 3, 0.2, seeds=[0, 1])
+STATE = learnt.start(DATA, 4)
+DEAD = torch.tensor([[True, False, False, True]] * 2)
+SERVING = drawn(3, 4) > 0
+COSINE = geometry.directions(drawn(3, 5)).mT @ geometry.directions(drawn(3, 4, seed=1))
+ALIVE = torch.tensor([True, True, False, True, True])
+
+
+def bowl(place: Tensor) -> Tensor:
+    return place.square().sum(-1) / 2
+
+
+def density(p: Tensor) -> tuple[Tensor, Tensor]:
+    return p[..., None], torch.ones(4)
+
 
 CALLS = [
     *[
@@ -191,4 +234,163 @@ CALLS = [
     on_axes(matrices.products, W=W, b=B),
     on_axes(matrices.weights, W=W),
     on_axes(maps.heat, x=P[:3], y=P, values=drawn(3, 4).abs(), label="a"),
+    call(adversarial.own_norm, x=X, weight=torch.full((16,), 1 / 16)),
+    call(adversarial.weighted_inputs, features=IndependentFeatures(4, 0.3), samples=8, seed=0),
+    call(adversarial.mean_input_norm, features=IndependentFeatures(4, 0.3), samples=8),
+    call(
+        adversarial.analytic,
+        W=W, b=B, x=X, size=torch.tensor(0.1), feature=torch.zeros(16, dtype=torch.long),
+    ),
+    call(
+        adversarial.vulnerability_parts,
+        W=W, b=B, features=IndependentFeatures(4, 0.3), size=0.1, samples=8, seed=0,
+    ),
+    call(
+        adversarial.feature_vulnerability,
+        W=W, b=B, features=IndependentFeatures(4, 0.3), size=0.1, samples=8, seed=0,
+    ),
+    call(
+        adversarial.arrangement_loss,
+        points=UNIT, features=IndependentFeatures(4, 0.3), n_hidden=2,
+        sizes=torch.tensor([0.5, 1.0]), left_out=0.1, samples=8, seed=0,
+    ),
+    call(planes.projector, A=drawn(3, 2)),
+    call(planes.column_reduced, A=drawn(3, 2)),
+    call(planes.chordal_distance, P=torch.eye(3), Q=drawn(3, 3)),
+    call(planes.lifted, points=SPACE),
+    call(planes.plane_clusters, vectors=SPACE, sizes=[1, 2], radius=0.1),
+    call(planes.sparse_subspaces, W=SPACE, count=2, nonzero=1),
+    call(planted.simplex, k=3),
+    call(planted.antiprism, n=4),
+    call(planted.summand, name="polygon 5"),
+    call(planted.direct_sum, names=["digon", "triangle"]),
+    call(planted.rotated, W=SPACE, generator=GENERATOR),
+    call(planted.disturbed, W=SPACE, sigma=0.1, generator=GENERATOR),
+    call(planted.draw, kinds=["digon"], generator=GENERATOR, parts=(1, 2), most=8),
+    call(regions.regions, W=W, b=B, tolerance=1e-6),
+    call(regions.general_position, n=5, m=2),
+    call(capacity.most_active, W=UNIT.float(), error=0.01, together=True, inputs=5, seed=0),
+    call(capacity.levels, W=UNIT.float(), active=2, error=0.01, inputs=5, seed=0),
+    call(capacity.stored_bits, W=UNIT.float(), active=2.0, inputs=100, bins=4, seed=0),
+    call(decoding.read_in_rounds, W=UNIT.float(), active=2, rounds=3, inputs=5, seed=0),
+    call(decoding.read_by_pseudoinverse, W=UNIT.float(), active=2, inputs=5, seed=0),
+    *[
+        call(function, f=X)
+        for function in (layers.unchanged, layers.relu, layers.saturating, layers.step)
+    ],
+    holding(
+        layers.pass_through, fixed={"response": layers.relu},
+        codes=[UNIT, UNIT], x=(X > 0.5).double(), fitted=(X > 0.6).double(),
+    ),
+    call(polytopes.simplex, dimension=3),
+    call(polytopes.square_antiprism, height=0.5),
+    call(thomson.faces, points=geometry.directions(drawn(3, 6)).double()),
+    call(thomson.power, alpha=2.0, rounding=0.1, one_sided=True),
+    call(boundaries.box_shares, outcomes=OUTCOMES, sizes=torch.tensor([1, 2])),
+    call(boundaries.uncertainty, outcomes=OUTCOMES, distances=torch.tensor([1, 2])),
+    call(boundaries.exponent, sizes=torch.tensor([1, 2, 4]), values=P[:3]),
+    call(
+        dynamics.jumps,
+        dimensionality=torch.rand(101, 2, generator=GENERATOR), loss=FALLING, window=0.02,
+        least=0.2, after=0.1,
+    ),
+    call(dynamics.drops_at_jumps, found=[], times=2.0, share=0.8, fewest=3),
+    call(dynamics.dimensions_of_sets, W=W, size=2, threshold=0.5),
+    call(dynamics.route, stages=torch.tensor([[1, 1], [2, 1]])),
+    *[
+        call(function, W=SQUARE, b=torch.zeros(5))
+        for function in (onehot.outputs, onehot.loss, onehot.gradients)
+    ],
+    call(onehot.regular, n=5),
+    call(onehot.failure, n=5),
+    call(polygons.inputs, n=4),
+    call(polygons.regular, n=6, k=5, positive=0, silent=-1.0),
+    holding(
+        posterior.sample, bowl,
+        start=torch.zeros(3), sizes=torch.tensor([10.0, 20.0]), seeds=[0], sweeps=4,
+        centre=torch.zeros(3), precision=1.0, exchange=True,
+    ),
+    holding(
+        posterior.local_coefficient, bowl,
+        minimum=torch.zeros(2, 3), size=10.0, seeds=[0], sweeps=4, precision=100.0,
+    ),
+    call(resampling.published, state=STATE, data=DATA, dead=DEAD, norm=0.2, sparsity=0.1),
+    call(
+        resampling.attractor_repulsor,
+        state=STATE, data=DATA, dead=DEAD, bias=0.1, fraction=0.05, noise=0.001,
+    ),
+    call(resampling.mean_length, encoder=drawn(2, 4, 3), alive=~DEAD),
+    call(learnt.Superposed, n=6, m=3, probability=0.2, seeds=[0, 1]),
+    call(learnt.start, data=DATA, latents=4, bias=-0.1),
+    call(learnt.encode, parameters=STATE.parameters, h=drawn(2, 5, 3)),
+    call(learnt.decode, parameters=STATE.parameters, f=drawn(2, 5, 4)),
+    call(
+        learnt.Training,
+        sparsity=0.1, rate=0.003, batch=4, auxiliary=0.1, dead_after=10, most=2,
+    ),
+    call(learnt.train, state=STATE, data=DATA, training=learnt.Training(batch=4), steps=2),
+    call(learnt.example_losses, state=STATE, h=drawn(2, 5, 3), sparsity=0.1),
+    call(learnt.loss, state=STATE, data=DATA, sparsity=0.1, samples=5),
+    call(learnt.found, state=STATE, data=DATA, cosine=0.9),
+    *[
+        call(function, serving=SERVING)
+        for function in (
+            neurons.canonical, neurons.order, neurons.groups, neurons.each_groups,
+            neurons.code_names,
+        )
+    ],
+    call(neurons.code_name, found=[(3, 2), (1, 1)]),
+    call(neurons.regimes, W=drawn(5, 10), share=0.1),
+    call(computation.pair_code, m=4),
+    call(interference.weights_loss, V=drawn(4, 4), b=B, probability=P),
+    call(interference.harm, W=W, b=B, probability=P),
+    call(interference.first_order, W=W, b=B, probability=P),
+    holding(branches.follow, fixed={"settings": density}, W=W, b=B, at=P[:2], tolerance=1e-3),
+    holding(branches.slope, fixed={"settings": density}, W=W, b=B, at=torch.tensor(0.3)),
+    call(decoders.descend, W=W, V=W.flip(0), b=B, probability=P, steps=2, learning_rate=0.02),
+    call(decoders.ranking, n=5, ratio=0.5),
+    call(phases.onset, p=P),
+    call(phases.landscape, weight=P, extra=P, p=0.1, r=0.5),
+    holding(
+        ladder.takes_over, polytopes.POLYTOPES["digon"], polytopes.POLYTOPES["triangle"],
+        low=0.5, high=0.8,
+    ),
+    call(recovery.nearest, cosine=COSINE, alive=ALIVE),
+    call(recovery.mean_max_cosine, cosine=COSINE, alive=ALIVE, embedded=WHETHER),
+    call(recovery.found_share, cosine=COSINE, alive=ALIVE, embedded=WHETHER, least=0.5),
+    call(recovery.duplicates, cosine=COSINE, alive=ALIVE, least=0.5),
+    call(
+        recovery.taken_in,
+        cosine=COSINE, alive=ALIVE, between=torch.eye(4), parents=torch.tensor([0, 0, 2, 2]),
+    ),
+    call(weights.from_state_dict, state={"W": W, "b": B}, name="W", layout="features-last"),
+    call(nulls.random_directions, length=P, m=3, count=2, draws=GENERATOR),
+    call(nulls.same_spectrum, eigenvalues=I, n=6, count=2, draws=GENERATOR),
+    call(nulls.optimised_code, length=P, m=3, draws=GENERATOR),
+    call(statistics.effective_rank, eigenvalues=I),
+    call(statistics.participation_ratio, eigenvalues=I),
+    call(statistics.joined_from, n=10, m=5, chance=0.01),
+    call(statistics.components, W=SPACE, joined_at=0.5),
+    call(tegum.effective_alpha, points=MANY, losses=drawn(6, 2).double()),
+    call(zoo.load, name="pentagon"),
+    call(zoo.shape_of, W=W),
+    call(certificates.with_error, value=0.1234, error=0.001),
+    on_axes(plane.output_plane, projection="3d", W=W, b=B, shown=[0, 1, 2]),
+    on_axes(of_features.dimensionality_dots, inverse_probability=P[:2], D=drawn(2, 4).abs()),
+    on_axes(of_features.cloud, place=2.0, values=P, width=0.1),
+    on_axes(of_features.strips, groups={"a": P, "b": I}),
+    on_axes(matrices.stacks, W=SPACE, serving=SPACE > 0, lowest=-1.0),
+    on_axes(matrices.shares, names=["a", "b"], parts={"c": P[:2]}, colours=["k"]),
+    on_axes(matrices.neuron_bars, slopes=SPACE.abs(), served=SPACE > 0, shades=5),
+    on_axes(
+        maps.phase_map,
+        p=P, r=I, kinds=torch.zeros(4, 4, dtype=torch.long), names=list(phases.TWO_FEATURES),
+    ),
+    on_axes(maps.contours, x=P, y=P, height=drawn(4, 4).abs()),
+    on_axes(axes.polytope_lines, labels=True),
+    on_axes(axes.square, limit=1.6, cross=True),
+    on_axes(axes.size_axis, sizes=[10, 20], name="n"),
+    on_axes(axes.set_lines, n=6, size=2),
+    on_axes(axes.reference, x=[1.0], y=[2.0]),
+    on_axes(axes.band, x=P, trials=drawn(3, 4), label="a", alpha=0.5),
 ]  # fmt: skip

@@ -14,6 +14,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
+from fnmatch import filter as filter_names
+from fnmatch import fnmatch
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,9 @@ import pytest
 import torch
 from table import CALLS, Call
 from torch import Tensor
+from untried import UNTRIED
 
+from superpos.book import reference
 from superpos.errors import Diverged, InvalidArgument
 
 SECONDS = 20  # a case
@@ -104,6 +109,10 @@ OF_LISTS: list[Callable[[Any], Any]] = [
     *(lambda _: [None], lambda v: [*v, 10**30], lambda v: [v], lambda v: v[0], lambda _: range(2)),
     *(lambda v: torch.tensor(v).double(), lambda v: np.array(v, np.uint8), lambda _: [math.nan]),
 ]
+OF_TEXTS: list[Callable[[Any], Any]] = [
+    *(tuple, iter, lambda v: v[0], lambda v: [*v, None], lambda v: [*v, "none such"]),
+    *(lambda v: [v], lambda v: [v[0], b"01"], lambda v: v[:1] * 3, lambda v: v[:0], lambda _: [1]),
+]
 OF_TRUTHS: list[Callable[[bool], Any]] = [np.bool_, int, str]
 OF_PARAMETERS: list[Callable[[dict], Any]] = [
     *(
@@ -116,11 +125,20 @@ OF_PARAMETERS: list[Callable[[dict], Any]] = [
 
 def variants(value: Any) -> list[Callable[[Any], Any]]:
     """Return what makes other values of one that is right, by its kind."""
+    others = [lambda _, other=other: other for other in ANYTHING]
+    if isinstance(value, list | dict) and not _is_of_numbers(value):
+        return [*(OF_TEXTS if isinstance(value, list) else []), *others]
     kinds = {
         bool: OF_TRUTHS, Tensor: OF_NUMBERS, int: OF_WHOLE, float: OF_REAL, list: OF_LISTS,
         tuple: OF_LISTS, dict: OF_PARAMETERS,
     }  # fmt: skip
-    return [*kinds.get(type(value), []), *(lambda _, other=other: other for other in ANYTHING)]
+    return [*kinds.get(type(value), []), *others]
+
+
+def _is_of_numbers(value: list | dict) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(each, Tensor) for each in value.values())
+    return all(isinstance(each, int | float) for each in value)
 
 
 def cases(call: Call) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -184,7 +202,8 @@ def problem(call: Call, name: str, value: Any) -> str | None:
             call.function(**given)
     except InvalidArgument as refused:
         told = str(refused)
-        names = [*call.arguments, *_parameters(call.function)]
+        inside = [key for each in call.arguments.values() if isinstance(each, dict) for key in each]
+        names = [*call.arguments, *_parameters(call.function), *inside]
         if not any(re.search(rf"(?<!\w){re.escape(each)}(?!\w)", told) for each in names):
             return f"names no argument: {told}"
         if "\n" in told or len(told) > 600:
@@ -203,6 +222,23 @@ def problem(call: Call, name: str, value: Any) -> str | None:
 
 def _parameters(function: Callable) -> list[str]:
     return list(inspect.signature(function).parameters)
+
+
+def test_every_public_function_is_tried_or_listed_with_the_reason_why_not():
+    found = (
+        getattr(import_module(module), name)
+        for module, names in reference.documented().items()
+        for name in names
+    )
+    public = {
+        f"{each.__module__.removeprefix('superpos.')}.{each.__name__}"
+        for each in found
+        if inspect.isfunction(each)
+    }
+    left = public - {str(call) for call in CALLS}
+    patterns = [each for names in UNTRIED.values() for each in names]
+    assert [name for name in sorted(left) if not any(fnmatch(name, p) for p in patterns)] == []
+    assert [pattern for pattern in patterns if not filter_names(left, pattern)] == []
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)

@@ -224,3 +224,26 @@ def test_many_features_are_sampled_and_the_error_is_told(monkeypatch):
         for one in (found, own)
     )
     assert 0 < abs(value - all_pairs) < 4 * found.errors["nearest"]
+
+
+def test_hardly_represented_features_are_left_out_where_that_is_asked_for():
+    W = drawn(3, 9)
+    W[:, :4] *= 0.01
+    found, own = (
+        measure.measure(W, replicates=5, shortest=0.1),
+        measure.measure(W[:, 4:], replicates=5),
+    )
+    assert (found.without, found.n, found.shortest) == (4, 5, 0.1)
+    assert found.dimensionality == own.dimensionality
+    assert measure.measure(W, replicates=5).without == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"b": torch.zeros(3, 1, 5), "probability": 0.1}, "b has shape"),
+     ({"b": torch.zeros(5), "probability": torch.full((2, 1), 0.1)}, "probability has shape"),
+     ({"shortest": 1.0}, "shortest is 1.0"), ({"shortest": float("nan")}, "shortest is nan")],
+)  # fmt: skip
+def test_of_one_dictionary_there_is_one_bias_and_one_probability(options, message):
+    with pytest.raises(InvalidArgument, match=message):
+        measure.measure(drawn(2, 5), replicates=5, **options)

@@ -35,6 +35,17 @@ def test_text_fits_80_columns_and_says_what_is_unusual_and_what_is_not(found):
         assert part in told
 
 
+def test_a_report_says_up_to_which_length_features_were_left_out():
+    short = torch.cat([W, 0.01 * W[:, :2]], 1)
+    told = report.as_text(measure.measure(short, replicates=5, shortest=0.1), source="", read=[])
+    assert "2 more are at most 0.1 times as long as the longest, and are left out" in " ".join(
+        told.split()
+    )
+    told = report.as_text(measure.measure(W, replicates=5, shortest=0.1), source="", read=[])
+    assert "None is left out: all are over 0.1 times as long" in " ".join(told.split())
+    assert "left out" not in report.as_text(measure.measure(W, replicates=5), source="", read=[])
+
+
 def test_json_is_json_and_has_every_statistic(found):
     told = json.loads(json.dumps(report.as_json(found, source="own.npy", read=[]), allow_nan=False))
     assert told["statistics"]["antipode"]["verdict"] == "below"
@@ -80,6 +91,10 @@ def test_the_command_measures_a_file_anywhere(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "own.html").read_text("utf-8").startswith("<!doctype html>")
     assert main(["measure", "own.npz", "--instance", "0", "--json", "--probability", "0.1"]) == 0
     assert json.loads(capsys.readouterr().out)["loss"][0] > 0
+    assert main(["measure", "own.npz", "--instance", "0", "--json", "--shortest", "0.9"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["shortest"] == 0.9
+    assert 0 < told["features_without_direction"] == 20 - told["features"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +104,7 @@ def test_the_command_measures_a_file_anywhere(tmp_path, monkeypatch, capsys):
      ("own.npz --layout wide", "layout is 'wide'"), ("own.npz --name V", "name is 'V'"),
      ("own.npz --instance 0 --html absent/own.html", "there is no folder absent"),
      ("own.npz --instance 0 --html own.npz", "the name of a page"),
+     ("own.npz --instance 0 --shortest 1", "shortest is 1.0"),
      ("own.npz --instance 0 --probability 2", "probability is 2"), ("", "required: FILE")],
 )  # fmt: skip
 def test_bad_input_gets_one_sentence(tmp_path, monkeypatch, capsys, arguments, message):

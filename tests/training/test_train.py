@@ -16,6 +16,7 @@ from superpos import (
     CorrelatedSets,
     Diverged,
     Examples,
+    FeatureDistribution,
     IndependentFeatures,
     InvalidArgument,
     Model,
@@ -334,31 +335,28 @@ def test_divergence_is_told_with_its_steps_and_seeds_and_keeps_the_last_good_sta
     assert torch.equal(kept["W"], RELU_OUTPUT.initial(4, 2, seeds=[4])["W"])
 
 
-class Explosive(IndependentFeatures):
+class Explosive(FeatureDistribution):
     """Features whose values grow beyond all bounds after a number of blocks."""
 
-    calls = 0
+    calls, n, uniforms = 0, 4, 5
 
     def inputs(self, u):
         Explosive.calls += 1
-        return super().inputs(u) * (1e30 if Explosive.calls > 30 else 1)
-
-    def settings(self, shape, start, stop):
-        return Explosive(self.n, super().settings(shape, start, stop).probability)
+        return IndependentFeatures(4, 0.5).inputs(u) * (1e30 if Explosive.calls > 30 else 1)
 
 
 def test_the_last_good_state_is_that_of_the_block_before():
     Explosive.calls = 0
     plain = replace(BRIEF, steps=60, integrate=False)
     with pytest.raises(Diverged, match="between steps 20 and 40") as stopped:
-        brief(features=Explosive(4, 0.5), seeds=1, procedure=plain)
+        brief(features=Explosive(), seeds=1, procedure=plain)
     Explosive.calls = -100
     # 20 steps of a rate that is constant after its warm-up
     constant = replace(plain, cosine=False)
-    good = brief(features=Explosive(4, 0.5), seeds=1, procedure=replace(constant, steps=20))
+    good = brief(features=Explosive(), seeds=1, procedure=replace(constant, steps=20))
     Explosive.calls = 0
     with pytest.raises(Diverged) as stopped:
-        brief(features=Explosive(4, 0.5), seeds=1, procedure=constant)
+        brief(features=Explosive(), seeds=1, procedure=constant)
     assert torch.equal(stopped.value.last_good["W"].reshape(good.W.shape), good.W)
 
 

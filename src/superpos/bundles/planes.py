@@ -100,6 +100,8 @@ def chordal_distance(P: Tensor, Q: Tensor) -> Tensor:
     >>> chordal_distance(torch.diag(torch.tensor([1.0, 0])), torch.diag(torch.tensor([0.0, 1])))
     tensor(1.)
     """
+    P, Q = checks.weights(P, name="P")[0], checks.weights(Q, name="Q")[0]
+    checks.broadcast_shape(P=P.shape, Q=Q.shape)
     return (P - Q).square().sum((-2, -1)).div(2).sqrt()
 
 
@@ -166,17 +168,15 @@ def plane_clusters(
     need("studies", "sklearn")
     from sklearn.cluster import DBSCAN  # takes a second to import
 
-    vectors = checks.weights(vectors, name="vectors")[
-        0
-    ].cpu()  # scikit-learn's clusters are found there
+    vectors = checks.one_model(vectors, name="vectors").detach().cpu()  # scikit-learn is there
     m, n = vectors.shape
     radius = checks.positive_number("radius", radius)
     found = set()
-    for k in sizes:
-        if checks.whole_number("sizes", k) > m:
+    for k in checks.whole_numbers("sizes", sizes, least=1):
+        if k > m:
             raise InvalidArgument(f"sizes has {k}: planes have at most m = {m} dimensions")
         if torch.tensor([n - i for i in range(k)]).prod() > MOST_SETS * np.prod(range(1, k + 1)):
-            raise InvalidArgument(f"W has {n} features: too many sets of {k} to enumerate")
+            raise InvalidArgument(f"vectors has {n} columns: too many sets of {k} to enumerate")
         sets = torch.tensor(list(combinations(range(n), k))).reshape(-1, k)
         spans = vectors[:, sets].movedim(1, 0)
         spread = torch.linalg.svdvals(spans)
@@ -221,10 +221,17 @@ def sparse_subspaces(W: Tensor, count: int, *, nonzero: int = 3) -> list[tuple[i
     from sklearn.cluster import SpectralClustering
     from sklearn.linear_model import orthogonal_mp
 
-    W, _ = checks.weights(W)
-    count = checks.whole_number("count", count)
-    unit = (W / W.norm(dim=0)).double().cpu().numpy()
-    n = unit.shape[1]
+    W = checks.one_model(W).detach()
+    n = W.shape[1]
+    count, nonzero = (
+        checks.whole_number(name, value) for name, value in (("count", count), ("nonzero", nonzero))
+    )
+    if count > n or n < 2:
+        raise InvalidArgument(f"count is {count}: W has {n} columns, and at least 2 are needed")
+    if not W.any(0).all():
+        raise InvalidArgument("W has a column of zeros, which has no direction")
+    unit = W.double() / W.abs().amax()
+    unit = (unit / unit.norm(dim=0)).cpu().numpy()
     used = np.zeros((n, n))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that fewer others suffice, or that the graph falls apart

@@ -64,14 +64,20 @@ def summand(name: str) -> Tensor:
     >>> summand("polygon 5").shape, summand("antiprism 4").shape
     (torch.Size([2, 5]), torch.Size([3, 8]))
     """
+    return _summand("name", name)
+
+
+def _summand(argument: str, name: str) -> Tensor:
+    if not isinstance(name, str):
+        raise InvalidArgument(f"{argument} is {checks.shortly(name)}: a text is needed")
     short = {"digon": "simplex 1", "triangle": "simplex 2", "tetrahedron": "simplex 3"}
     kind, _, number = short.get(name, name).partition(" ")
     makers = {"polygon": thomson.polygon, "simplex": simplex}
     makers["antiprism"] = antiprism
-    if kind not in makers or not number.isdigit():
+    if kind not in makers or not number.isdecimal() or len(number) > 4:
         raise InvalidArgument(
-            f"name is {name!r}: digon, triangle, tetrahedron, or polygon, simplex or antiprism "
-            "with a number is needed"
+            f"{argument} has {checks.shortly(name)}: digon, triangle, tetrahedron, or polygon, "
+            "simplex or antiprism with a number below 10 000 is needed"
         )
     return makers[kind](int(number))
 
@@ -95,7 +101,7 @@ def direct_sum(names: Sequence[str]) -> tuple[Tensor, list[tuple[int, ...]]]:
     >>> W.shape, sets
     (torch.Size([3, 5]), [(0, 1), (2, 3, 4)])
     """
-    blocks = [summand(name) for name in names]
+    blocks = [_summand("names", name) for name in checks.texts("names", names)]
     sets, at = [], 0
     for block in blocks:
         sets.append(tuple(range(at, at + block.shape[1])))
@@ -105,14 +111,16 @@ def direct_sum(names: Sequence[str]) -> tuple[Tensor, list[tuple[int, ...]]]:
 
 def rotated(W: Tensor, generator: torch.Generator) -> Tensor:
     """Return the columns of ``(m, n)`` after a rotation drawn uniformly (or its mirror image)."""
-    W, _ = checks.weights(W)
+    W = checks.one_model(W)
+    checks.generator("generator", generator)
     (R,) = geometry.random_rotations(len(W), 1, generator)
     return R.to(W) @ W
 
 
 def disturbed(W: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     """Return ``(m, n)`` with independent normal noise of size ``sigma`` on every coordinate."""
-    W, _ = checks.weights(W)
+    W = checks.one_model(W)
+    checks.generator("generator", generator)
     sigma = checks.positive_number("sigma", sigma, allow_zero=True)
     noise = torch.randn(W.shape, generator=generator, dtype=W.dtype, device=generator.device)
     return W + sigma * noise.to(W.device)
@@ -139,11 +147,18 @@ def draw(
     >>> draw(["digon"], torch.Generator().manual_seed(0), parts=(2, 2), most=8)
     ['digon', 'digon']
     """
-    sizes = [len(summand(name)) for name in kinds]
-    if parts[0] * min(sizes) > most:
-        raise InvalidArgument(f"most is {most}: {parts[0]} summands do not fit")
+    kinds = checks.texts("kinds", kinds)
+    sizes = [len(_summand("kinds", name)) for name in kinds]
+    fewest_and_most = checks.whole_numbers("parts", parts)
+    if len(fewest_and_most) != 2 or not 0 < fewest_and_most[0] <= fewest_and_most[1]:
+        raise InvalidArgument(f"parts is {checks.shortly(parts)}: the fewest and the most, from 1")
+    fewest, last = fewest_and_most
+    most = checks.whole_number("most", most)
+    if fewest * min(sizes) > most:
+        raise InvalidArgument(f"most is {most}: {fewest} summands do not fit")
+    checks.generator("generator", generator)
     while True:
-        count = int(torch.randint(parts[0], parts[1] + 1, (), generator=generator))
+        count = int(torch.randint(fewest, last + 1, (), generator=generator))
         chosen: list[int] = torch.randint(len(kinds), (count,), generator=generator).tolist()
         if sum(sizes[k] for k in chosen) <= most:
             return [kinds[k] for k in chosen]

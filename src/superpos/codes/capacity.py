@@ -183,6 +183,7 @@ def levels(
     True
     """
     W, _ = _code(W)
+    error = checks.fraction("error", error)
     which, size = _draw(W, active, inputs=inputs, seed=seed, amplitudes=True)
     columns = W.mT[which]  # (inputs, active, m): nothing else needs to be read
     h = (columns * size[..., None]).sum(-2)

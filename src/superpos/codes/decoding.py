@@ -58,7 +58,7 @@ def read_in_rounds(
     rounds = checks.whole_number("rounds", rounds)
     first = read(W, active, inputs=inputs, seed=seed)
     x, f = first.x, first.f
-    W = W.to(f)
+    W = checks.one_model(W).to(f)
     m, n = W.shape
     h = x @ W.mT
     left = h
@@ -86,7 +86,7 @@ def read_by_pseudoinverse(W: Tensor, active: int, *, inputs: int = 1000, seed: i
     True
     """
     x = read(W, active, inputs=inputs, seed=seed).x
-    W = W.to(x)
+    W = checks.one_model(W).to(x)
     readout = torch.linalg.pinv(W)
     readout = readout / (readout * W.mT).sum(-1, keepdim=True)
     return Readings(x @ W.mT @ readout.mT, x)

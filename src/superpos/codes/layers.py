@@ -31,7 +31,7 @@ def relu(f: Tensor) -> Tensor:
     >>> relu(torch.tensor([0.4, 1.0, 1.25]))
     tensor([0.0000, 1.0000, 1.5000])
     """
-    return 2 * (f - 0.5).clamp_min(0)
+    return 2 * (checks.finite("f", f) - 0.5).clamp_min(0)
 
 
 def saturating(f: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def saturating(f: Tensor) -> Tensor:
     >>> saturating(torch.tensor([0.2, 0.5, 1.25]))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    return (2 * f - 0.5).clamp(0, 1)
+    return (2 * checks.finite("f", f) - 0.5).clamp(0, 1)
 
 
 def step(f: Tensor) -> Tensor:
@@ -53,6 +53,7 @@ def step(f: Tensor) -> Tensor:
     >>> step(torch.tensor([0.4, 1.25]))
     tensor([0., 1.])
     """
+    f = checks.finite("f", f)
     return (f > 0.5).to(f.dtype)
 
 
@@ -102,6 +103,23 @@ def pass_through(
     tensor([0., 0.])
     """
     x = checks.finite("x", x)
+    if isinstance(codes, Tensor | str) or not isinstance(codes, Sequence) or not len(codes):
+        raise InvalidArgument(f"codes is {checks.shortly(codes)}: a list of matrices is needed")
+    codes = [checks.one_model(W, name="codes").to(x) for W in codes]
+    if x.ndim != 2 or not x.numel() or any(W.shape[-1] != x.shape[-1] for W in codes):
+        raise InvalidArgument(
+            f"x has shape {tuple(x.shape)}: (inputs, n) is needed, with the n of every matrix of "
+            "codes"
+        )
+    if not callable(response):
+        raise InvalidArgument(f"response is {checks.shortly(response)}: a function is needed")
+    if fitted is not None:
+        fitted = checks.inputs("fitted", fitted, x.shape[-1], like=x)
+        if fitted.ndim != 2 or not len(fitted):
+            raise InvalidArgument(f"fitted has shape {tuple(fitted.shape)}: (inputs, n) is needed")
+    for name, given in (("x", x), ("fitted", fitted)):
+        if given is not None and ((given < 0) | (given > 1)).any():
+            raise InvalidArgument(f"{name} has an entry outside of 0 to 1: features are 0 or 1")
     on = x > 0.5
     if on.all() or not on.any():
         raise InvalidArgument("x has features in one state only: some on and some off are needed")

@@ -352,7 +352,7 @@ def faces(points: Tensor) -> list[Face]:
     points = _on_sphere(points)
     if points.ndim != 2 or points.shape[0] != 3:
         raise InvalidArgument(f"points has shape {tuple(points.shape)}: (3, k) is needed")
-    where = points.double().mT.cpu().numpy()
+    where = points.detach().double().mT.cpu().numpy()
     hull = ConvexHull(where)
     found: list[tuple[np.ndarray, set[int]]] = []
     for normal, triangle in zip(hull.equations[:, :3], hull.simplices, strict=True):

@@ -70,10 +70,10 @@ _REACHES_ANYTHING = (
     runpy.run_path, pkgutil.resolve_name, sys._getframe, sys.modules,
 )  # fmt: skip
 _REACHED_THROUGH = {"__globals__", "f_globals", "f_locals", "__subclasses__", "__builtins__"}
-_NOT_OF_A_CLASS = {
+_NOT_OF_A_CLASS = {  # __init_subclass__ runs once, on what is then told of the subclass itself
     "__abstractmethods__", "__annotate__", "__annotations__", "__dict__", "__doc__",
-    "__firstlineno__", "__module__", "__orig_bases__", "__parameters__", "__slotnames__",
-    "__static_attributes__", "__type_params__", "__weakref__", "_abc_impl",
+    "__firstlineno__", "__init_subclass__", "__module__", "__orig_bases__", "__parameters__",
+    "__slotnames__", "__static_attributes__", "__type_params__", "__weakref__", "_abc_impl",
     "_autograd_function_id",
 }  # fmt: skip
 _NOT_OF_A_MODULE = {

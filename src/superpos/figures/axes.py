@@ -17,10 +17,12 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.checks import Numbers
+from superpos.errors import InvalidArgument
 from superpos.figures.palette import FAINT, INK, POLYTOPES, THIN
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_MOST_SETS = 10_000  # whose edges are drawn
 
 
 def drawing(function: Callable[P, R]) -> Callable[P, R]:
@@ -47,7 +49,8 @@ def _plain(value):
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     if type(value) is np.ndarray and value.dtype.kind in "fiub":
-        value = checks.array("an array", value)
+        # truth values, too, may lie in memory backwards
+        value = checks.array("an array", value.copy() if value.dtype.kind == "b" else value)
     if not isinstance(value, Tensor) or value.device.type == "meta":
         return value  # which whoever asked for it says
     value = value.detach().cpu()
@@ -83,6 +86,7 @@ def _fraction(value: float) -> str:
 
 def square(axes: Axes, limit: float, *, cross: bool = False) -> None:
     """Make axes a square around the origin, without ticks or edges, perhaps with a cross."""
+    limit = checks.positive_number("limit", limit)
     if cross:
         axes.axhline(0, color=FAINT, lw=0.5, zorder=0)
         axes.axvline(0, color=FAINT, lw=0.5, zorder=0)
@@ -105,14 +109,22 @@ def percent_ticks(axis: Axis) -> None:
 
 def size_axis(axes: Axes, sizes: Sequence[int], name: str) -> None:
     """Make the x axis one of model sizes: logarithmic, with a tick for each."""
+    found = checks.along("sizes", sizes)
+    if not (found > 0).all():
+        raise InvalidArgument("sizes has an entry that is not above 0")
+    if not isinstance(name, str):
+        raise InvalidArgument(f"name is {checks.shortly(name)}: a text is needed")
     axes.set_xscale("log")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.set_xticks(found.tolist(), [str(size) for size in sizes])
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.set_xlabel(name)
 
 
 def set_lines(axes: Axes, n: int, size: int) -> None:
     """Draw lines between the sets of n features into a picture of WᵀW (see `products`)."""
+    n, size = checks.whole_number("n", n), checks.whole_number("size", size)
+    if n > _MOST_SETS * size:
+        raise InvalidArgument(f"n is {n}: over {_MOST_SETS} sets of {size} are too many to draw")
     for edge in range(size, n, size):
         axes.plot([edge, edge], [0, n], color=INK, lw=0.8)
         axes.plot([0, n], [edge, edge], color=INK, lw=0.8)
@@ -126,9 +138,9 @@ def against_sparsity(axes: Axes) -> None:
 
 def reference(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
     """Draw what a reader compares with: dotted lines at values y, dashed ones at places x."""
-    for value in y:
+    for value in _values("y", y):
         axes.axhline(value, color=INK, lw=THIN, ls=":", zorder=0)
-    for place in x:
+    for place in _values("x", x):
         axes.axvline(place, color=INK, lw=THIN, ls="--", zorder=0)
 
 
@@ -136,5 +148,19 @@ def band(
     axes: Axes, x: Numbers, trials: Tensor, *, label: str = "", color=FAINT, alpha: float = 0.5
 ) -> None:
     """Shade between the lowest and the highest of some trials ``(trials, k)``, at x ``(k,)``."""
+    x, trials = checks.along("x", x), checks.real("trials", trials)
+    if trials.ndim != 2 or not len(trials) or trials.shape[1] != len(x):
+        raise InvalidArgument(
+            f"trials has shape {tuple(trials.shape)}: (trials, k) is needed, with k = {len(x)} of x"
+        )
+    if not 0 <= checks.number("alpha", alpha) <= 1:
+        raise InvalidArgument(f"alpha is {alpha}: a number from 0 to 1 is needed")
     low, high = trials.amin(0), trials.amax(0)
     axes.fill_between(x, low, high, color=color, alpha=alpha, lw=0, label=label or None)
+
+
+def _values(name: str, values: Sequence[float]) -> list[float]:
+    found = checks.finite(name, values)
+    if found.ndim != 1:
+        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: a list of numbers is needed")
+    return found.tolist()

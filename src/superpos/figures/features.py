@@ -92,6 +92,15 @@ def _polytope_colour(corners: int, dimensionality: float) -> str:
 @drawing
 def dimensionality_dots(axes: Axes, inverse_probability: Tensor, D: Tensor) -> None:
     """Draw D_i ``(settings, n)`` against 1/p, each setting as a column of dots; NaN is left out."""
+    inverse_probability = checks.along("inverse_probability", inverse_probability, least=2)
+    D = checks.real("D", D)
+    if D.ndim != 2 or len(D) != len(inverse_probability):
+        raise InvalidArgument(
+            f"D has shape {tuple(D.shape)}: (settings, n) is needed, a row for each of "
+            f"{len(inverse_probability)} entries of inverse_probability"
+        )
+    if not (inverse_probability > 0).all():
+        raise InvalidArgument("inverse_probability has an entry that is not above 0")
     setting, feature = D.isfinite().nonzero(as_tuple=True)
     jitter = np.random.default_rng(0).uniform(-0.4, 0.4, len(setting))  # within its own column
     step = (inverse_probability[1] / inverse_probability[0]).log().item()
@@ -132,6 +141,10 @@ def cloud(axes: Axes, place: float, values: Tensor, *, width: float = 0.1) -> No
 
     It is ``width`` decades wide; of more than 2000, every few are drawn.
     """
+    place, width = checks.positive_number("place", place), checks.positive_number("width", width)
+    values = checks.real("values", values)
+    if not values.ndim:
+        raise InvalidArgument(f"values has shape {tuple(values.shape)}: (k,) is needed")
     some = values.flatten()[:: 1 + len(values) // 2000]
     spread = np.random.default_rng(0).uniform(-width / 2, width / 2, len(some))
     axes.scatter(
@@ -145,6 +158,9 @@ def strips(axes: Axes, groups: Mapping[str, Tensor]) -> None:
 
     A name that has none still has its row.
     """
+    if not isinstance(groups, Mapping) or not groups:
+        raise InvalidArgument(f"groups is {checks.shortly(groups)}: values by name are needed")
+    groups = {name: checks.finite("groups", values).flatten() for name, values in groups.items()}
     spread = np.random.default_rng(0)  # so that dots do not hide each other
     for row, (_, values) in enumerate(groups.items()):
         height = row + spread.uniform(-0.28, 0.28, len(values))

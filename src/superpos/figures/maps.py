@@ -39,6 +39,19 @@ def phase_map(axes: Axes, p: Tensor, r: Tensor, kinds: Tensor, names: Sequence[s
     p ``(rows,)`` and r ``(columns,)`` are evenly spaced on a logarithmic scale; kinds ``(rows,
     columns)`` are positions in ``names``, keys of `KINDS`.
     """
+    names = checks.texts("names", names)
+    if unknown := [name for name in names if name not in KINDS]:
+        raise InvalidArgument(f"names has {checks.shortly(unknown[0])}: there is no such kind")
+    p, r = checks.along("p", p, least=2), checks.along("r", r, least=2)
+    kinds = checks.whole_array("kinds", kinds)
+    if kinds.shape != (len(p), len(r)) or not ((kinds >= 0) & (kinds < len(names))).all():
+        raise InvalidArgument(
+            f"kinds has shape {tuple(kinds.shape)}: places in names, {(len(p), len(r))} for p "
+            "and r, are needed"
+        )
+    for name, value in (("p", p), ("r", r)):
+        if not (value > 0).all() or (value == value[0]).all():
+            raise InvalidArgument(f"{name} has to be above 0, and not the same everywhere")
     colours = ListedColormap([KINDS[name] for name in names])
     axes.pcolormesh(
         p.numpy(), r.numpy(), kinds.T.numpy(), cmap=colours, vmin=-0.5, vmax=len(names) - 0.5,
@@ -59,6 +72,12 @@ def contours(axes: Axes, x: Tensor, y: Tensor, height: Tensor) -> None:
 
     Heights are those above the lowest point, as a share of the value there.
     """
+    x, y = checks.along("x", x, least=2), checks.along("y", y, least=2)
+    height = checks.finite("height", height)
+    if height.shape != (len(y), len(x)):
+        raise InvalidArgument(
+            f"height has shape {tuple(height.shape)}: {(len(y), len(x))} is needed, for y and x"
+        )
     levels = [0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
     norm = BoundaryNorm(levels, 256)
     axes.contourf(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.colors import is_color_like
 from torch import Tensor
 
 from superpos import checks, geometry, neurons
@@ -73,6 +74,12 @@ def stacks(axes: Axes, W: Tensor, serving: Tensor, *, lowest: float | None = Non
     neurons have numbers in the accent colour. Stacks may be cut off at ``lowest``. As in Elhage et
     al. 2022, "Visualizing Superposition in Terms of Neurons".
     """
+    W, serving = _one_model(W), checks.truths("serving", serving)
+    if serving.shape != W.shape:
+        raise InvalidArgument(
+            f"serving has shape {tuple(serving.shape)} and W {tuple(W.shape)}: they differ"
+        )
+    lowest = None if lowest is None else checks.number("lowest", lowest)
     m, n = W.shape
     colours = [IMPORTANCE(0.95 - 0.85 * i / max(1, n - 1)) for i in range(n)]
     for neuron in range(m):
@@ -105,6 +112,16 @@ def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colour
 
     Parts are ``(len(names),)`` each, by what they are called.
     """
+    names = checks.texts("names", names)
+    if not isinstance(parts, Mapping) or isinstance(colours, str) or len(colours) != len(parts):
+        raise InvalidArgument(
+            f"parts is {checks.shortly(parts)}: values by name are needed, as many as colours"
+        )
+    if not all(is_color_like(colour) for colour in colours):
+        raise InvalidArgument(f"colours is {checks.shortly(colours)}: one for each part is needed")
+    parts = {label: checks.along("parts", part) for label, part in parts.items()}
+    if any(len(part) != len(names) for part in parts.values()):
+        raise InvalidArgument(f"parts has not one value for each of {len(names)} names")
     start = torch.zeros(len(names), dtype=torch.float64)
     for (label, part), colour in zip(parts.items(), colours, strict=True):
         axes.barh(
@@ -126,7 +143,12 @@ def neuron_bars(axes: Axes, slopes: Tensor, served: Tensor, *, shades: int | Non
     Polysemantic neurons have a grey ground. As in Elhage et al. 2022, "Computation in
     Superposition".
     """
-    shades = shades or served.shape[-1]
+    slopes, served = checks.one_model(slopes, name="slopes"), checks.truths("served", served)
+    if served.shape != slopes.shape:
+        raise InvalidArgument(
+            f"served has shape {tuple(served.shape)} and slopes {tuple(slopes.shape)}: they differ"
+        )
+    shades = served.shape[-1] if shades is None else checks.whole_number("shades", shades)
     place = neurons.order(served)
     slopes, served = slopes[place], served[place]
     neuron, feature = served.nonzero(as_tuple=True)

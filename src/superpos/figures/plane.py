@@ -63,9 +63,11 @@ def zones(axes: Axes, W: Tensor, b: Tensor, *, limit: float | None = None) -> No
     if limit is None:
         limit = 1.15 * W.norm(dim=0).max().item() or 1.0
     limit = checks.positive_number("limit", limit)
-    side = torch.linspace(-limit, limit, 41, dtype=W.dtype)
+    side = torch.linspace(-limit, limit, 41, dtype=torch.float64)
     x, y = torch.meshgrid(side, side, indexing="xy")
     height = W[0, :, None, None] * x + W[1, :, None, None] * y + b[:, None, None]
+    if not torch.isfinite(height).all():
+        raise InvalidArgument(f"limit is {limit:g}: outputs so far from the origin have no number")
     square(axes, limit, cross=True)
     for i, colour in zip(range(W.shape[1]), FEATURES, strict=False):
         if height[i].max() > 0:
@@ -88,10 +90,18 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
     """
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
+    W, b = checks.weights(W, b)
+    if W.ndim != 2 or len(W) != 2 or W.shape[1] > len(FEATURES) or b.ndim != 1:
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)} and b {tuple(b.shape)}: one model in the plane, with at "
+            f"most {len(FEATURES)} features, is needed"
+        )
+    shown = checks.whole_numbers("shown", shown)
+    if len(shown) != 3 or max(shown) >= W.shape[1]:
+        raise InvalidArgument(f"shown is {checks.shortly(shown)}: three features are needed")
     order = torch.atan2(W[1], W[0]).argsort()
     order = order[W.norm(dim=0)[order] > 0.05]  # one at the origin is no corner
     corners = W[:, order].mT
-    shown = list(shown)
 
     def place(h: Tensor) -> np.ndarray:
         return (h @ W + b)[..., shown].numpy()
@@ -103,6 +113,8 @@ def output_plane(axes, W: Tensor, b: Tensor, shown: Sequence[int]) -> None:
         Poly3DCollection(faces, facecolors=colours[: len(faces)], edgecolors=INK, lw=0.6, alpha=0.5)
     )
     points = place(W.mT)
+    if not np.isfinite(points).all():
+        raise InvalidArgument("W has entries so large that its outputs have no number")
     for i, point in enumerate(points):
         axes.plot(*point[:, None], "o", color=FEATURES[i], ms=5, mec="white", mew=0.6)
     low, high = points.min(0), points.max(0)

@@ -45,8 +45,9 @@ def box_shares(outcomes: Tensor, sizes: Tensor) -> Tensor:
     """
     outcomes = _grid(outcomes)
     shares = []
-    for size in sizes.tolist():
-        checks.whole_number("sizes", size, least=1)
+    for size in _some("sizes", sizes):
+        if size >= min(outcomes.shape):
+            raise InvalidArgument(f"sizes has {size}: the grid is {tuple(outcomes.shape)}")
         boxes = outcomes.unfold(0, size + 1, size).unfold(1, size + 1, size).flatten(2)
         shares.append((boxes.amax(-1) != boxes.amin(-1)).double().mean())
     return torch.stack(shares)
@@ -74,8 +75,7 @@ def uncertainty(outcomes: Tensor, distances: Tensor) -> Tensor:
     """
     outcomes = _grid(outcomes)
     shares = []
-    for distance in distances.tolist():
-        checks.whole_number("distances", distance)
+    for distance in _some("distances", distances):
         if distance >= min(outcomes.shape):
             raise InvalidArgument(f"distances has {distance}: the grid is {tuple(outcomes.shape)}")
         along = (outcomes[:, distance:] != outcomes[:, :-distance]).flatten()
@@ -92,14 +92,25 @@ def exponent(sizes: Tensor, values: Tensor) -> float:
     >>> round(exponent(torch.tensor([1, 2, 4]), torch.tensor([3, 12, 48])), 6)
     2.0
     """
+    sizes, values = checks.along("sizes", sizes, least=2), checks.along("values", values, least=2)
+    if len(sizes) != len(values) or not (sizes > 0).all() or (sizes == sizes[0]).all():
+        raise InvalidArgument("sizes has to be as long as values, above 0 and not all the same")
     if (values <= 0).any():
         return float("nan")
-    x, y = (each.double().log().cpu().numpy() for each in (sizes, values))
+    x, y = (each.detach().double().log().cpu().numpy() for each in (sizes, values))
     return float(np.polyfit(x, y, 1)[0])
 
 
+def _some(name: str, values: Tensor) -> list[int]:
+    found = checks.whole_numbers(name, values, least=1)
+    if not found:
+        raise InvalidArgument(f"{name} is empty: at least one whole number is needed")
+    return found
+
+
 def _grid(outcomes: Tensor) -> Tensor:
-    if outcomes.ndim != 2 or outcomes.is_floating_point():
+    outcomes = checks.array("outcomes", outcomes)
+    if outcomes.ndim != 2 or outcomes.is_floating_point() or not outcomes.numel():
         raise InvalidArgument(
             f"outcomes has dtype {outcomes.dtype} and shape {tuple(outcomes.shape)}: whole numbers "
             "(rows, columns) are needed"

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.errors import InvalidArgument
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,14 @@ def jumps(
     >>> jump.before, jump.after, jump.drop, jump.quiet_drop
     (1.0, 0.5, 1.0, 0.0)
     """
-    if loss.ndim != 1 or dimensionality.shape[:-1] != loss.shape:
+    dimensionality = checks.real("dimensionality", dimensionality).detach()
+    loss = checks.real("loss", loss).detach()
+    if loss.ndim != 1 or dimensionality.ndim != 2 or dimensionality.shape[:-1] != loss.shape:
         raise InvalidArgument(
             f"dimensionality has shape {tuple(dimensionality.shape)} and loss "
             f"{tuple(loss.shape)}: (records, n) and (records,) are needed"
         )
+    least, after = checks.number("least", least), checks.fraction("after", after)
     spans = len(loss) - 1
     length = _records("window", window, spans)
     change = (dimensionality[length:] - dimensionality[:-length]).abs()
@@ -140,6 +146,9 @@ def drops_at_jumps(found: list[Jump], *, times: float, share: float = 0.8, fewes
     >>> drops_at_jumps([], times=2)
     False
     """
+    found = _all(found, Jump)
+    times, share = checks.number("times", times), checks.number("share", share)
+    fewest = checks.whole_number("fewest", fewest, least=0)
     lower = [jump.drop > 0 and jump.drop >= times * jump.quiet_drop for jump in found]
     return len(found) >= fewest and sum(lower) >= share * len(found)
 
@@ -347,6 +356,9 @@ def dimensions_of_sets(W: Tensor, size: int, *, threshold: float = 0.5) -> Tenso
     >>> dimensions_of_sets(torch.tensor([[1.0, 0.0, 0.7, 0.7], [0.0, 1.0, 0.7, 0.7]]), 2)
     tensor([2, 1])
     """
+    W, _ = checks.weights(W)
+    size = checks.whole_number("size", size)
+    threshold = checks.number("threshold", threshold)
     n = W.shape[-1]
     if n % size:
         raise InvalidArgument(f"size is {size}: {n} features do not make sets of it")
@@ -367,9 +379,20 @@ def route(stages: Tensor) -> str:
     >>> route(torch.tensor([[1, 1], [2, 1], [2, 1], [2, 2]]))
     '1+1 → 2+1 → 2+2'
     """
+    stages = checks.whole_array("stages", stages)
+    if stages.ndim != 2:
+        raise InvalidArgument(f"stages has shape {tuple(stages.shape)}: (records, k) is needed")
     return " → ".join(
         "+".join(map(str, row)) for row in torch.unique_consecutive(stages, dim=0).tolist()
     )
+
+
+def _all(found: Sequence[T], kind: type[T]) -> list[T]:
+    if not isinstance(found, Sequence) or not all(isinstance(each, kind) for each in found):
+        raise InvalidArgument(
+            f"found is {checks.shortly(found)}: a list of {kind.__name__} is needed"
+        )
+    return list(found)
 
 
 def _median(values: Tensor) -> float:

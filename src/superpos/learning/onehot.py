@@ -137,6 +137,7 @@ def failure(n: int, *, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tens
     >>> W.shape, W[:, 6].tolist(), round(b[6].item(), 4)
     (torch.Size([2, 7]), [0.0, 0.0], 0.1429)
     """
+    n = checks.whole_number("n", n, least=4)
     W, b = regular(n - 1, dtype=dtype)
     return torch.cat([W, W.new_zeros(2, 1)], dim=-1), torch.cat([b, b.new_full((1,), 1 / n)])
 

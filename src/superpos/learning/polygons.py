@@ -19,6 +19,7 @@ from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import AnticorrelatedSets, FeatureDistribution
 from superpos.geometry import squared_norms
+from superpos.losses.exact import check_few_features
 from superpos.optima.newton import Optimum, minimise
 from superpos.training.procedures import Procedure
 
@@ -33,7 +34,7 @@ def inputs(n: int) -> AnticorrelatedSets:
     >>> inputs(4).mean.tolist()
     [0.125, 0.125, 0.125, 0.125]
     """
-    return AnticorrelatedSets(1, n, 1.0)
+    return AnticorrelatedSets(1, checks.whole_number("n", n), 1.0)
 
 
 def loss(W: Tensor, b: Tensor) -> Tensor:
@@ -124,6 +125,10 @@ def regular(
     >>> [round(abs(regular(6, k).b[0].item()), 3) for k in (4, 5)]
     [0.0, 0.282]
     """
+    n, k = checks.whole_number("n", n, least=3), checks.whole_number("k", k)
+    positive = checks.whole_number("positive", positive, least=-n)
+    silent = checks.number("silent", silent)
+    check_few_features(n)
     if not 3 <= k <= n or not 0 <= positive <= n - k:
         raise InvalidArgument(
             f"k is {k} and positive {positive}: of n = {n} features at least 3 are corners, and "

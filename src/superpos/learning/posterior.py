@@ -94,11 +94,22 @@ def sample(
     >>> bool(((found.height.mean(0) * torch.tensor([1e3, 2e3]) - 1.5).abs() < 0.2).all())
     True
     """
-    checks.whole_number("sweeps", sweeps, least=4)
-    if sizes.dim() != 1 or not bool((sizes > 0).all()):
-        raise InvalidArgument(f"sizes is {sizes}: numbers above 0 on one axis are needed")
+    sweeps = checks.whole_number("sweeps", sweeps, least=4)
+    seeds = streams.seed_list(seeds)
+    precision = checks.positive_number("precision", precision)
+    exchange = checks.flag("exchange", exchange)
+    start, sizes = checks.finite("start", start).detach(), checks.along("sizes", sizes).detach()
+    if not (sizes > 0).all():
+        raise InvalidArgument(f"sizes has an entry of {sizes.min():g}: they are above 0")
     sizes = sizes.to(start)
-    prior = torch.zeros_like(start) if centre is None else centre.to(start)
+    prior = torch.zeros_like(start) if centre is None else checks.finite("centre", centre).to(start)
+    wanted = (len(seeds), len(sizes), *start.shape[-1:])
+    for name, value in (("start", start), ("centre", prior)):
+        if not value.ndim or checks.broadcast_shape(runs=wanted, **{name: value.shape}) != wanted:
+            raise InvalidArgument(
+                f"{name} has shape {tuple(value.shape)}: (runs, N, parameters) = "
+                f"{wanted}, or what broadcasts to it, is needed"
+            )
     place = start.expand(len(seeds), len(sizes), start.shape[-1]).clone()
 
     def both(place: Tensor) -> tuple[Tensor, Tensor]:
@@ -215,7 +226,15 @@ def local_coefficient(
     >>> bool(abs(found.item() - 0.5) < 0.1)
     True
     """
-    sizes = torch.full((len(minimum),), float(size))
+    minimum = checks.finite("minimum", minimum).detach()
+    if minimum.ndim != 2 or not minimum.numel():
+        raise InvalidArgument(
+            f"minimum has shape {tuple(minimum.shape)}: (minima, parameters) is needed"
+        )
+    size = checks.positive_number("size", size)
+    sizes = torch.full((len(minimum),), size)
+    if not (sizes > 0).all() or not torch.isfinite(sizes).all():
+        raise InvalidArgument(f"size is {size:g}, which single precision does not hold")
     at = {"seeds": seeds, "sweeps": sweeps, "centre": minimum, "precision": precision}
     found = sample(height, minimum, sizes, exchange=False, **at)
     return size * (found.height - height(minimum)).mean(0)

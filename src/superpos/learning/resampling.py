@@ -56,7 +56,8 @@ def published(
     >>> round(new.parameters["encoder"][0, 2].norm().item(), 4)
     0.2
     """
-    _check(state, dead)
+    dead = _check(state, data, dead)
+    sparsity = checks.positive_number("sparsity", sparsity, allow_zero=True)
     norm = checks.positive_number("norm", norm)
     state = state.copy()
     number = state.steps
@@ -114,14 +115,22 @@ def attractor_repulsor(
     >>> round(new.parameters["encoder"][0, 2].norm().item(), 4)
     0.05
     """
-    _check(state, dead)
+    dead = _check(state, data, dead)
     noise = checks.positive_number("noise", noise, allow_zero=True)
     state = state.copy()
     encoder = state.parameters["encoder"]
     models = len(encoder)
-    bias, fraction = (
-        torch.as_tensor(value).to(encoder).expand(models) for value in (bias, fraction)
-    )
+    each = [
+        (name, checks.finite(name, value).to(encoder))
+        for name, value in (("bias", bias), ("fraction", fraction))
+    ]
+    for name, value in each:
+        if value.shape not in ((), (1,), (models,)):
+            raise InvalidArgument(
+                f"{name} has shape {tuple(value.shape)}: a number, or one for each of {models} "
+                "models, is needed"
+            )
+    bias, fraction = (value.expand(models) for _, value in each)
     alive = (~dead).to(encoder)
     total = (alive[..., None] * encoder).sum(1)
     repulsor = -total / total.norm(dim=-1, keepdim=True).clamp_min(1e-12)
@@ -149,6 +158,12 @@ def mean_length(encoder: Tensor, alive: Tensor) -> Tensor:
 
     Where none lives, 1.
     """
+    encoder, alive = checks.real("encoder", encoder), checks.truths("alive", alive)
+    if encoder.ndim < 2 or alive.shape != encoder.shape[:-1]:
+        raise InvalidArgument(
+            f"encoder has shape {tuple(encoder.shape)} and alive {tuple(alive.shape)}: "
+            "(models, k, m) and (models, k) are needed"
+        )
     count = alive.sum(-1)
     mean = (encoder.norm(dim=-1) * alive).sum(-1) / count.clamp_min(1)
     return torch.where(count > 0, mean, 1.0)
@@ -160,9 +175,12 @@ def _revived(state: sae.State, dead: Tensor) -> sae.State:
     return state
 
 
-def _check(state: sae.State, dead: Tensor) -> None:
+def _check(state: sae.State, data: sae.Superposed, dead: Tensor) -> Tensor:
+    sae.fitting(state, data)
+    dead = checks.array("dead", dead)
     if dead.dtype is not torch.bool or dead.shape != state.silent.shape:
         raise InvalidArgument(
             f"dead has dtype {dead.dtype} and shape {tuple(dead.shape)}: booleans of shape "
             f"{tuple(state.silent.shape)} are needed"
         )
+    return dead

@@ -11,7 +11,7 @@ that of the models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -147,7 +147,8 @@ def start(data: Superposed, latents: int, *, bias: float = 0.0) -> State:
     bias
         Where encoder biases start: below 0, many latents never fire.
     """
-    latents = checks.whole_number("latents", latents)
+    checks.instance("data", data, Superposed)
+    latents, bias = checks.whole_number("latents", latents), checks.number("bias", bias)
     drawn = {
         seed: torch.randn(
             data.m, latents, generator=streams.generator(seed, Purpose.INITIAL_VALUES)
@@ -158,7 +159,7 @@ def start(data: Superposed, latents: int, *, bias: float = 0.0) -> State:
     models = len(data.seeds)
     parameters = {
         "encoder": decoder.mT.contiguous(),
-        "encoder_bias": torch.full((models, latents), float(bias)),
+        "encoder_bias": torch.full((models, latents), bias),
         "decoder": decoder.clone(),
         "decoder_bias": torch.zeros(models, data.m),
     }
@@ -168,13 +169,66 @@ def start(data: Superposed, latents: int, *, bias: float = 0.0) -> State:
 
 def encode(parameters: dict[str, Tensor], h: Tensor) -> Tensor:
     """Return the latents f of activations ``h`` ``(models, batch, m)``: ``(models, batch, k)``."""
-    centred = h - parameters["decoder_bias"][:, None]
+    parameters = _named(parameters)
+    centred = _of_models("h", h, parameters["decoder_bias"]) - parameters["decoder_bias"][:, None]
     return (centred @ parameters["encoder"].mT + parameters["encoder_bias"][:, None]).relu()
 
 
 def decode(parameters: dict[str, Tensor], f: Tensor) -> Tensor:
-    """Return the reconstruction ĥ of latents ``f``."""
+    """Return the reconstruction ĥ of latents ``f`` ``(models, batch, k)``."""
+    parameters = _named(parameters)
+    f = _of_models("f", f, parameters["encoder_bias"])
     return f @ parameters["decoder"].mT + parameters["decoder_bias"][:, None]
+
+
+def _named(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return parameters, of which a diverged model's may be NaN, if there are all."""
+    if not isinstance(parameters, Mapping) or any(name not in parameters for name in NAMES):
+        raise InvalidArgument(
+            f"parameters is {checks.shortly(parameters)}: {', '.join(NAMES)} are needed"
+        )
+    found = {name: checks.real(name, parameters[name]) for name in NAMES}
+    shape = found["encoder"].shape
+    if len(shape) != 3:
+        raise InvalidArgument(f"encoder has shape {tuple(shape)}: (models, k, m) is needed")
+    models, k, m = shape
+    wanted = {"encoder_bias": (models, k), "decoder": (models, m, k), "decoder_bias": (models, m)}
+    for name, own in wanted.items():
+        if found[name].shape != own:
+            raise InvalidArgument(
+                f"{name} has shape {tuple(found[name].shape)}: {own} is needed with an encoder of "
+                f"shape {tuple(shape)}"
+            )
+    return {name: value.to(found["encoder"].dtype) for name, value in found.items()}
+
+
+def _of_models(name: str, values: Tensor, bias: Tensor) -> Tensor:
+    """Return values ``(models, batch, ...)`` whose last axis is that of a bias."""
+    found = checks.real(name, values).to(bias)
+    models, size = bias.shape
+    if found.ndim != 3 or found.shape[0] not in (1, models) or found.shape[-1] != size:
+        raise InvalidArgument(
+            f"{name} has shape {tuple(found.shape)}: (models, batch, entries) is needed, with "
+            f"{models} models and {size} entries"
+        )
+    return found
+
+
+def fitting(state: State, data: Superposed) -> None:
+    """Check that a state is one of some data's, a model for each seed.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is not.
+    """
+    checks.instance("state", state, State)
+    checks.instance("data", data, Superposed)
+    if state.parameters["encoder"].shape[0] != len(data.seeds):
+        raise InvalidArgument(
+            f"the state has {len(state.silent)} models: one for each of {len(data.seeds)} seeds "
+            "is needed"
+        )
 
 
 @dataclass(frozen=True)
@@ -231,11 +285,8 @@ def train(state: State, data: Superposed, training: Training, steps: int) -> Sta
     True
     """
     steps = checks.whole_number("steps", steps)
-    if state.parameters["encoder"].shape[0] != len(data.seeds):
-        raise InvalidArgument(
-            f"the state has {len(state.silent)} models: one for each of {len(data.seeds)} seeds "
-            "is needed"
-        )
+    fitting(state, data)
+    checks.instance("training", training, Training)
     if state.steps % _BLOCK:
         raise InvalidArgument(f"the state has done {state.steps} steps: {_BLOCK} divide them")
     models = len(data.seeds)
@@ -325,13 +376,18 @@ def _auxiliary(
 
 def example_losses(state: State, h: Tensor, *, sparsity: float = 0.0) -> Tensor:
     """Return the loss at each input of ``h`` ``(models, batch, m)``: ``(models, batch)``."""
+    checks.instance("state", state, State)
+    sparsity = checks.positive_number("sparsity", sparsity, allow_zero=True)
     f = encode(state.parameters, h)
+    h = checks.real("h", h).to(f)
     error = (decode(state.parameters, f) - h).square().sum(-1)
     return error + sparsity * f.sum(-1)
 
 
 def loss(state: State, data: Superposed, *, sparsity: float = 0.0, samples: int = 2000) -> Tensor:
     """Return the loss of each model on inputs held out, ``(models,)``."""
+    fitting(state, data)
+    samples = checks.whole_number("samples", samples)
     h = data.inputs(0, 1, batch=samples, purpose=Purpose.EVALUATION)[0].to(state.silent.device)
     return example_losses(state, h, sparsity=sparsity).mean(-1)
 
@@ -356,6 +412,8 @@ def found(state: State, data: Superposed, *, cosine: float = 0.9) -> Tensor:
     >>> found(perfect, data).tolist()
     [[True, True, True]]
     """
+    fitting(state, data)
+    cosine = checks.number("cosine", cosine)
     decoder = geometry.directions(state.parameters["decoder"])
     product = decoder.mT @ data.directions.to(decoder.device)
     return product.amax(-2) >= cosine

@@ -23,7 +23,7 @@ from superpos.measure.statistics import OF_SPECTRUM, STATISTICS, components, joi
 FALSE_POSITIVES = 0.05  # of all statistics of one matrix together
 # so many replicates that none of all statistics is outside of their range by chance
 RANKED = math.ceil(2 * len(STATISTICS) / FALSE_POSITIVES) - 1
-SHORTEST = 1e-6  # of the longest feature's length: up to it a feature has no direction
+SHORTEST = 1e-6  # of the longest feature's length: up to it a feature has no direction, by default
 _ALL_PAIRS, _SAMPLED = 4000, 1000  # up to so many features all are looked at, else a sample
 _CODED = 2000  # features for which codes are optimised, at most
 LONG = 0.5  # of the longest: shorter features join no bundle, chance decides their directions
@@ -102,6 +102,8 @@ class Measurement:
         How many features have a direction, and in how many dimensions.
     without
         How many features have none: they are left out.
+    shortest
+        Up to which share of the longest's length a feature counts as having none.
     dimensions_per_feature
         D* = m/‖W‖_F². Both nulls have it too.
     dimensionality, lengths
@@ -139,6 +141,7 @@ class Measurement:
     n: int
     m: int
     without: int
+    shortest: float
     dimensions_per_feature: float
     dimensionality: tuple[float, ...]
     lengths: tuple[float, ...]
@@ -165,6 +168,7 @@ def measure(
     seed: int = 0,
     replicates: int | None = None,
     codes: int = 2,
+    shortest: float = SHORTEST,
 ) -> Measurement:
     """Measure a dictionary of directions beside nulls: what in it is more than chance?
 
@@ -175,8 +179,7 @@ def measure(
     Parameters
     ----------
     W
-        One matrix ``(m, n)``: column i is the direction of feature i. Columns up to a millionth as
-        long as the longest are left out.
+        One matrix ``(m, n)``: column i is the direction of feature i.
     b
         ``(n,)``, the bias of a toy model.
     probability
@@ -187,6 +190,10 @@ def measure(
         Of each null of chance, at least 5; by default 399, or as many as can be had in a minute.
     codes
         How many codes are optimised to compare with, for at most 2000 features; 0 for none.
+    shortest
+        In [0, 1): features up to this share of the longest's length are left out, by default those
+        up to a millionth. Of a toy model, 0.1 leaves out what it hardly represents. D* and the loss
+        are always of all features.
 
     Returns
     -------
@@ -195,7 +202,8 @@ def measure(
     Raises
     ------
     InvalidArgument
-        If W is not one matrix of finite numbers or is zero, or a probability lies outside [0, 1].
+        If W is not one matrix of finite numbers or is zero, b is not ``(n,)``, a probability lies
+        outside [0, 1], or ``shortest`` outside [0, 1).
 
     Notes
     -----
@@ -220,6 +228,9 @@ def measure(
         raise InvalidArgument(f"W has shape {tuple(whole.shape)}: one matrix, (m, n), is needed")
     seed = checks.whole_number("seed", seed, least=0)
     codes = checks.whole_number("codes", codes, least=0)
+    shortest = checks.fraction("shortest", shortest)
+    if replicates is not None:
+        replicates = checks.whole_number("replicates", replicates, least=5)
     scale = whole.abs().max()
     if scale == 0:
         raise InvalidArgument("W is zero: no feature is represented")
@@ -227,7 +238,7 @@ def measure(
         checks.probabilities("probability", probability)
     loss, no_loss = _loss(whole, b, probability, seed)
     kind = torch.float64 if whole.numel() <= _SINGLE else torch.float32
-    kept = _with_direction(whole / scale)
+    kept = _with_direction(whole / scale, shortest)
     W = (whole if len(kept) == whole.shape[-1] else whole[:, kept]).to("cpu", kind) / scale.cpu()
     m, n = W.shape
 
@@ -238,7 +249,6 @@ def measure(
     joined_at = joined_from(n, m)
     here = read(W, rows, joined_at, histogram=True)
     count = _replicates(n, m, len(rows)) if replicates is None else replicates
-    checks.whole_number("replicates", count, least=5)
     length, eigenvalues = W.norm(dim=0), here.eigenvalues.to(kind)
 
     makers = {
@@ -275,6 +285,7 @@ def measure(
         n=n,
         m=m,
         without=whole.shape[-1] - n,
+        shortest=shortest,
         dimensions_per_feature=m / whole.double().square().sum().item(),
         dimensionality=_quantiles(here.dimensionality),
         lengths=_quantiles(length * scale.cpu()),
@@ -299,9 +310,9 @@ def measure(
     )
 
 
-def _with_direction(W: Tensor) -> Tensor:
+def _with_direction(W: Tensor, shortest: float) -> Tensor:
     length = W.norm(dim=0)
-    return (length > SHORTEST * length.max()).nonzero().flatten().cpu()
+    return (length > shortest * length.max()).nonzero().flatten().cpu()
 
 
 def _replicates(n: int, m: int, rows: int) -> int:
@@ -404,7 +415,14 @@ def _loss(
         return None, "no probability was given"
     if b is None:
         return None, "there is no bias for each feature: this is no toy model"
-    mean, error = losses.expected_loss(
-        W, checks.finite("b", b).detach(), probability, samples=4096, seed=seed
-    )
+    _, b = checks.weights(W, b)
+    if b.ndim != 1:
+        raise InvalidArgument(f"b has shape {tuple(b.shape)}: one model's, (n,), is needed")
+    chance = checks.probabilities("probability", probability)
+    if chance.ndim > 1 or chance.shape not in ((), (1,), W.shape[-1:]):
+        raise InvalidArgument(
+            f"probability has shape {tuple(chance.shape)}: one, or (n,) with n = {W.shape[-1]}, is "
+            "needed"
+        )
+    mean, error = losses.expected_loss(W, b.detach(), probability, samples=4096, seed=seed)
     return (mean.item(), error.item()), ""

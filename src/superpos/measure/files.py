@@ -10,7 +10,7 @@ import torch
 
 from superpos import weights
 from superpos.errors import InvalidArgument
-from superpos.measure.dictionary import Measurement, measure
+from superpos.measure.dictionary import SHORTEST, Measurement, measure
 
 _SMALL = 2_000_000  # entries of W up to which one thread is as fast as several
 
@@ -22,6 +22,7 @@ def measure_file(
     layout: str | None = None,
     instance: int | None = None,
     probability: float | None = None,
+    shortest: float = SHORTEST,
 ) -> tuple[Measurement, dict[str, Any]]:
     """Measure the weights in a file.
 
@@ -31,7 +32,7 @@ def measure_file(
         As for `superpos.weights.load`.
     instance
         Which model, from 0, of a file with many.
-    probability
+    probability, shortest
         As for `measure`.
 
     Returns
@@ -66,7 +67,7 @@ def measure_file(
         torch.set_num_threads(1)
     try:
         tied = None if found.V is not None else b
-        measured = measure(W, b=tied, probability=probability)
+        measured = measure(W, b=tied, probability=probability, shortest=shortest)
     finally:
         torch.set_num_threads(threads)
     return measured, {"source": Path(path).name, "read": read}

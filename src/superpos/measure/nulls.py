@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from superpos import checks
+from superpos.errors import InvalidArgument
+
 RANDOM, SPECTRUM, CODE = "random directions", "same spectrum", "optimised code"
 _STEPS = 150  # of the descent to a code of a few hundred features
 _POWERS = (2, 8, 32)  # of the cosine, in turn: the last one sees the worst pairs only
@@ -30,6 +33,7 @@ def random_directions(length: Tensor, m: int, count: int, draws: torch.Generator
     >>> W.shape, W.norm(dim=-2)[0].round(decimals=4)
     (torch.Size([5, 3, 2]), tensor([1., 2.]))
     """
+    length, m, count = _lengths(length), checks.whole_number("m", m), _count(count, draws)
     drawn = _normal((count, m, len(length)), length.dtype, draws)
     return drawn.mul_(length / drawn.norm(dim=-2, keepdim=True))
 
@@ -55,6 +59,8 @@ def same_spectrum(eigenvalues: Tensor, n: int, count: int, draws: torch.Generato
     >>> torch.linalg.svdvals(W).round(decimals=4)
     tensor([2., 1.])
     """
+    eigenvalues = checks.along("eigenvalues", eigenvalues).detach()
+    n, count = checks.whole_number("n", n), _count(count, draws)
     size = eigenvalues[: min(len(eigenvalues), n)].clamp_min(0).sqrt()
     G = _normal((count, len(size), n), eigenvalues.dtype, draws)
     L = torch.linalg.cholesky((G @ G.mT).double())
@@ -75,6 +81,7 @@ def optimised_code(length: Tensor, m: int, draws: torch.Generator) -> Tensor:
     >>> bool(((W.T @ W).fill_diagonal_(0).abs().max() < 0.6))
     True
     """
+    length, m, _ = _lengths(length), checks.whole_number("m", m), _count(1, draws)
     W = _normal((m, len(length)), torch.float32, draws)
     W /= W.norm(dim=0)
     if m > 1 and len(length) > 1:
@@ -83,6 +90,18 @@ def optimised_code(length: Tensor, m: int, draws: torch.Generator) -> Tensor:
             for k in range(steps):
                 W = _step(W, power, 0.15 * (1 - k / steps))
     return W.to(length.dtype) * length
+
+
+def _lengths(length: Tensor) -> Tensor:
+    length = checks.along("length", length).detach()
+    if not (length > 0).all():
+        raise InvalidArgument(f"length has an entry of {length.min():g}: they are above 0")
+    return length
+
+
+def _count(count: int, draws: torch.Generator) -> int:
+    checks.generator("draws", draws)
+    return checks.whole_number("count", count)
 
 
 def _step(W: Tensor, power: int, size: float) -> Tensor:

@@ -13,6 +13,7 @@ from superpos.measure.dictionary import (
     FALSE_POSITIVES,
     LONG,
     QUANTILES,
+    SHORTEST,
     Compared,
     Interval,
     Measurement,
@@ -53,6 +54,7 @@ def as_json(found: Measurement, *, source: str, read: Sequence[str]) -> dict[str
         "features": found.n,
         "dimensions": found.m,
         "features_without_direction": found.without,
+        "shortest": found.shortest,
         "dimensions_per_feature": found.dimensions_per_feature,
         "dimensionality": _by_quantile(found.dimensionality),
         "lengths": _by_quantile(found.lengths),
@@ -145,7 +147,14 @@ def _basics(found: Measurement) -> list[str]:
     told = [f"{several}."]
     if found.without:
         more = "has no direction, and is" if found.without == 1 else "have no direction, and are"
+        if found.shortest > SHORTEST:
+            verb = "is" if found.without == 1 else "are"
+            more = f"{verb} at most {found.shortest:g} times as long as the longest, and {verb}"
         told.append(f"{found.without} more {more} left out.")
+    elif found.shortest > SHORTEST:
+        told.append(
+            f"None is left out: all are over {found.shortest:g} times as long as the longest."
+        )
     q = [_number(each) for each in found.dimensionality]
     told = [" ".join(told), f"D* = {_number(found.dimensions_per_feature)} dimensions per feature."]
     told.append(f"D_i: {q[0]} to {q[-1]}, median {q[3]}, nine tenths in {q[1]} to {q[5]}.")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from superpos import checks
 from superpos.codes import vectors
 from superpos.errors import InvalidArgument
 
@@ -129,6 +130,7 @@ def effective_rank(eigenvalues: Tensor) -> Tensor:
     >>> effective_rank(torch.tensor([2.0, 2.0, 0.0])).round(decimals=9)
     tensor(2., dtype=torch.float64)
     """
+    eigenvalues = _spectrum(eigenvalues)
     share = eigenvalues.double() / eigenvalues.double().sum(-1, keepdim=True)
     return torch.special.entr(share).sum(-1).exp()
 
@@ -141,8 +143,18 @@ def participation_ratio(eigenvalues: Tensor) -> Tensor:
     >>> participation_ratio(torch.tensor([2.0, 2.0, 0.0]))
     tensor(2., dtype=torch.float64)
     """
-    values = eigenvalues.double()
+    values = _spectrum(eigenvalues).double()
     return values.sum(-1).square() / values.square().sum(-1)
+
+
+def _spectrum(eigenvalues: Tensor) -> Tensor:
+    found = checks.finite("eigenvalues", eigenvalues)
+    if not found.ndim or not found.any(-1).all() or not found.numel():
+        raise InvalidArgument(
+            f"eigenvalues has shape {tuple(found.shape)}, or all are 0: (..., m), some above 0, is "
+            "needed"
+        )
+    return found
 
 
 def joined_from(n: int, m: int, *, chance: float = 0.0025) -> float:
@@ -153,6 +165,8 @@ def joined_from(n: int, m: int, *, chance: float = 0.0025) -> float:
     >>> round(joined_from(400, 30), 3)
     0.811
     """
+    n, m = checks.whole_number("n", n), checks.whole_number("m", m)
+    chance = checks.positive_number("chance", chance)
     if m < 2 or n < 2:
         return 1 - 1e-6
     pairs = n * (n - 1)  # both signs of n(n − 1)/2
@@ -183,8 +197,9 @@ def components(W: Tensor, joined_at: float) -> Tensor:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    if W.ndim != 2:
-        raise InvalidArgument(f"W has shape {tuple(W.shape)}: one matrix, (m, n), is needed")
+    W, joined_at = checks.one_model(W).detach(), checks.number("joined_at", joined_at)
+    if not W.any(0).all():
+        raise InvalidArgument("W has a column of zeros, which has no direction")
     n = W.shape[-1]
     edges = [torch.zeros(2, 0, dtype=torch.long)]
     for part, cosine in _blocks(W / W.norm(dim=0), torch.arange(n)):

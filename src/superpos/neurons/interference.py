@@ -11,6 +11,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.checks import Numbers
+from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses.exact import check_few_features, error_by_active_set
 
@@ -35,11 +36,25 @@ def weights_loss(V: Tensor, b: Tensor, probability: Numbers | FeatureDistributio
     >>> weights_loss(torch.eye(3), torch.zeros(3), 0.3)
     tensor(0., dtype=torch.float64)
     """
+    V, b = checks.weights(V, b, name="V")
     n = V.shape[-1]
+    if V.shape[-2] != n:
+        raise InvalidArgument(f"V has shape {tuple(V.shape)}: (..., n, n) is needed")
     check_few_features(n)
     chance = as_features(probability, n).active_sets().to(V.device)
+    checks.broadcast_shape(V=V.shape[:-2], b=b.shape[:-1], probability=chance.shape[:-1])
     errors = error_by_active_set(b.double(), V.double())
     return (errors.sum(-2) * chance).sum(-1)
+
+
+def _one(W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    W, b = checks.weights(W, b)
+    if W.ndim != 2 or b.ndim != 1:
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)} and b {tuple(b.shape)}: one model, (m, n) and (n,), is "
+            "needed"
+        )
+    return W, b
 
 
 def harm(W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution) -> Tensor:
@@ -69,7 +84,7 @@ def harm(W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution) -> Te
     >>> bool(found[0, 1] > 0), bool(abs(found[0, 2]) < found[0, 1] / 4)
     (True, True)
     """
-    W, b = checks.weights(W, b)
+    W, b = _one(W, b)
     V, n = (W.mT @ W).double(), W.shape[-1]
     i, j = (~torch.eye(n, dtype=torch.bool)).nonzero(as_tuple=True)
     without = V.expand(len(i), n, n).clone()
@@ -87,7 +102,7 @@ def first_order(W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution
     >>> first_order(torch.tensor([[1.0, 0.5]]), torch.zeros(2), 0.1).shape
     torch.Size([2, 2])
     """
-    W, b = checks.weights(W, b)
+    W, b = _one(W, b)
     with torch.enable_grad():
         V = (W.mT @ W).double().detach().requires_grad_()
         (slope,) = torch.autograd.grad(weights_loss(V, b, probability), V)

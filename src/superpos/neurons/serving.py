@@ -97,6 +97,7 @@ def canonical(serving: Tensor) -> Tensor:
     tensor([[1, 0, 1],
             [0, 1, 1]], dtype=torch.int32)
     """
+    serving = checks.truths("serving", serving, least_axes=2)
     return serving.gather(-2, order(serving)[..., None].expand_as(serving))
 
 
@@ -108,6 +109,7 @@ def order(serving: Tensor) -> Tensor:
     >>> order(torch.tensor([[False, True, True], [True, False, True]]))
     tensor([1, 0])
     """
+    serving = checks.truths("serving", serving, least_axes=2)
     places = torch.arange(serving.shape[-2], device=serving.device).expand(serving.shape[:-1])
     for feature in reversed(range(serving.shape[-1])):  # a stable sort by each, the first last
         key = serving[..., feature].gather(-1, places)
@@ -131,6 +133,7 @@ def groups(serving: Tensor) -> list[tuple[int, int]]:
     >>> groups(serves(torch.tensor([[1.0, 0, 0.7, 0], [0, 1, 0.7, 0], [0, 0, 0, 1]])))
     [(3, 2), (1, 1)]
     """
+    serving = checks.truths("serving", serving)
     if serving.ndim != 2:
         raise InvalidArgument(
             f"serving has shape {tuple(serving.shape)}: that of one model, (m, n), is needed"
@@ -158,7 +161,14 @@ def code_name(found: Sequence[tuple[int, int]]) -> str:
     >>> code_name([(3, 2), (1, 1), (1, 1), (1, 1)])
     '3 in 2 + 3 × 1 in 1'
     """
-    counted = Counter(found)
+    if isinstance(found, Tensor) or not isinstance(found, Sequence):
+        raise InvalidArgument(f"found is {checks.shortly(found)}: a list of groups is needed")
+    for group in found:
+        if len(checks.whole_numbers("found", group, least=1)) != 2:
+            raise InvalidArgument(
+                f"found has {checks.shortly(group)}: (features, neurons) is needed"
+            )
+    counted = Counter((int(k), int(m)) for k, m in found)
     ordered = sorted(counted, key=_size, reverse=True)
     return (
         " + ".join(
@@ -177,7 +187,8 @@ def each_groups(serving: Tensor) -> list[list[tuple[int, int]]]:
     >>> each_groups(torch.eye(2, dtype=torch.bool).expand(3, 2, 2))[0]
     [(1, 1), (1, 1)]
     """
-    flat = canonical(serving).reshape(-1, *serving.shape[-2:])
+    flat = canonical(serving)
+    flat = flat.reshape(-1, *flat.shape[-2:])
     kinds, kind_of = flat.unique(dim=0, return_inverse=True)  # there are few
     found = [groups(kind) for kind in kinds]
     return [found[kind] for kind in kind_of.tolist()]
@@ -218,6 +229,10 @@ def regimes(W: Tensor, *, share: float = SHARE) -> Tensor:
     >>> [name for name, shown in zip(REGIMES, regimes(W)) if shown]
     ['3 in 2']
     """
+    W, _ = checks.weights(W)
+    if W.shape[-2] != 5:
+        raise InvalidArgument(f"W has shape {tuple(W.shape)}: (..., 5, n) is needed")
+    share = checks.positive_number("share", share)
     serving = serves(W, share=share)
     alone = (1, 1)
     found = torch.tensor(

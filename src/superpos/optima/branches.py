@@ -93,6 +93,8 @@ def follow(
     """
     W, b = checks.weights(W, b)
     at = checks.finite("at", at, dtype=torch.float64, device=W.device)
+    if not callable(settings):
+        raise InvalidArgument(f"settings is {checks.shortly(settings)}: a function is needed")
     if at.ndim == 0 or not len(at):
         raise InvalidArgument(f"at has shape {tuple(at.shape)}: some values along an axis needed")
     found = []
@@ -126,6 +128,7 @@ def slope(W: Tensor, b: Tensor, settings: Settings, at: Tensor) -> Tensor:
     >>> slope(torch.zeros(1, 1), torch.tensor([0.2]), density, torch.tensor(0.4))  # 1/3 − p/2
     tensor(0.1333, dtype=torch.float64)
     """
+    W, b = checks.weights(W, b)
     at = checks.finite("at", at, dtype=torch.float64, device=W.device)
     at = at.expand(checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], at=at.shape))
     at = at.detach().clone().requires_grad_()

@@ -119,8 +119,13 @@ def descend(
     W, V = _same_shape(W, V)
     schedule = Procedure(steps=steps, learning_rate=learning_rate, warmup=0)
     shape, (m, n) = W.shape[:-2], W.shape[-2:]
-    p = torch.as_tensor(probability, dtype=torch.float64, device=W.device)
+    p = checks.probabilities("probability", probability, dtype=torch.float64, device=W.device)
     p = checks.per_feature("probability", p, n)
+    for name, value in (("b", b), ("probability", p)):
+        if checks.broadcast_shape(W=shape, **{name: value.shape[:-1]}) != shape:
+            raise InvalidArgument(
+                f"{name} has shape {tuple(value.shape)}: it must broadcast to {(*shape, n)}"
+            )
     flat = [value.double().reshape(-1, m, n) for value in (W, V)]
     flat += [value.double().expand(*shape, n).reshape(-1, n) for value in (b, p)]
 

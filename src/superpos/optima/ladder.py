@@ -277,6 +277,12 @@ def takes_over(sparser: Polytope, denser: Polytope, low: float, high: float) -> 
     """
     from scipy.optimize import root_scalar
 
+    for name, polytope in (("sparser", sparser), ("denser", denser)):
+        checks.instance(name, polytope, Polytope)
+    low, high = (checks.positive_number(n, value) for n, value in (("low", low), ("high", high)))
+    if not low < high <= 1:
+        raise InvalidArgument(f"low is {low:g} and high {high:g}: low < high up to 1 are needed")
+
     def lead(p: float) -> float:
         return (rung(sparser, p).saved - rung(denser, p).saved).item()
 
@@ -284,7 +290,7 @@ def takes_over(sparser: Polytope, denser: Polytope, low: float, high: float) -> 
         if lead(low) > 0 > lead(high):
             return root_scalar(lead, bracket=(low, high), xtol=1e-12).root
     raise InvalidArgument(
-        f"{sparser.name} does not overtake {denser.name} between p = {high:g} and {low:g}"
+        f"low is {low:g} and high {high:g}: {sparser.name} does not overtake {denser.name} between"
     )
 
 

@@ -181,6 +181,9 @@ def onset(p: Tensor) -> Tensor:
     >>> onset(torch.tensor([1.0, 0.5], dtype=torch.float64)).round(decimals=3)
     tensor([1.0000, 0.5500], dtype=torch.float64)
     """
+    p = checks.probabilities("p", p)
+    if (p == 0).any():
+        raise InvalidArgument("p has an entry of 0: at that density there is nothing to represent")
     p = p.double()[..., None]
     _, variance = active_moments(p)
     beta = torch.linspace(0, 1, 2001, dtype=torch.float64, device=p.device)
@@ -211,6 +214,10 @@ def landscape(weight: Tensor, extra: Tensor, p: float, r: float) -> Tensor:
     >>> landscape(one, none, 1.0, 0.5)
     tensor(0.0417, dtype=torch.float64)
     """
+    weight, extra = checks.finite("weight", weight), checks.finite("extra", extra)
+    checks.broadcast_shape(weight=weight.shape, extra=extra.shape)
+    p = checks.probabilities("p", checks.number("p", p)).item()
+    r = checks.positive_number("r", r, allow_zero=True)
     weight, extra = torch.broadcast_tensors(weight.double(), extra.double())
     W = torch.stack([weight, extra], dim=-1)[..., None, :]
     b = torch.linspace(-1, 1, 81, dtype=torch.float64, device=W.device)[:, None].expand(81, 2)

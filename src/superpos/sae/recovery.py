@@ -13,6 +13,7 @@ from torch import Tensor
 
 from superpos import checks, geometry
 from superpos.compute.streams import Purpose
+from superpos.errors import InvalidArgument
 from superpos.learning.sae import State
 from superpos.sae.activations import Activations
 from superpos.sae.variants import Variant, decode, encode
@@ -122,6 +123,31 @@ def _silent(fires: Tensor, on: Tensor, cosine: Tensor, alive: Tensor, parents: T
     return ((quiet * when).sum(1) / when.sum(0)).to(cosine)
 
 
+def _given(
+    cosine: Tensor, alive: Tensor, embedded: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return cosines ``(..., k, n)``, of which some may be NaN, and truth values, checked."""
+    cosine, alive = checks.real("cosine", cosine), checks.truths("alive", alive)
+    if cosine.ndim < 2 or 0 in cosine.shape[-2:]:
+        raise InvalidArgument(f"cosine has shape {tuple(cosine.shape)}: (..., k, n) is needed")
+    latents = cosine.shape[:-1]
+    if checks.broadcast_shape(cosine=latents, alive=alive.shape) != latents:
+        raise InvalidArgument(
+            f"alive has shape {tuple(alive.shape)}: (..., k) of cosine's {tuple(cosine.shape)} is "
+            "needed"
+        )
+    if embedded is None:
+        return cosine, alive, None
+    embedded = checks.truths("embedded", embedded)
+    checks.broadcast_shape(cosine=(*cosine.shape[:-2], cosine.shape[-1]), embedded=embedded.shape)
+    if embedded.ndim < 1 or embedded.shape[-1] not in (1, cosine.shape[-1]):
+        raise InvalidArgument(
+            f"embedded has shape {tuple(embedded.shape)}: (..., n) of cosine's "
+            f"{tuple(cosine.shape)} is needed"
+        )
+    return cosine, alive, embedded
+
+
 def nearest(cosine: Tensor, alive: Tensor) -> Tensor:
     """Return each feature's largest cosine with a living latent, ``(..., n)``; at least 0.
 
@@ -130,6 +156,7 @@ def nearest(cosine: Tensor, alive: Tensor) -> Tensor:
     >>> nearest(torch.tensor([[0.9, 0.1], [0.2, 1.0]]), torch.tensor([True, False]))
     tensor([0.9000, 0.1000])
     """
+    cosine, alive, _ = _given(cosine, alive)
     return cosine.masked_fill(~alive[..., None], 0).amax(-2).clamp_min(0)
 
 
@@ -145,6 +172,7 @@ def mean_max_cosine(cosine: Tensor, alive: Tensor, embedded: Tensor | None = Non
     >>> mean_max_cosine(torch.tensor([[1.0, 0.0], [0.0, 0.5]]), torch.tensor([True, True]))
     tensor(0.7500)
     """
+    cosine, alive, embedded = _given(cosine, alive, embedded)
     best = nearest(cosine, alive)
     if embedded is None:
         return best.mean(-1)
@@ -160,8 +188,11 @@ def found_share(cosine: Tensor, alive: Tensor, embedded: Tensor, *, least: float
     >>> found_share(cosine, both, both, least=0.9)
     tensor(0.5000)
     """
-    found = (nearest(cosine, alive) >= least) & embedded
-    return found.sum(-1) / embedded.sum(-1).clamp_min(1)
+    cosine, alive, kept = _given(cosine, alive, embedded)
+    if kept is None:
+        raise InvalidArgument("embedded is None: which features are embedded is needed")
+    found = (nearest(cosine, alive) >= checks.number("least", least)) & kept
+    return found.sum(-1) / kept.sum(-1).clamp_min(1)
 
 
 def true_share(cosine: Tensor, alive: Tensor, *, least: float) -> Tensor:
@@ -188,6 +219,8 @@ def duplicates(cosine: Tensor, alive: Tensor, *, least: float) -> Tensor:
     >>> round(duplicates(cosine, torch.ones(3, dtype=torch.bool), least=0.9).item(), 3)
     0.333
     """
+    cosine, alive, _ = _given(cosine, alive)
+    least = checks.number("least", least)
     best, which = cosine.max(-1)
     own = torch.nn.functional.one_hot(which, cosine.shape[-1])
     own = own * ((best >= least) & alive)[..., None]
@@ -242,11 +275,23 @@ def taken_in(cosine: Tensor, alive: Tensor, between: Tensor, parents: Tensor) ->
     >>> taken_in(cosine, torch.tensor([True, True]), torch.eye(2), torch.tensor([0, 0]))
     tensor([   nan, 0.7500])
     """
-    parents = parents.to(cosine.device)
+    cosine, alive, _ = _given(cosine, alive)
+    n = cosine.shape[-1]
+    between = checks.real("between", between).to(cosine)
+    parents = checks.whole_array("parents", parents).to(cosine.device)
+    if parents.shape != (n,) or not ((parents >= 0) & (parents < n)).all():
+        raise InvalidArgument(
+            f"parents has shape {tuple(parents.shape)}: for each of {n} features the number of one "
+            "is needed"
+        )
+    if between.shape[-2:] != (n, n):
+        raise InvalidArgument(
+            f"between has shape {tuple(between.shape)}: (..., {n}, {n}) is needed"
+        )
+    checks.broadcast_shape(cosine=cosine.shape[:-2], between=between.shape[:-2])
     latent = cosine.masked_fill(~alive[..., None], -2).argmax(-2)  # (..., n)
     rows = cosine.gather(-2, latent[..., None].expand(*latent.shape, cosine.shape[-1]))
     at_own = rows.diagonal(dim1=-2, dim2=-1)
-    n = len(parents)
     index = parents[:, None].expand(*rows.shape[:-1], 1)
     at_parent = rows.gather(-1, index)[..., 0]
     whole = between.expand(*rows.shape[:-2], n, n)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from superpos import geometry, optima
+from superpos import checks, geometry, optima
 from superpos.bundles import find_bundles
 from superpos.codes import thomson
 from superpos.codes.polytopes import POLYTOPES
@@ -179,6 +179,9 @@ def with_error(value: float, error: float) -> str:
     >>> with_error(0.123456, 0.00213), with_error(0.1, 0.0), with_error(5.8991e-8, 5e-10)
     ('0.123 ± 0.002', '0.1', '5.9e-08 ± 5e-10')
     """
+    value, error = (
+        checks.number("value", value), checks.positive_number("error", error, allow_zero=True),
+    )  # fmt: skip
     if not error:
         return f"{value:.6g}"
     digits = -math.floor(math.log10(error))
@@ -363,6 +366,7 @@ def shape_of(W: Tensor) -> str:
     >>> shape_of(torch.tensor([[1.0, -1.0, 0.0, 0.1], [0.0, 0.0, 1.0, 0.0]]))
     'digon + single feature, 1 left out'
     """
+    W = checks.one_model(W).detach()
     there = geometry.represented(W)
     if not there.any():
         return "no feature is represented"

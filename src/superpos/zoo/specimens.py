@@ -209,8 +209,8 @@ def load(
     from safetensors import safe_open
 
     entries = _entries()
-    if name not in entries:
-        raise InvalidArgument(f"name is {name!r}: there are {', '.join(entries)}")
+    if not isinstance(name, str) or name not in entries:
+        raise InvalidArgument(f"name is {checks.shortly(name)}: there are {', '.join(entries)}")
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise InvalidArgument(f"dtype is {dtype!r}: one of real numbers is needed")
     entry = entries[name]
