@@ -299,8 +299,6 @@ def _retest(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print(listed(root))
         return 0
-    if arguments.claim is None and not arguments.all:
-        raise InvalidArgument("retest needs a claim; superpos retest --list shows them")
     if arguments.all and arguments.seed_offset < 1:
         raise InvalidArgument("--all needs other seeds than the book's: --seed-offset 1000, say")
     if arguments.all and (arguments.claim or arguments.parameter or arguments.keep):
@@ -312,6 +310,8 @@ def _retest(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(THREADS)
     if arguments.all:
         return _reseed(root, arguments)
+    if arguments.claim is None:
+        raise InvalidArgument("retest needs a claim; superpos retest --list shows them")
     found = retest(
         root,
         arguments.claim,

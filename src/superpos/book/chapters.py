@@ -143,8 +143,9 @@ def _settings(source: str, where: str) -> Mapping[str, Any]:
             f"{where}: superpos has {', '.join(others)}; known: {', '.join(_SETTINGS)}"
         )
     for name in _SETTINGS[:2]:
-        value = settings.get(name)
-        if name in settings and not (type(value) in (int, float) and 0 < value < math.inf):
+        value = settings.get(name, 1)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value < math.inf:
             raise InvalidArgument(f"{where}: {name} is {shown(value)}: a number above 0 is needed")
     quick = settings.get("quick")
     if quick is not None and not (isinstance(quick, dict) and all(map(_is_name, quick))):
