@@ -41,7 +41,7 @@ def test_two_numbers_tell_the_loss_or_do_not():
     rug = torch.ones(shape)
     gaussian = rug.clone()
     gaussian[0, 0], gaussian[0, 1] = 1.05, 0.5
-    found = study.judge("many-statistics", {"rug": rug, "gaussian": gaussian})
+    found = study.judge("many-statistics", {"n": 1024, "rug": rug, "gaussian": gaussian})
     assert found.shown.tolist() == [False, False] + [True] * 22
     assert found.weaker.tolist() == [True, False] + [True] * 22
 

@@ -26,8 +26,7 @@ from superpos.studies.study import Outcome, Study, Way
 N = 256  # features of the trained models
 LOADS = (2, 4, 8)  # n/m
 DENSITIES = (0.3, 0.1, 0.03, 0.01)
-N_EXACT = 1024  # features of exact losses
-LOADS_EXACT = (2, 4, 8, 16)
+LOADS_EXACT = (2, 4, 8, 16)  # of exact losses
 DENSITIES_EXACT = (0.5, 0.3, 0.1, 0.03, 0.01, 0.003)
 SAMPLES = 2048  # of what the losses of trained models are told by
 SMALL = ((5, 2), (6, 2), (6, 3), (8, 3))  # n and m of the exact optima
@@ -145,9 +144,9 @@ def known(n: int, loads: Iterable[int], densities: tuple[float, ...]) -> dict[st
 
 
 @study.experiment
-def exactly():
+def exactly(n_exact):
     """Losses of a feature by arrangement, of 1024 features: ``(load, p)`` each."""
-    return known(N_EXACT, LOADS_EXACT, DENSITIES_EXACT)
+    return known(n_exact, LOADS_EXACT, DENSITIES_EXACT) | {"n": n_exact}
 
 
 @study.experiment
@@ -216,7 +215,7 @@ def as_trained(large, beside, *, within, nearly):
 def by_statistics(exactly, *, within, nearly):
     """Mean and variance of the interference tell the rug's loss."""
     found = exactly["gaussian"] / exactly["rug"] - 1
-    crowded = torch.tensor(DENSITIES_EXACT) * N_EXACT >= 10
+    crowded = torch.tensor(DENSITIES_EXACT) * exactly["n"] >= 10
     return Outcome(
         near(exactly["gaussian"], exactly["rug"], within).flatten(),
         near(exactly["gaussian"], exactly["rug"], nearly).flatten(),
@@ -444,7 +443,7 @@ def sets(steps_sets, seeds_sets, procedure):
 
 
 @study.experiment
-def sets_at_best(sets):
+def sets_at_best(sets, steps_best):
     """The exact optima that the best of these models lead to: W ``(p, m, n)`` by size and m."""
 
     def one(which: tuple[int, int]) -> Tensor:
@@ -453,8 +452,8 @@ def sets_at_best(sets):
         features = CorrelatedSets(2, size, torch.tensor(DENSITIES_SETS)[:, None])
         first = losses.exact_loss(run.W, run.b, features).argmin(0)
         k = torch.arange(len(DENSITIES_SETS))
-        found = optima.minimise(run.W[first, k], run.b[first, k], features, max_steps=100)
-        return found.W
+        start = run.W[first, k], run.b[first, k]
+        return optima.minimise(*start, features, max_steps=steps_best).W
 
     which = [(size, m) for size in SIZES for m in ROOMS]
     return dict(zip(which, in_parallel(one, which), strict=True))
