@@ -36,10 +36,11 @@ from superpos import (
     stats,
     tegum,
 )
-from superpos.codes import capacity, rounding, thomson
+from superpos.codes import capacity, rounding, rugs, thomson
 from superpos.figures import features as of_features
 from superpos.figures import maps, matrices, plane
-from superpos.optima import decoders
+from superpos.measure import spectral
+from superpos.optima import crowds, decoders
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,10 @@ CALLS = [
     call(codes.optimised_code, n=4, m=2, tries=1, seed=0, steps=3),
     call(codes.random_code, n=4, m=2, seed=0),
     call(codes.roots, m=4),
+    call(rugs.rug, n=8, m=3, seed=0, antipodal=True),
+    call(crowds.at_best, places=drawn(5), weights=drawn(5).abs(), probability=0.3),
+    call(crowds.gaussian, probability=P[:2], load=2.5),
+    call(spectral.localisation, W=W),
     call(codes.welch_bound, n=4, m=2),
     call(capacity.read, W=UNIT.float(), active=2, inputs=5, seed=0),
     call(capacity.gaussian_capacity, n=100, m=50, error=0.1),

@@ -59,7 +59,8 @@ def compared(beside, large) -> Picture:
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
     def over(kind: str, row: int, column: int) -> str:
-        return f"{trained[row, column] / beside[kind][row, column] - 1:+.0%}".replace("-", "−")
+        share = abs(float(trained[row, column] / beside[kind][row, column]) - 1)
+        return f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
 
     last = len(DENSITIES) - 1
     share = trained / beside["variance"]
@@ -142,6 +143,7 @@ def spectra(large, small) -> Picture:
         local += [float(spectral.localisation(W)[W.norm(dim=0) >= 0.1].min()) for W in found.W]
     axes[1].plot(full, local, "o", color=INK, ms=4, alpha=0.6)
     axes[1].set(xlabel="capacity used", ylabel="least localised feature")
+    axes[1].locator_params(nbins=4)
     return Picture(
         fig,
         f"Left, the eigenvalues of W Wᵀ of trained models at p = {DENSITIES[1]}, which are nearly "
