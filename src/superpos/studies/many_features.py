@@ -443,13 +443,16 @@ def sets(steps_sets, seeds_sets, procedure):
 
 
 @study.experiment
-def sets_at_best(sets, steps_best):
-    """The exact optima that the best of these models lead to: W ``(p, m, n)`` by size and m."""
+def sets_at_best(steps_sets, seeds_sets, steps_best):
+    """The exact optima that the best of short descents leads to: W ``(p, m, n)`` by size and m."""
+    short = max(10, steps_sets // 4)
+    p = torch.tensor(DENSITIES_SETS)[:, None]
 
     def one(which: tuple[int, int]) -> Tensor:
         size, m = which
-        run = sets[size, m, 0.0]
-        features = CorrelatedSets(2, size, torch.tensor(DENSITIES_SETS)[:, None])
+        features = CorrelatedSets(2, size, p)
+        how = Procedure.fast(2 * size, m, steps=short)
+        run = train(features, m, seeds=seeds_sets, procedure=how, progress=False)
         first = losses.exact_loss(run.W, run.b, features).argmin(0)
         k = torch.arange(len(DENSITIES_SETS))
         start = run.W[first, k], run.b[first, k]
