@@ -73,7 +73,7 @@ def rug(n: int, m: int, *, seed: int = 0, antipodal: bool = False) -> Tensor:
     rows = first + torch.randperm(n - first, generator=draws)[:m].sort().values
     shared = rows[:, None] & torch.arange(n)
     ones = sum(shared >> bit & 1 for bit in range(n.bit_length()))
-    return (1 - 2 * (ones % 2)).double() / m**0.5
+    return (1 - 2 * (ones % 2)).double() / m**0.5  # type: ignore[union-attr]
 
 
 def as_polytope(n: int, m: int, *, seed: int = 0, antipodal: bool = False) -> Polytope:

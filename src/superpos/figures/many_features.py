@@ -92,7 +92,7 @@ def against_polytopes(exactly) -> Picture:
     fig, axes = figure(1, 2, height=MIDDLE, sharey=True)
     sparse = [1 / p for p in study.DENSITIES_EXACT]
     for ax, kind in zip(axes, ("rug", "antipodal"), strict=True):
-        for row, load in enumerate(study.LOADS_EXACT):
+        for row, load in enumerate(exactly["loads"]):
             colour = sequence(row, len(study.LOADS_EXACT))
             ratio = exactly[kind][row] / exactly["stack"][row]
             ax.plot(sparse, ratio, "o-", color=colour, ms=3, label=f"n/m = {load}")
@@ -106,7 +106,7 @@ def against_polytopes(exactly) -> Picture:
     wins = exactly["rug"] < exactly["stack"]
     pairs = exactly["antipodal"] < exactly["stack"] * (1 - 1e-6)
     where = [
-        f"n/m = {study.LOADS_EXACT[row]} and p = {study.DENSITIES_EXACT[column]:g}"
+        f"n/m = {exactly['loads'][row]} and p = {study.DENSITIES_EXACT[column]:g}"
         for row, column in wins.nonzero().tolist()
     ]
     least = (exactly["rug"] / exactly["stack"]).min()

@@ -145,7 +145,7 @@ def gaussian(probability: Numbers, load: Numbers) -> Crowd:
     p, load = torch.broadcast_tensors(p, load)
     grid = torch.linspace(-_DEVIATIONS, _DEVIATIONS, _POINTS, dtype=torch.float64, device=p.device)
     found = []
-    for one, many in zip(p.flatten(), load.flatten(), strict=True):
+    for one, many in zip(p.flatten(), load.flatten(), strict=True):  # type: ignore[union-attr]
         mean, variance = active_moments(one)
         places = -mean + ((many - 1) * variance).sqrt() * grid
         found.append(at_best(places, (-(grid**2) / 2).exp(), float(one)))

@@ -145,8 +145,9 @@ def known(n: int, loads: Iterable[int], densities: tuple[float, ...]) -> dict[st
 
 @study.experiment
 def exactly(n_exact):
-    """Losses of a feature by arrangement, of 1024 features: ``(load, p)`` each."""
-    return known(n_exact, LOADS_EXACT, DENSITIES_EXACT) | {"n": n_exact}
+    """Losses of a feature by arrangement, in at least 32 dimensions: ``(load, p)`` each."""
+    loads = [load for load in LOADS_EXACT if n_exact >= 32 * load] or LOADS_EXACT[:1]
+    return known(n_exact, loads, DENSITIES_EXACT) | {"n": n_exact, "loads": loads}
 
 
 @study.experiment
