@@ -45,10 +45,12 @@ from superpos.learning import (
     posterior,
     resampling,
     sae,
+    widths,
 )
 from superpos.losses import ramps
+from superpos.measure import spectral
 from superpos.neurons import computation, interference
-from superpos.optima import branches, decoders, ladder, phases, search
+from superpos.optima import branches, crowds, decoders, ladder, phases, search
 from superpos.sae import Activations, Families, Variant, recovery, variants
 from superpos.sae import descent as of_sae
 from superpos.training import drift, hidden, priced
@@ -449,6 +451,14 @@ CASES = [
         lambda place: place.square().sum(-1), at(W[0]), size=10.0, seeds=[0], sweeps=4)),
     case(incidental.descend, lambda at, _: incidental.descend(at(W), 0.1, FEW)),
     called(incidental.collisions, W),
+    case(widths.train, lambda at, _: widths.train(
+        at(torch.full((2, 6), 0.2)), 2, -1.0, FEW, seeds=[0])),
+    called(widths.left_out, torch.tensor([0.2, 0.5, 0.9]), m=1),
+    called(widths.exponent, torch.tensor([0.9, 0.5, 0.2]), m=[1, 2, 3]),
+    *each([spectral.localisation, spectral.saturation, spectral.tightness], W),
+    called(crowds.at_best, torch.tensor([-0.1, 0.0, 0.2]), torch.ones(3), probability=0.1),
+    called(crowds.gaussian, torch.tensor([0.1, 0.5]), load=2.0),
+    called(crowds.of_code, W[0], probability=0.3, samples=20),
     case((decoder.answers, decoder.responses), lambda at, _: (
         decoder.answers((model := decoders_start(at)), at(torch.ones(2, 3, 6))),
         decoder.responses(model))),

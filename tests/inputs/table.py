@@ -39,14 +39,14 @@ from superpos import (
     zoo,
 )
 from superpos.bundles import planes, planted, regions
-from superpos.codes import capacity, decoding, layers, polytopes, rounding, thomson
+from superpos.codes import capacity, decoding, layers, polytopes, rounding, rugs, thomson
 from superpos.figures import axes, maps, matrices, plane
 from superpos.figures import features as of_features
 from superpos.learning import boundaries, dynamics, onehot, polygons, posterior, resampling
 from superpos.learning import sae as learnt
-from superpos.measure import nulls, statistics
+from superpos.measure import nulls, spectral, statistics
 from superpos.neurons import computation, interference
-from superpos.optima import branches, decoders, ladder, phases
+from superpos.optima import branches, crowds, decoders, ladder, phases
 from superpos.sae import recovery
 from superpos.zoo import certificates
 
@@ -163,6 +163,10 @@ CALLS = [
     call(codes.optimised_code, n=4, m=2, tries=1, seed=0, steps=3),
     call(codes.random_code, n=4, m=2, seed=0),
     call(codes.roots, m=4),
+    call(rugs.rug, n=8, m=3, seed=0, antipodal=True),
+    call(crowds.at_best, places=drawn(5), weights=drawn(5).abs(), probability=0.3),
+    call(crowds.gaussian, probability=P[:2], load=2.5),
+    call(spectral.localisation, W=W),
     call(codes.welch_bound, n=4, m=2),
     call(capacity.read, W=UNIT.float(), active=2, inputs=5, seed=0),
     call(capacity.gaussian_capacity, n=100, m=50, error=0.1),
