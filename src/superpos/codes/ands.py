@@ -103,8 +103,8 @@ def paired(
     """Return how often all of k ANDs of disjoint pairs are right, with a threshold at the output.
 
     Each AND has a random set of neurons, which hear both of its features; its output is 1 where
-    their mean answer is three quarters or more. Four of 2k features are active: a whole pair, and one of
-    two other pairs each.
+    their mean answer is three quarters or more. Four of 2k features are active: a whole pair, and
+    one of two other pairs each.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ the first layer makes x_i to |x_i|, one in the second bends that, and a single l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch import Tensor
 from superpos import checks
 from superpos.errors import InvalidArgument
 from superpos.models import Model, identity
+from superpos.training.adam import Adam
 
 
 def tent(x: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ class Residual(Model):
     torch.Size([2, 1, 64, 5])
     """
 
-    axes: Mapping[str, str] = {  # noqa: RUF012
+    axes: Mapping[str, str] = {
         "W": "mn", "V": "mn", "c": "m", "A": "mn", "B": "mn", "d": "m", "b": "n",
     }  # fmt: skip
 
@@ -119,8 +120,10 @@ def edge_code(n: int, m: int) -> dict[str, Tensor]:
     }  # fmt: skip
 
 
-def single_losses(p: float, *, starts: int = 40, steps: int = 1500, seed: int = 0) -> list[float]:
-    """Return the least that one function loses without a neuron, and with one: two numbers.
+def single_losses(
+    p: Sequence[float], *, starts: int = 24, steps: int = 500, seed: int = 0
+) -> Tensor:
+    """Return the least that one function loses without a neuron and with one: ``(2, densities)``.
 
     The output is ReLU(a x + b + v ReLU(w x + c)); the best of many descents by Adam over a grid of
     x, where x is 0 with probability 1 − p and else uniform on [−1, 1].
@@ -128,43 +131,43 @@ def single_losses(p: float, *, starts: int = 40, steps: int = 1500, seed: int = 
     Parameters
     ----------
     p
-        In (0, 1].
+        Densities in (0, 1].
     starts, steps, seed
         Of the search.
 
     Examples
     --------
-    >>> none, one = single_losses(0.02)
+    >>> none, one = single_losses([0.02])[:, 0]
     >>> bool(none > one > 0)
     True
     """
-    p = checks.positive_number("p", p)
+    density = torch.tensor([checks.positive_number("p", each) for each in p])[:, None]
     draw = torch.Generator().manual_seed(seed)
-    x = torch.linspace(-1, 1, 201)
+    x = torch.linspace(-1, 1, 101)
     found = []
     for neurons in (0, 1):
-        at = torch.randn(5, starts, generator=draw)
+        at = torch.randn(5, 1, starts, generator=draw).repeat(1, len(density), 1)
         at[1] = -at[1].abs() / 10  # outputs that begin above 0 at x = 0 lose most
         if not neurons:
             at[0] = at[0].abs()  # the other half of starts is silent where it should speak
-            at[2:] = 0
-        at.requires_grad_()
-        adam = torch.optim.Adam([at], lr=0.02)
+        adam = Adam({"at": at}, beta2=0.99)
+        least = torch.full((len(density),), torch.inf)
         for step in range(steps):
-            a, b, v, w, c = at[..., None]
-            y = (a * x + b + v * neurons * (w * x + c).relu()).relu()
-            at_zero = (b + v * neurons * c.relu()).relu()
-            losses = p * (y - tent(x)).square().mean(-1) + (1 - p) * at_zero[:, 0].square()
-            adam.param_groups[0]["lr"] = 0.02 * (1 - step / steps)
+            leaf = at.detach().requires_grad_()
             with torch.enable_grad():
-                adam.zero_grad()
-                losses.sum().backward()
-            adam.step()
-        found.append(losses.detach().min().item())
-    return found
+                a, b, v, w, c = leaf[..., None]
+                y = (a * x + b + v * neurons * (w * x + c).relu()).relu()
+                at_zero = (b + v * neurons * c.relu()).relu()[..., 0]
+                active = (y - tent(x)).square().mean(-1)
+                losses = density * active + (1 - density) * at_zero.square()
+                (by,) = torch.autograd.grad((losses / density).sum(), leaf)
+            least = torch.minimum(least, losses.detach().amin(-1))
+            adam.step({"at": by}, 0.03 * (1 - step / steps))
+        found.append(least)
+    return torch.stack(found)
 
 
-def naive_loss(n: int, m: int, single: list[float]) -> float:
+def naive_loss(n: int, m: int, single: Sequence[float] | Tensor) -> float:
     """Return the least loss of models whose neurons serve a function each, 2m neurons in all.
 
     A function with a neuron of either layer is exact, one with one neuron or none loses what
@@ -183,7 +186,7 @@ def naive_loss(n: int, m: int, single: list[float]) -> float:
     (3.0, 2.4)
     """
     n, m = checks.whole_number("n", n), checks.whole_number("m", m)
-    none, one = single
+    none, one = map(float, single)
     losses = []
     for whole in range(min(m, n) + 1):
         alone = min(n - whole, 2 * (m - whole))
