@@ -317,3 +317,35 @@ def alignment(W: Tensor) -> Tensor:
     long = square >= square.amax(-1, keepdim=True) / 4
     share = W.square().amax(-2) / square.clamp_min(1e-12)
     return (share * long).sum(-1) / long.sum(-1)
+
+
+def evenness(W: Tensor) -> Tensor:
+    """Return how well features fit axes: on some with equally large entries, not at all on others.
+
+    For each feature the largest squared cosine with a vector of entries ±1 and 0; the mean over
+    features at least half as long as the longest.
+
+    Parameters
+    ----------
+    W
+        ``(..., m, n)``.
+
+    Returns
+    -------
+    Tensor
+        ``(...)``, at most 1.
+
+    Examples
+    --------
+    >>> evenness(torch.tensor([[1.0, 0.6, 0.0], [0.0, -0.6, 2.0]]))
+    tensor(1.)
+    >>> bool(evenness(torch.tensor([[1.0], [0.5]])) < 0.91)
+    True
+    """
+    W, _ = checks.weights(W)
+    square = W.square().sum(-2)
+    long = square >= square.amax(-1, keepdim=True) / 4
+    size = W.abs().sort(dim=-2, descending=True).values.cumsum(-2)
+    count = torch.arange(1, W.shape[-2] + 1, device=W.device, dtype=W.dtype)[:, None]
+    best = (size.square() / count).amax(-2) / square.clamp_min(1e-12)
+    return (best * long).sum(-1) / long.sum(-1)

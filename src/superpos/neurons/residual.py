@@ -148,7 +148,9 @@ def single_losses(
     for neurons in (0, 1):
         at = torch.randn(5, 1, starts, generator=draw).repeat(1, len(density), 1)
         at[1] = -at[1].abs() / 10  # outputs that begin above 0 at x = 0 lose most
-        if not neurons:
+        if neurons:
+            at[..., 0] = torch.tensor([0.4, 0.0, 0.8, -1.0, 0.0])[:, None]  # 0.4 |x|
+        else:
             at[0] = at[0].abs()  # the other half of starts is silent where it should speak
         adam = Adam({"at": at}, beta2=0.99)
         least = torch.full((len(density),), torch.inf)

@@ -231,8 +231,9 @@ def _registered(right: float) -> None:
 def layers(seeds_layers, steps, procedure):
     """Layers of 50 neurons for 100 functions, by dimensions of the stream.
 
-    ``loss`` and ``error``, its standard error, ``least``, the bound, and ``top``, the share of
-    input weights in the top half of M's eigenvectors: ``(streams, seeds)``.
+    ``loss`` and ``error``, its standard error, ``least``, the bound, ``top``, the share of input
+    weights in the top half of M's eigenvectors, and ``mixed``, what a model loses that leaves M to
+    the stream: ``(streams, seeds)``.
     """
     how = procedure("layer", steps)
 
@@ -241,10 +242,11 @@ def layers(seeds_layers, steps, procedure):
         model = compressed.train(mixing, M, P, how, seeds=seeds_layers)
         loss, error = compressed.loss(model, mixing, P, seeds=seeds_layers)
         least = compressed.least_loss(mixing, M, P)
-        return [loss, error, least, compressed.in_top(model["W"], mixing, M)]
+        top = compressed.in_top(model["W"], mixing, M)
+        return [loss, error, least, top, P / 3 * mixing.square().sum((-2, -1))]
 
     found = zip(*in_parallel(trained, STREAMS), strict=True)
-    names = ("loss", "error", "least", "top")
+    names = ("loss", "error", "least", "top", "mixed")
     return SimpleNamespace(**dict(zip(names, map(torch.stack, found), strict=True)))
 
 
@@ -274,10 +276,8 @@ def beats_naive(layers, *, better):
     return Outcome(gain >= better, measured={"Gain": _per_cent(gain)})
 
 
-@study.test("cis-mixing")
-def gain_by_mixing(layers, *, none):
-    """The gain grows with the mixing matrix, and is none without."""
-    gain = gains(layers)
+def rising(gain: Tensor, none: float) -> Outcome:
+    """Return whether gains ``(streams, seeds)`` rise with mixing, from none without it."""
     vanishes = gain[0] <= none
     return Outcome(
         vanishes & (gain.diff(dim=0) > 0).all(0),
@@ -289,6 +289,19 @@ def gain_by_mixing(layers, *, none):
             )
         },
     )
+
+
+@study.test("cis-mixing")
+def gain_by_mixing(layers, *, none):
+    """The gain grows with the mixing matrix, and is none without."""
+    return rising(gains(layers), none)
+
+
+@study.test("cis-mixing-2")
+def gain_on_labels(layers, *, none):
+    """The same, over a model that leaves the mixing to the stream."""
+    naive = compressed.naive_loss(N, M, P) + layers.mixed
+    return rising(1 - layers.loss / naive, none)
 
 
 @study.test("cis-directions")
@@ -363,12 +376,14 @@ def two_layers(seeds_two, steps_two, procedure):
 
 @study.experiment
 def two_by_density():
-    """The code's loss over the naive one at each p: ``p`` and ``ratio``."""
+    """Of the code at each ``p``: loss over the naive one, ``ratio``, and functions ``computed``."""
     code = residual.edge_code(N_TWO, M_TWO)
     densities = [0.1, 0.05, 0.02, 0.01, 0.005, 0.002]
 
     single = residual.single_losses(densities)
-    ratios = []
+    ratios, computed = [], []
+    given = {name: value[None] for name, value in code.items()}
+    most = thresholds("cis-two-layers")["left"]
     for p, least in zip(densities, single.mT, strict=True):
         features = SignedFeatures(N_TWO, p)
         draw = torch.Generator().manual_seed(0)
@@ -376,7 +391,9 @@ def two_by_density():
         square = (residual.RESIDUAL.reconstruct(code, x) - residual.tent(x)).square().sum(-1)
         loss = (1 - float(features.silence)) * square.mean().item()
         ratios.append(loss / residual.naive_loss(N_TWO, M_TWO, least))
-    return SimpleNamespace(p=densities, ratio=ratios)
+        left = variants.variance_left(residual.RESIDUAL, given, features)
+        computed.append(int((left <= most).sum()))
+    return SimpleNamespace(p=densities, ratio=ratios, computed=computed)
 
 
 @study.test("cis-two-layers")
@@ -426,6 +443,37 @@ def aligned(dropout, *, rotations):
             "Alignment with dropout": told(along[1]),
             "Features with dropout": told(_embedded(dropout[1], 0.5), digits=1),
             "Features without": told(_embedded(dropout[0], 0.5), digits=1),
+        },
+    )
+
+
+@study.experiment
+def half_dropped(seeds_variants, steps_variants, procedure):
+    """Models of which half of the hidden layer is dropped: W ``(seeds, m, n)``."""
+    how = procedure("variants", 2 * steps_variants)
+    features = IndependentFeatures(N_VARIANTS, DROPOUT_P)
+    return variants.with_dropout(
+        features, M_VARIANTS, 0.5, how, importance=IMPORTANCE, seeds=seeds_variants
+    )["W"]
+
+
+@study.test("cis-dropout-2")
+def even(half_dropped, dropout, *, rotations, some):
+    """Features fit axes better than after rotations, with dropout."""
+
+    def less(W: Tensor) -> Tensor:
+        return 1 - neurons.rotations_more_spread(W, rotations=200, measure=variants.evenness)
+
+    own = less(half_dropped)
+    return Outcome(
+        own >= rotations,
+        own >= some,
+        {
+            "Fit with dropout": told(variants.evenness(half_dropped)),
+            "Fit without": told(variants.evenness(dropout[0])),
+            "Rotations that fit worse, without dropout": told(less(dropout[0])),
+            "Largest share on one axis": told(variants.alignment(half_dropped)),
+            "Features with dropout": told(_embedded(half_dropped, 0.5), digits=1),
         },
     )
 
