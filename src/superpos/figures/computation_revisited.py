@@ -120,8 +120,8 @@ def two(two_layers, two_by_density) -> Picture:
         f"computes {listed(two_by_density.computed, 'd')} of 40 functions. At p = {P_TWO:g}, "
         f"trained from the code, {two_layers.trained.mean():.2f}; from random values "
         f"{two_layers.drawn.mean():.2f}.",
-        "Two residual layers of ten neurons that compute tents of |x| of 40 features. Dotted, left: "
-        "the best that neurons of their own can do; right: as many as a layer has neurons.",
+        "Two residual layers of ten neurons that compute tents of |x| for 40 features. Dotted: the "
+        "best that neurons of their own can do, left, and as many as a layer has neurons, right.",
         {
             "trained": f"{1 - two_layers.trained.mean():.0%}",
             "sparsest": f"{two_by_density.ratio[-1]:.0%}",

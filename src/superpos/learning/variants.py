@@ -127,7 +127,9 @@ def variance_left(
     >>> variance_left(RELU_OUTPUT, silent, features).round(decimals=2)
     tensor([1., 1., 1.])
     """
-    u = streams.uniforms([seed], Purpose.EVALUATION, 0, (samples, features.uniforms))[0]
+    device = next(iter(parameters.values())).device
+    features = features.to(device)
+    u = streams.uniforms([seed], Purpose.EVALUATION, 0, (samples, features.uniforms)).to(device)[0]
     x = features.active_inputs(u)
     silence = features.silence[..., None].to(x)
     target = model.target(x)
@@ -229,8 +231,11 @@ def with_dropout(
     """
     if not 0 <= rate < 1:
         raise InvalidArgument(f"rate is {rate}: one in [0, 1) is needed")
-    start = RELU_OUTPUT.initial(features.n, m, seeds=seeds, scale=procedure.initial_scale)
-    own = features.uniforms
+    device, own = importance.device, features.uniforms
+    features = features.to(device)
+    start = RELU_OUTPUT.initial(
+        features.n, m, seeds=seeds, scale=procedure.initial_scale, device=device
+    )
 
     def loss(at: dict[str, Tensor], u: Tensor) -> Tensor:
         x = features.active_inputs(u[..., :own])
