@@ -7,7 +7,7 @@ import torch
 from superpos.claims.registry import thresholds
 from superpos.figures.axes import plain_ticks, reference
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, PRODUCTS, THIN, sequence
+from superpos.figures.palette import ACCENT, DIGON, FAINT, INK, MEDIUM, PRODUCTS, THIN, sequence
 from superpos.figures.style import LOW, MIDDLE, Picture, figure
 from superpos.neurons import compressed
 from superpos.stats import listed
@@ -30,12 +30,12 @@ def codes(universal, paired, raw) -> Picture:
             ax.plot(found.sizes, found.count.T, color=FAINT, lw=THIN)
             ax.plot(found.sizes, found.count.double().mean(0), "o-", color=colour, label=name)
         ax.set(xscale="log", yscale="log")
-        ax.legend()
+        ax.legend(loc="upper left" if len(cases) == 1 else "center right")
     for ax, found, power in ((axes[0], universal, 2 / 3), (axes[1], paired, 1 / 2)):
         sizes = torch.tensor(found.sizes, dtype=torch.float64)
         guide = sizes**power
         guide = guide * found.count.double().mean() / guide.mean()
-        ax.plot(sizes, guide, ":", color=INK, lw=THIN)
+        ax.plot(sizes, guide, "--", color=DIGON, lw=MEDIUM)
         ax.set_xticks(found.sizes, [str(size) for size in found.sizes])
         ax.minorticks_off()
         plain_ticks(ax.yaxis)
@@ -51,7 +51,7 @@ def codes(universal, paired, raw) -> Picture:
         f"Left, neurons for the ANDs of all pairs of {listed(universal.sizes, 'd')} features: "
         f"{row(universal)}. Right, neurons for {listed(paired.sizes, 'd')} ANDs: {row(paired)} "
         f"where inputs are in superposition, {row(raw)} where each has a dimension.",
-        "The fewest neurons that suffice (grey: single draws). Dotted: the powers 2/3, left, and "
+        "The fewest neurons that suffice (grey: single draws). Dashed: the powers 2/3, left, and "
         "1/2, right, of the sources' bounds, at a height that fits.",
         {
             "pairs": f"{pairs:,}".replace(",", " "),
@@ -109,7 +109,7 @@ def two(two_layers, two_by_density) -> Picture:
     axes[0].legend(fontsize=7.5)
     axes[1].plot(p, two_by_density.computed, "o-", color=INK)
     reference(axes[1], y=[float(study.M_TWO)])
-    axes[1].set(xscale="log", xlabel="p", ylabel="functions with a quarter of variance left")
+    axes[1].set(xscale="log", xlabel="p", ylabel="functions computed")
     for ax in axes:
         plain_ticks(ax.xaxis)
     plain_ticks(axes[0].yaxis)
@@ -124,6 +124,7 @@ def two(two_layers, two_by_density) -> Picture:
         "best that neurons of their own can do, left, and as many as a layer has neurons, right.",
         {
             "trained": f"{1 - two_layers.trained.mean():.0%}",
+            "code": f"{1 - two_by_density.ratio[p.index(P_TWO)]:.0%}",
             "sparsest": f"{two_by_density.ratio[-1]:.0%}",
             "computed": f"{two_by_density.computed[-1]}",
             "sparsest p": f"{p[-1]:g}",

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from superpos import IndependentFeatures, Model, Procedure, SignedFeatures, neurons, train
+from superpos.claims import rate
 from superpos.claims.registry import thresholds
 from superpos.codes import ands
 from superpos.compute.processes import in_parallel
@@ -464,14 +465,15 @@ def even(half_dropped, dropout, *, rotations, some):
     def less(W: Tensor) -> Tensor:
         return 1 - neurons.rotations_more_spread(W, rotations=200, measure=variants.evenness)
 
-    own = less(half_dropped)
+    own, without = less(half_dropped), less(dropout[0])
     return Outcome(
         own >= rotations,
         own >= some,
         {
             "Fit with dropout": told(variants.evenness(half_dropped)),
             "Fit without": told(variants.evenness(dropout[0])),
-            "Rotations that fit worse, without dropout": told(less(dropout[0])),
+            "Rotations that fit worse, without dropout": told(without),
+            "Shown without dropout": rate(without >= rotations),
             "Largest share on one axis": told(variants.alignment(half_dropped)),
             "Features with dropout": told(_embedded(half_dropped, 0.5), digits=1),
         },
