@@ -40,9 +40,22 @@ class Valued(FeatureDistribution):
     """
 
     def __init__(self, features: IndependentFeatures, values: Callable[[Tensor], Tensor]) -> None:
-        self.features, self.values = features, values
-        self.n, self.uniforms = features.n, features.uniforms
-        self.shape, self.silence = features.shape, features.silence
+        self.features, self.values, self.n = features, values, features.n
+
+    @property
+    def uniforms(self) -> int:
+        """How many uniform draws one input takes."""
+        return self.features.uniforms
+
+    @property
+    def shape(self) -> torch.Size:
+        """The settings' axes."""
+        return self.features.shape
+
+    @property
+    def silence(self) -> Tensor:
+        """How probably no feature is active."""
+        return self.features.silence
 
     def inputs(self, u: Tensor) -> Tensor:
         """Return inputs for uniform draws."""
