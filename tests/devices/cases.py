@@ -47,9 +47,10 @@ from superpos.learning import (
     sae,
     widths,
 )
+from superpos.learning import variants as of_toys
 from superpos.losses import ramps
 from superpos.measure import spectral
-from superpos.neurons import computation, interference
+from superpos.neurons import compressed, computation, interference, residual
 from superpos.optima import branches, crowds, decoders, ladder, phases, search
 from superpos.sae import Activations, Families, Variant, recovery, variants
 from superpos.sae import descent as of_sae
@@ -111,6 +112,7 @@ SAE_DATA = sae.Superposed(6, 3, 0.3, seeds=[0, 1])
 RELATED = Families(2, 2, 0.3, given=0.5, otherwise=0.1)
 ABSOLUTE = Model("absolute values", hidden=torch.relu, tied=False, target=torch.abs)
 FEW = Procedure(steps=5, batch_size=16)
+MIXED = compressed.mixing(4, 20, seeds=[0, 1])
 DECODER = decoder.Sizes(features=6, inputs=4, neurons=5, probability=0.1)
 
 
@@ -490,6 +492,26 @@ CASES = [
            torch.tensor([1, 0, 0])),
     called(recovery.taken_in, drawn(2, 4, 3), torch.ones(2, 4) > 0, drawn(2, 3, 3),
            torch.tensor([0, 0, 0])),
+    called(compressed.covariance, drawn(2, 4, 4), p=0.3),
+    called(compressed.least_loss, drawn(2, 4, 4), m=2, p=0.3),
+    case((compressed.train, compressed.loss), lambda at, _: (
+        model := compressed.train(at(MIXED), 2, 0.3, FEW, seeds=[0, 1], bias=True),
+        compressed.loss(model, at(MIXED), 0.3, seeds=[0, 1], count=10))),
+    called(compressed.in_top, W[:2], MIXED, count=2),
+    called(residual.tent, X),
+    case(residual.naive_loss, lambda at, _: residual.naive_loss(
+        4, 1, at(torch.tensor([1.0, 0.5]))), no_tensor=True),
+    *each([of_toys.thirds, of_toys.upper_half, of_toys.pairwise_max], X),
+    *each([of_toys.alignment, of_toys.evenness], W),
+    case(of_toys.variance_left, lambda at, _: of_toys.variance_left(
+        models.RELU_OUTPUT, {"W": at(W[0]), "b": at(B[0])}, IndependentFeatures(4, 0.3),
+        samples=10)),
+    case(of_toys.named, lambda at, _: of_toys.named({"W": at(W), "b": at(B)})),
+    case(of_toys.descend, lambda at, _: of_toys.descend(
+        lambda given, u: given["b"].square().sum(-1) * u.mean((-2, -1)), {"b": at(B)}, FEW,
+        seeds=[0, 1, 2], uniforms=2)),
+    case(of_toys.with_dropout, lambda at, _: of_toys.with_dropout(
+        IndependentFeatures(4, 0.3), 2, 0.5, FEW, importance=at(torch.ones(4)), seeds=[0, 1])),
     *each([computation.slopes, computation.serving, computation.and_serving, computation.scaled,
            computation.two_sided, computation.find_motifs], W, W.flip(0)),
     *each([computation.pure_features, computation.important_stay_pure,
