@@ -87,7 +87,14 @@ def _held(value: Any) -> Any:
     return torch.device("cpu") if isinstance(value, torch.device) else value
 
 
-class _Generator(torch.Generator):
+class _AreTorchs(type(torch.Generator)):
+    """What `_Generator` makes is a generator of torch, and so is one of its own."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _OF_TORCH)
+
+
+class _Generator(torch.Generator, metaclass=_AreTorchs):
     """A generator of the second device, where that is asked for."""
 
     made: ClassVar[dict[int, torch.Generator]] = {}  # alive, so that no other gets its number
