@@ -20,7 +20,7 @@ def renamed(notebook: NotebookNode) -> NotebookNode:
 
     Two runs then give the same notebook.
     """
-    from nbformat import from_dict
+    import nbformat
 
     state: dict[str, Any] = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
     shown = [
@@ -40,5 +40,5 @@ def renamed(notebook: NotebookNode) -> NotebookNode:
             waiting[:0] = [found for found in _NAME.findall(told) if found in state]
     if not names:
         return notebook
-    text = _NAME.sub(lambda found: names.get(found[0], found[0]), json.dumps(notebook))
-    return from_dict(json.loads(text))
+    text = _NAME.sub(lambda found: names.get(found[0], found[0]), nbformat.writes(notebook))
+    return nbformat.reads(text, as_version=4)
