@@ -15,6 +15,7 @@
 `stored`           the stored pieces of sweeps, and which chapters need them
 `filling`          what was measured, put into the text around it
 `pages`            an executed notebook made into a page: figures, captions
+`widgets`          the names of widgets in an executed notebook, the same each time
 `portable`         an executed notebook as it leaves the book
 `launch`           where a chapter's notebook can be opened: Colab, Binder
 `readable`         a notebook's text without what only the book's pages understand

@@ -25,6 +25,7 @@ from superpos.book.filling import fill
 from superpos.book.ledger import registry
 from superpos.book.portable import install_from, portable
 from superpos.book.readable import library
+from superpos.book.widgets import renamed
 from superpos.claims.registry import Claim
 from superpos.compute import settings as env
 from superpos.compute.orphans import end_with_parent
@@ -206,6 +207,7 @@ def execute_chapter(
         progress=progress,
     )
     seconds = time.perf_counter() - begin
+    executed = renamed(executed)
     fill(executed, chapter, record["parameters"])
     record["provenance"] = {
         "commit": provenance.commit(root),
