@@ -13,6 +13,7 @@ from superpos.figures.style import LOW, MIDDLE, Picture, figure
 from superpos.learning import widths
 from superpos.measure import spectral
 from superpos.optima import crowds
+from superpos.stats import span
 from superpos.studies import many_features as study
 from superpos.studies.many_features import DENSITIES, LOADS, ROOMS, SIZES, STRONG, WEAK, WIDTHS, N
 
@@ -174,6 +175,7 @@ def by_width(wide) -> Picture:
     axes[0].legend(fontsize=7.5)
     alpha = widths.exponent(wide[STRONG].loss, WIDTHS)
     lower = (wide[STRONG].loss < wide[WEAK].loss).double().mean()
+    first, then = (widths.exponent(wide[STRONG].loss[k : k + 2], WIDTHS[k : k + 2]) for k in (0, 1))
     return Picture(
         fig,
         f"The loss of {study.WIDE} features against m, for six laws of frequencies. With negative "
@@ -182,7 +184,13 @@ def by_width(wide) -> Picture:
         f"Models of {study.WIDE} features, one active on average. Left: all are represented. "
         "Right: positive decay; dotted: what is lost if the m most frequent ones are all that is "
         "represented.",
-        {"least": f"{alpha.min():.2f}", "greatest": f"{alpha.max():.2f}", "lower": f"{lower:.0%}"},
+        {
+            "least": f"{alpha.min():.2f}",
+            "greatest": f"{alpha.max():.2f}",
+            "lower": f"{lower:.0%}",
+            "first": span(first),
+            "then": span(then),
+        },
     )
 
 
