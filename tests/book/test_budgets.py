@@ -24,7 +24,7 @@ def ran(root, name: str, seconds: float) -> None:
     """Make a chapter's last run one that took so long."""
     path = root / "book" / "executed" / f"{name}.ipynb"
     notebook = json.loads(path.read_text("utf-8"))
-    notebook["metadata"]["superpos"]["provenance"]["seconds"] = seconds
+    notebook["metadata"]["superpos"]["run"]["seconds"] = seconds
     path.write_text(json.dumps(notebook), "utf-8")
 
 

@@ -32,7 +32,7 @@ def test_what_is_marked_soak_is_and_nothing_else():
 
 
 def test_every_test_of_these_files_that_causes_a_fault_is_named():
-    for path in ("tests/book/test_serving.py", "tests/book/test_faults.py"):
+    for path in ("tests/book/test_served.py", "tests/book/test_faults.py"):
         tree = ast.parse((ROOT / path).read_text("utf-8"))
         tests = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         told = {name for where, name in NAMED if where == path}

@@ -306,7 +306,7 @@ def test_a_quick_verdict_says_so_and_never_counts(displayed, book, quick):
     claims.record("lines-meet", outcomes(20), quick=quick)
     outputs = [new_output("display_data", bundle) for bundle in displayed]
     notebook = new_notebook(cells=[new_code_cell("", outputs=outputs)])
-    rows = {row["id"]: row for row in ledger.collect(ledger.registry(book), {"lines": notebook})}
+    rows = {row["id"]: row for row in ledger.collect(load_registry(), {"lines": notebook})}
     assert rows["lines-meet"]["verdict"] == ("untested" if quick else "reproduced")
     assert rows["lines-meet"]["seeds"] == (None if quick else 20)
     assert ("does not count" in Card(displayed[0]["text/html"]).label) is quick

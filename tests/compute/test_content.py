@@ -139,7 +139,7 @@ def test_a_description_says_from_where_a_value_is_used():
 
 
 # they load a study by its name, which may be any
-BY_NAME = ("cells", "recheck", "retest", "robustness")
+BY_NAME = ("cells", "recheck", "reseed", "retest", "robustness")
 SCIENCE = [
     info.name
     for info in pkgutil.walk_packages(superpos.__path__, "superpos.")

@@ -18,6 +18,8 @@ UNTRIED = {
         "measure.files.measure_file", "measure.statistics.read", "optima.branches.crossing",
         "optima.branches.end", "sae.variants.losses", "learning.sae.fitting",
         "zoo.certificates.measured", "zoo.certificates.curvature_apart", "zoo.layouts.state_dict",
+        "codes.ands.*", "codes.rugs.as_polytope", "learning.variants.*", "learning.widths.*",
+        "measure.spectral.*", "neurons.compressed.*", "neurons.residual.*", "optima.crowds.of_code",
     ],
     # a check in one of these would make stored curves and measurements stale: with the next ones
     "reached by stored results": [

@@ -172,7 +172,7 @@ def test_what_the_published_procedure_finds_is_kept_if_asked(tmp_path, monkeypat
     [
         (["retest"], "retest needs a claim"),
         (["retest", "uniform-sum-is-m", "--seed-offset", "-1"], "--seed-offset must be at least 0"),
-        (["retest", "uniform-sum-is-m", "--seeds", "few"], "invalid int value: 'few'"),
+        (["retest", "uniform-sum-is-m", "--seeds", "few"], "a whole number is needed; got 'few'"),
     ],
 )
 def test_the_command_refuses_in_a_sentence(options, message, capsys, monkeypatch):
