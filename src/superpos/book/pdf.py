@@ -61,6 +61,7 @@ _CUT = """([width, height]) => {
 }"""
 
 # Formulas among them have their text in a form for those who listen, too: left out here.
+_UNBROKEN = 12  # letters of a title that fit on any line
 _HEADINGS = """() => [...document.querySelectorAll("main article :is(h1, h2)")].map((each) => {
   const copy = each.cloneNode(true);
   for (const other of copy.querySelectorAll(".headerlink, mjx-assistive-mml")) other.remove();
@@ -352,16 +353,15 @@ def _bookmarks(
         if sheet.part and sheet.part not in parts:
             parts[sheet.part] = writer.add_outline_item(title=sheet.part, page_number=start)
         own = writer.add_outline_item(title=title, page_number=start, parent=parts.get(sheet.part))
-        entries = iter(_entries(reader.outline))
+        # Chromium's own outline has the sections too, with titles that a broken line garbles
+        entries, next_one, page = list(_entries(reader.outline)), 0, 0
         for section in sections:
-            # Chromium's own outline has the sections too, with titles that broken lines garble
-            for entry in entries:
-                if _squeezed(str(entry.title)).startswith(_squeezed(section)):
-                    at = reader.get_destination_page_number(entry)
-                    writer.add_outline_item(
-                        title=section, page_number=start + (at or 0), parent=own
-                    )
+            begins = _squeezed(section)[:_UNBROKEN]
+            for number, entry in enumerate(entries[next_one:], next_one):
+                if _squeezed(str(entry.title)).startswith(begins):
+                    page, next_one = reader.get_destination_page_number(entry) or 0, number + 1
                     break
+            writer.add_outline_item(title=section, page_number=start + page, parent=own)
 
 
 def _entries(outline: Sequence[Any]) -> Iterator[Any]:
