@@ -12,8 +12,10 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
 .PHONY: book preview pdf notebooks check-site check-claims test test-gpu soak twice retest lab serve bench bench-losses dist release next clean help
 
-book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site
-	@$(BIN)/superpos build
+JOBS ?= 1# chapters at a time, on a part of the cores each
+
+book: .venv/ready ## build the book: execute the chapters that are not fresh, publish the site (JOBS=2)
+	@$(BIN)/superpos build --jobs $(JOBS)
 
 test: .venv/ready ## check style, formatting and types, run the tests
 	@$(BIN)/ruff check .

@@ -184,7 +184,7 @@ def planned(target: str) -> str:
 
 @needs_make
 def test_make_uses_a_finished_environment(checkout):
-    assert planned("book").split("\n") == [".venv/bin/superpos build", ""]
+    assert planned("book").split("\n") == [".venv/bin/superpos build --jobs 1", ""]
     assert "pytest" in planned("test")
     assert "pip install" not in planned("test")
 
