@@ -1,9 +1,9 @@
 """Budgets of chapters: what the last whole build took, and a margin.
 
 A budget is what a run took times 1 + `MARGIN`, rounded up to the next `STEP`: seconds of the book's
-own build, one chapter after another on two cores, which is what CI does. ``superpos status`` marks
+own build, one chapter after another on two cores; CI runs two at a time. ``superpos status`` tells
 what is over; ``superpos budgets`` says what budgets would be by the runs that are there, and writes
-them, after a build in CI or on a machine like it. A budget is no part of what a chapter depends on.
+them, after `make book` on an idle machine. A budget is no part of what a chapter depends on.
 """
 
 from __future__ import annotations

@@ -331,10 +331,7 @@ def alignment(W: Tensor) -> Tensor:
     tensor(0.8200)
     """
     W, _ = checks.weights(W)
-    square = W.square().sum(-2)
-    long = square >= square.amax(-1, keepdim=True) / 4
-    share = W.square().amax(-2) / square.clamp_min(1e-12)
-    return (share * long).sum(-1) / long.sum(-1)
+    return _of_long(W, W.square().amax(-2))
 
 
 def evenness(W: Tensor) -> Tensor:
@@ -361,9 +358,13 @@ def evenness(W: Tensor) -> Tensor:
     True
     """
     W, _ = checks.weights(W)
-    square = W.square().sum(-2)
-    long = square >= square.amax(-1, keepdim=True) / 4
     size = W.abs().sort(dim=-2, descending=True).values.cumsum(-2)
     count = torch.arange(1, W.shape[-2] + 1, device=W.device, dtype=W.dtype)[:, None]
-    best = (size.square() / count).amax(-2) / square.clamp_min(1e-12)
-    return (best * long).sum(-1) / long.sum(-1)
+    return _of_long(W, (size.square() / count).amax(-2))
+
+
+def _of_long(W: Tensor, part: Tensor) -> Tensor:
+    """Return the mean of ``part / ‖W_i‖²`` over features at least half as long as the longest."""
+    square = W.square().sum(-2)
+    long = square >= square.amax(-1, keepdim=True) / 4
+    return (part / square.clamp_min(1e-12) * long).sum(-1) / long.sum(-1)
