@@ -93,9 +93,9 @@ def launch(root: Path) -> Launch:
     InvalidArgument
         If a branch is named that cannot be one.
     """
-    import yaml
+    from superpos.compute import yamls
 
-    config = yaml.safe_load((root / "_config.yml").read_text("utf-8")) or {}
+    config = yamls.load((root / "_config.yml").read_text("utf-8")) or {}
     repository = config.get("repository") or {}
     branches = {
         "repository: branch": repository.get("branch") or "main",

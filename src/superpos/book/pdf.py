@@ -87,9 +87,9 @@ class Sheet:
 
 def sheets(root: Path) -> list[Sheet]:
     """Return what is printed, in the order of ``_toc.yml``: all pages but the reference's."""
-    import yaml
+    from superpos.compute import yamls
 
-    contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    contents = yamls.load((root / "_toc.yml").read_text("utf-8"))
     found = [Sheet(f"{contents['root']}.html", "")]
     for part in contents.get("parts", []):
         for entry in part.get("chapters", []):

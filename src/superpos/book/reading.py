@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from superpos.compute import yamls
 from superpos.errors import InvalidArgument
 
 
@@ -70,7 +71,7 @@ def parsed(text: str, where: str) -> Any:
     superpos.errors.InvalidArgument: notes.yml is not valid YAML: line 1, column 6: expected ',' ...
     """
     try:
-        return yaml.safe_load(text)
+        return yamls.load(text)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

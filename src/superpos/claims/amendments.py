@@ -13,8 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from superpos.compute import yamls
 from superpos.errors import InvalidArgument
 
 _CHANGE = ("date", "what", "why", "measured")
@@ -164,7 +163,7 @@ def rules(path: Path) -> tuple[Rule, ...]:
     """
     if not path.exists():
         return ()
-    entries = yaml.safe_load(path.read_text("utf-8")) or ()
+    entries = yamls.load(path.read_text("utf-8")) or ()
     checked = _checked(entries, _CHANGE, ("moved",), f"{path.name}: a change")
     return tuple(Rule(**{**entry, "moved": tuple(entry.get("moved", ()))}) for entry in checked)
 

@@ -13,6 +13,7 @@ import yaml
 from superpos.claims.clone import Clone, Commit
 from superpos.claims.predicates import Predicate, predicates
 from superpos.claims.registry import filled
+from superpos.compute import yamls
 
 NOT_YET = "untested"  # the verdict before there is one
 _ASIDE = (  # what is no part of what is claimed, of what would count, or of what was found
@@ -20,7 +21,6 @@ _ASIDE = (  # what is no part of what is claimed, of what would count, or of wha
     *("amendments", "responses", "moved"),
 )
 _TEXTS = ("statement", "setting", "counts", "qualified")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times sooner, where there is one
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _registered(content: bytes, path: str) -> Mapping[str, Entry]:
     if b"id:" not in content or b"statement:" not in content:
         return {}
     try:
-        listed = yaml.load(content, _LOADER)
+        listed = yamls.load(content)
     except yaml.YAMLError:  # a draft that cannot be read registers nothing
         return {}
     found: dict[str, Entry] = {}

@@ -13,10 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from superpos.claims.amendments import Amendment, Response, amendments, responses
 from superpos.claims.typeset import typeset
+from superpos.compute import yamls
 from superpos.errors import InvalidArgument
 from superpos.project import registry_file
 
@@ -105,9 +104,9 @@ def load_registry(path: str | Path | None = None) -> dict[str, Claim]:
 
 @functools.lru_cache(maxsize=4)  # YAML takes a quarter of a second, and every verdict asks
 def _parsed(file: str, entries: str, deviations_entries: str) -> dict[str, Claim]:
-    deviations = yaml.safe_load(deviations_entries) or {}
+    deviations = yamls.load(deviations_entries) or {}
     registry: dict[str, Claim] = {}
-    for entry in yaml.safe_load(entries) or []:
+    for entry in yamls.load(entries) or []:
         name = entry.get("id", "without an id")
         if "unmeasured" in entry:
             entry = _without_test(entry, where=f"{file}: claim {name}")

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from superpos.claims.registry import Claim, in_words
+from superpos.compute import yamls
 from superpos.errors import InvalidArgument
 
 FILE = "specifications.yml"  # in the book's folder
@@ -200,7 +201,7 @@ def load_pools(book: Path, registry: Mapping[str, Claim]) -> dict[str, Pool]:
     if not path.exists():
         return {}
     try:
-        entries = yaml.safe_load(path.read_text("utf-8")) or []
+        entries = yamls.load(path.read_text("utf-8")) or []
     except yaml.YAMLError as problem:
         raise InvalidArgument(f"{FILE} is not valid YAML: {problem}") from None
     if not isinstance(entries, list):
