@@ -14,6 +14,7 @@ from superpos import geometry
 from superpos.errors import InvalidArgument
 from superpos.optima.search import best_known
 from superpos.studies import uniform_superposition as uniform
+from superpos.studies import ways
 
 INVERSE_P = torch.logspace(0, 2, 41)
 
@@ -418,7 +419,7 @@ def test_the_ladder_has_the_papers_fractions_as_steps_and_each_takes_over_where_
 
 def test_at_rest_models_are_the_best_known():
     at = torch.tensor([2.0, 5.0])
-    found = uniform.models(12, 2, 200, at, seeds=[3, 4], procedure=uniform.search)
+    found = uniform.models(12, 2, 200, at, seeds=[3, 4], procedure=ways.search)
     assert found.W.dims == ("seed", "inverse_p", "dimension", "feature")
     W = torch.from_numpy(found.W.values)
     torch.testing.assert_close(W[1], best_known(12, 2, 1 / at, seeds=[4], steps=200).W)
@@ -430,10 +431,10 @@ def test_every_seed_and_sparsity_has_a_search_of_its_own(monkeypatch):
         (seed,) = seeds
         return SimpleNamespace(W=(seed + p)[:, None, None].expand(-1, m, n))
 
-    monkeypatch.setattr(uniform, "best_known", found)
-    W = uniform.Search(200).models(6, 2, torch.tensor([0.5, 0.25]), [3, 4])
+    monkeypatch.setattr(ways, "best_known", found)
+    W = ways.Search(200).models(6, 2, torch.tensor([0.5, 0.25]), [3, 4])
     assert W.shape == (2, 2, 2, 6)
     assert W[..., 0, 0].tolist() == [[3.5, 3.25], [4.5, 4.25]]
     at = torch.tensor([2.0, 4.0])
-    models = uniform.models(6, 2, 200, at, seeds=[3, 4], procedure=uniform.search)
+    models = uniform.models(6, 2, 200, at, seeds=[3, 4], procedure=ways.search)
     assert models.W.values[..., 0, 0].tolist() == [[3.5, 3.25], [4.5, 4.25]]

@@ -21,6 +21,7 @@ all that was measured fails           few, or none   holds           qualified
 all that was measured fails           few, or none   does not, none  contradicted
 ====================================  =============  ==============  ============
 
+A weaker reading holds if it holds as published or at rest: it is to be the least that is true.
 Where training decides, nothing is contradicted before all three have been measured. A verdict is
 given where everything that is still open leads to the same one. Else the claim is *untested*: it
 needs more trials, or the measurement that is missing.
@@ -28,7 +29,7 @@ needs more trials, or the measurement that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Literal
 
@@ -71,7 +72,7 @@ def standing(low: float, high: float, *, share: float, lower: float) -> Standing
 
 def verdict(
     measured: Iterable[Standing],
-    weaker: Standing | None = None,
+    weaker: Iterable[Standing] = (),
     *,
     curve: Curve | None = None,
     missing: bool = False,
@@ -83,7 +84,7 @@ def verdict(
     measured
         Where it stands as published and at rest, or by the one measurement there is; at least one.
     weaker
-        Where its weaker reading stands, if that was measured.
+        Where its weaker reading stands, by the same measurements; none if it has none.
     curve
         Whether it holds in most of its specifications or in few, if it has a curve.
     missing
@@ -94,20 +95,20 @@ def verdict(
     >>> holds, fails = frozenset({"holds"}), frozenset({"fails"})
     >>> verdict([holds, holds]), verdict([holds, fails]), verdict([fails])
     ('reproduced', 'qualified', 'contradicted')
-    >>> verdict([fails], missing=True), verdict([fails], holds, missing=True)
+    >>> verdict([fails], missing=True), verdict([fails], [holds], missing=True)
     ('untested', 'qualified')
     """
-    weak = frozenset({FAILS}) if weaker is None else weaker
-    verdicts = {_decided(found, of_weaker, curve) for *found, of_weaker in product(*measured, weak)}
+    cases = product(product(*measured), product(*weaker))
+    verdicts = {_decided(found, of_weaker, curve) for found, of_weaker in cases}
     if len(verdicts) > 1 or (missing and verdicts == {"contradicted"}):
         return "untested"
     return verdicts.pop()
 
 
-def _decided(measured: list[str], weaker: str, curve: Curve | None) -> str:
+def _decided(measured: Sequence[str], weaker: Sequence[str], curve: Curve | None) -> str:
     """Return the table's verdict, where nothing is open."""
     if all(found == HOLDS for found in measured):
         return "qualified" if curve == "few" else "reproduced"
-    if any(found != FAILS for found in measured) or curve == "most" or weaker == HOLDS:
+    if any(found != FAILS for found in measured) or curve == "most" or HOLDS in weaker:
         return "qualified"
     return "contradicted"

@@ -118,11 +118,10 @@ def judge(
     """
     if claim.new:
         return "new" if len(_standing(claim, shown)) == 1 else "untested"
-    measured = _decisive(shown, weaker, beside)
-    weaker = measured[0][1]
+    measured, of_weaker = _decisive(claim, shown, weaker, beside)
     return rule.verdict(
-        [_standing(claim, found) for found, _ in measured],
-        None if weaker is None else _standing(claim, weaker),
+        measured,
+        of_weaker,
         curve=None if curve is None else curve.stands,
         missing=bool(_missing(claim, beside, curve)),
     )
@@ -142,10 +141,17 @@ def _missing(claim: Claim, beside: Mapping[str, Kept] | None, curve: Curve | Non
 
 
 def _decisive(
-    shown: Tensor, weaker: Tensor | None, beside: Mapping[str, Kept] | None
-) -> list[tuple[Tensor, Tensor | None]]:
-    """Return the outcomes that decide: as published and at rest, or else the book's own."""
-    return [kept.outcomes() for kept in (beside or {}).values()] or [(shown, weaker)]
+    claim: Claim, shown: Tensor, weaker: Tensor | None, beside: Mapping[str, Kept] | None
+) -> tuple[list[rule.Standing], list[rule.Standing]]:
+    """Return where the claim stands by what decides, and where its weaker reading does.
+
+    What decides is what was measured as published and at rest, or else the book's own.
+    """
+    found = [kept.outcomes() for kept in (beside or {}).values()] or [(shown, weaker)]
+    return (
+        [_standing(claim, outcomes) for outcomes, _ in found],
+        [_standing(claim, outcomes) for _, outcomes in found if outcomes is not None],
+    )
 
 
 def _standing(claim: Claim, outcomes: Tensor) -> rule.Standing:
@@ -237,8 +243,7 @@ def conclude(
     for kind, kept in (beside or {}).items():
         told[KEPT[kind]] = f"{_evidence(claim, *kept.outcomes())}. {kept.procedure}"
     verdict = judge(claim, shown, weaker, beside, curve)
-    decisive = _decisive(shown, weaker, beside)
-    of_weaker = decisive[0][1]
+    decisive, of_weaker = _decisive(claim, shown, weaker, beside)
     return Verdict(
         id=claim.id,
         verdict=verdict,
@@ -248,12 +253,12 @@ def conclude(
         quick=bool(quick),
         rate=_count(shown),
         weaker_rate="" if weaker is None else _count(weaker),
-        weaker_holds=of_weaker is not None and _standing(claim, of_weaker) == {rule.HOLDS},
+        weaker_holds={rule.HOLDS} in of_weaker,
         held=next(iter(_standing(claim, shown))) if verdict == "new" else None,
         why=reason(
             claim,
             verdict,
-            [_standing(claim, found) for found, _ in decisive],
+            decisive,
             curve=None if curve is None else curve.stands,
             decides="" if curve is None else curve.decides,
             missing=_missing(claim, beside, curve),

@@ -20,6 +20,7 @@ from superpos.errors import InvalidArgument
 from superpos.learning import onehot, resampling, sae
 from superpos.learning.onehot import AdamW, GradientDescent, Optimiser
 from superpos.studies.study import FRESH, Outcome, Study, Way, fresh
+from superpos.studies.ways import BEST_KNOWN, Search, search
 from superpos.training.procedures import published
 
 DECAY = 0.01  # AdamW's, by default
@@ -439,6 +440,12 @@ MODE = {
         quick={"steps_mode": 100},
     ),
 }
+BEST = Way(
+    BEST_KNOWN,
+    search,
+    settings={"steps_mode": 3000},
+    quick={"steps_mode": 100},
+)
 
 
 @study.test("opt-mode-one", **MODE)
@@ -466,9 +473,13 @@ def at_modes(steps_mode, seeds_mode, procedure):
         how = procedure(n, M, steps_mode)
 
         def counted(seed, mode):
-            p = (mode[:, None] + 0.5) / (n + 1)
-            run = train(IndependentFeatures(n, p), M, seeds=seed, procedure=how)
-            return {"count": geometry.represented(run.W).sum(-1)}
+            p = (mode + 0.5) / (n + 1)
+            if isinstance(how, Search):
+                W = how.models(n, M, p, list(seed))
+            else:
+                features = IndependentFeatures(n, p[:, None])
+                W = train(features, M, seeds=seed, procedure=how).W
+            return {"count": geometry.represented(W).sum(-1)}
 
         grid = {"seed": fresh(seeds_mode), "mode": torch.tensor([1.0, 2.0])}
         return tensors(sweep(counted, grid, cells_at_once=65)).count
@@ -476,7 +487,7 @@ def at_modes(steps_mode, seeds_mode, procedure):
     return {n: counts(n) for n in SIZES}
 
 
-@study.test("opt-mode-one-2", **MODE)
+@study.test("opt-mode-one-2", **MODE, rest=BEST)
 def sets_in_at_one(at_modes, *, times):
     """There is superposition at one active feature, and none at two; weaker: there is at one."""
     over = torch.stack([count > times * M for count in at_modes.values()])

@@ -6,8 +6,6 @@ Elhage et al. 2022, "The Geometry of Superposition", Uniform Superposition.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -19,11 +17,10 @@ from superpos.claims import rate
 from superpos.codes.polytopes import POLYTOPES
 from superpos.errors import InvalidArgument
 from superpos.optima import ladder as rungs
-from superpos.optima.search import best_known
 from superpos.stats import rank_correlation, span, told
 from superpos.studies import uniform_models
 from superpos.studies.study import Outcome, Study, Way, fresh
-from superpos.studies.ways import elhage_notebook
+from superpos.studies.ways import BEST_KNOWN, Search, elhage_notebook, search
 
 NONE = "not represented"
 FRACTIONS = {
@@ -49,35 +46,6 @@ def patient(n: int, m: int, steps: int) -> Procedure:
     return Procedure.patient(n, m, steps=steps)
 
 
-@dataclass(frozen=True)
-class Search:
-    """In place of a procedure: models are not trained, but the best known are searched for.
-
-    No training of all n features that we know comes to rest (`superpos.optima.search`).
-
-    Attributes
-    ----------
-    steps
-        For which a crowd is trained.
-    """
-
-    steps: int
-
-    def models(self, n: int, m: int, p: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Return W ``(seeds, k, m, n)`` for seeds and p ``(k,)``.
-
-        >>> Search(200).models(6, 2, torch.tensor([0.5, 0.2]), [0]).shape
-        torch.Size([1, 2, 2, 6])
-        """
-        found = [best_known(n, m, p, seeds=[seed], steps=self.steps) for seed in seeds]
-        return torch.stack([each.W for each in found])
-
-
-def search(n: int, m: int, steps: int) -> Search:
-    """The best models known, whatever n and m."""
-    return Search(steps)
-
-
 LENGTHS = ("steps", "steps_replicates", "steps_sizes")
 
 study = Study(
@@ -94,9 +62,7 @@ study = Study(
             dict.fromkeys(LENGTHS, 1500),
         ),
         "rest": Way(
-            "at the paper's size, the best models known: each a crowd of few features that was "
-            "trained without the others, 3000 steps from one start, or a stack of exact polytopes, "
-            "whichever loses less",
+            f"at the paper's size, {BEST_KNOWN}",
             search,
             {"n_features": 800, "n_hidden": 60, **dict.fromkeys(LENGTHS, 3000)},
             {"n_features": 200, "n_hidden": 8, "n_sparsities": 12, **dict.fromkeys(LENGTHS, 100)},
