@@ -53,8 +53,14 @@ def sweeping_book(copied_book: Path) -> Path:
 def build(root: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "superpos.cli", "build"]
     return subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
+
+
+def heed_interrupts() -> None:
+    """As in a terminal, though these tests may run in a shell's background, which ignores them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def runs(root: Path) -> int:
