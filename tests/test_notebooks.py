@@ -11,12 +11,14 @@ import sys
 import tokenize
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from statistics import median
 
 import jupytext
+import nbformat
 import pytest
 import yaml
 
@@ -44,11 +46,16 @@ each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
 each_notebook = pytest.mark.parametrize("chapter", SOURCES)
 
 
+@cache
+def notebook(chapter: str) -> nbformat.NotebookNode:
+    return jupytext.reads(SOURCES[chapter], fmt="md:myst")
+
+
 def cells(chapter: str, kind: str) -> list[str]:
-    notebook = jupytext.reads(SOURCES[chapter], fmt="md:myst")
-    return [cell.source for cell in notebook.cells if cell.cell_type == kind]
+    return [cell.source for cell in notebook(chapter).cells if cell.cell_type == kind]
 
 
+@cache
 def code(chapter: str) -> ast.Module:
     return ast.parse("\n\n".join(cells(chapter, "code")))
 
@@ -94,11 +101,10 @@ def test_every_cell_parses(chapter):
 @each_notebook
 def test_the_code_passes_ruff(chapter):
     # as a notebook: ruff knows that imports may stand at the top of any cell
-    notebook = jupytext.reads(SOURCES[chapter], fmt="md:myst")
     file = f"--stdin-filename=notebooks/{chapter}.ipynb"
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", file, "-"],
-        input=jupytext.writes(notebook, fmt="ipynb"),
+        input=jupytext.writes(notebook(chapter), fmt="ipynb"),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -266,12 +272,17 @@ def shown(chapter: str) -> Iterator[tuple[str, dict[str, ast.expr]]]:
         yield text_of(said.get("name")), said
 
 
+@cache
+def drawings(chapter: str) -> ast.Module:
+    """The module that draws a chapter's pictures."""
+    return ast.parse((PACKAGE / "figures" / f"{chapter}.py").read_text("utf-8"))
+
+
 def drawing_of(chapter: str, call: ast.Call) -> dict[str, ast.expr]:
     """The texts that a drawing gives its picture, read from its source."""
-    source = (PACKAGE / "figures" / f"{chapter}.py").read_text("utf-8")
     name = ast.unparse(call.args[0]).removeprefix("draw.")
     (function,) = [
-        node for node in ast.parse(source).body
+        node for node in drawings(chapter).body
         if isinstance(node, ast.FunctionDef) and node.name == name
     ]  # fmt: skip
     for made in ast.walk(function):
@@ -291,7 +302,7 @@ def prose(chapter: str) -> str:
     """All text of a chapter: between its cells, and in what its code says."""
     trees = [code(chapter)]
     if has_study(chapter):
-        trees.append(ast.parse((PACKAGE / "figures" / f"{chapter}.py").read_text("utf-8")))
+        trees.append(drawings(chapter))
     texts = [
         node.value
         for tree in trees
@@ -409,8 +420,9 @@ def test_a_chapter_begins_with_its_question_and_the_answer_in_three_sentences(ch
 
 def parameters(chapter: str) -> dict[str, tuple[str, str]]:
     """Types and comments of the lines of the parameters cell, by name."""
-    notebook = jupytext.reads(SOURCES[chapter], fmt="md:myst")
-    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    (cell,) = [
+        cell for cell in notebook(chapter).cells if "parameters" in cell.metadata.get("tags", [])
+    ]
     comments = {
         token.start[0]: token.string.removeprefix("#").strip()
         for token in tokenize.generate_tokens(io.StringIO(cell.source).readline)
