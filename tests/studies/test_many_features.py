@@ -108,8 +108,8 @@ def test_rugs_are_tight_and_random_codes_are_not():
 # frequencies
 
 
-def by_width(loss, long):
-    return SimpleNamespace(loss=loss, long=long)
+def by_width(loss, long, left_out=None):
+    return SimpleNamespace(loss=loss, long=long, left_out=left_out, n=1000)
 
 
 def test_losses_fall_as_one_over_m_or_more_slowly():
@@ -121,13 +121,27 @@ def test_losses_fall_as_one_over_m_or_more_slowly():
 
 
 def test_losses_are_those_of_what_is_left_out_or_lower():
-    tail = many.tails()
+    tail = torch.rand(3, 6, dtype=torch.float64)
     lower = tail.clone()
     lower[0, 0] *= 0.6
     lower[1, 0] *= 0.3
-    found = study.judge("many-weak", {many.WEAK: by_width(lower, tail)})
+    found = study.judge("many-weak", {many.WEAK: by_width(lower, None, tail)})
     assert (~found.shown).nonzero().flatten().tolist() == [0, 6]
     assert (~found.weaker).nonzero().flatten().tolist() == [6]
+
+
+def test_as_many_features_are_trained_as_are_asked_for(monkeypatch):
+    def trained(p, m, *_, seeds):
+        assert p.shape == (6, 300)
+        return torch.full((1, 6, m, 300), m**-0.5), torch.zeros(1, 6, 300)
+
+    monkeypatch.setattr(many.widths, "train", trained)
+    found = study.run({"n_wide": 300, "steps_wide": 2, "n_seeds_wide": 1}).wide[many.WEAK]
+    assert found.n == 300
+    assert found.long.tolist() == [[300.0] * 6] * 3
+    equal = torch.full((290,), 1 / 300, dtype=torch.float64)
+    assert torch.isclose(found.left_out[0, 0], (equal / 3 - equal**2 / 4).sum())
+    assert (found.left_out.diff(dim=0) < 0).all()
 
 
 def test_decay_switches_or_does_not():

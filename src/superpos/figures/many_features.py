@@ -159,7 +159,7 @@ def spectra(large, small) -> Picture:
 def by_width(wide) -> Picture:
     """Loss against m, for each law of frequencies and each sign of decay."""
     fig, axes = figure(1, 2, height=MIDDLE, sharey=True)
-    tail = study.tails()
+    n, tail = wide[WEAK].n, wide[WEAK].left_out
     for ax, decay, title in zip(
         axes, (STRONG, WEAK), ("negative decay", "positive decay"), strict=True
     ):
@@ -178,10 +178,10 @@ def by_width(wide) -> Picture:
     first, then = (widths.exponent(wide[STRONG].loss[k : k + 2], WIDTHS[k : k + 2]) for k in (0, 1))
     return Picture(
         fig,
-        f"The loss of {study.WIDE} features against m, for six laws of frequencies. With negative "
+        f"The loss of {n} features against m, for six laws of frequencies. With negative "
         f"decay it falls with exponents from {alpha.min():.2f} to {alpha.max():.2f}; it is below "
         f"that with positive decay in {lower:.0%} of the settings.",
-        f"Models of {study.WIDE} features, one active on average. Left: all are represented. "
+        f"Models of {n} features, one active on average. Left: all are represented. "
         "Right: positive decay; dotted: what is lost if the m most frequent ones are all that is "
         "represented.",
         {

@@ -31,7 +31,6 @@ DENSITIES_EXACT = (0.5, 0.3, 0.1, 0.03, 0.01, 0.003)
 SAMPLES = 2048  # of what the losses of trained models are told by
 SMALL = ((5, 2), (6, 2), (6, 3), (8, 3))  # n and m of the exact optima
 SPARSER = (0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
-WIDE = 1000  # features of different frequencies
 WIDTHS = (10, 30, 90)
 STRONG, WEAK = -1.0, 1.0  # weight decay
 SIZES = (3, 4)  # of two sets of correlated features
@@ -342,16 +341,18 @@ def tight_frames(large, *, localised, tight, nearly):
 
 
 @study.experiment
-def wide(steps_wide, seeds_wide, procedure):
-    """Models of 1000 features of unequal frequencies: by decay, ``(m, law)`` each.
+def wide(n_wide, steps_wide, seeds_wide, procedure):
+    """Models of many features of unequal frequencies: by decay, ``(m, law)`` each.
 
-    ``loss`` is the mean over seeds; ``long`` the mean number of features of a length of at least ½.
+    ``loss`` is the mean over seeds; ``long`` the mean number of features of a length of at least ½;
+    ``left_out`` what is lost if the m most frequent features are all that is represented.
     """
-    p = torch.stack(list(widths.frequencies(WIDE).values())).float()
+    laws = torch.stack(list(widths.frequencies(n_wide).values()))
+    p = laws.float()
 
     def one(which: tuple[float, int]) -> tuple[Tensor, Tensor]:
         decay, m = which
-        how = procedure("wide", WIDE, m, steps_wide)
+        how = procedure("wide", n_wide, m, steps_wide)
         W, b = widths.train(p, m, decay, how, seeds=seeds_wide)
         loss = losses.expected_loss(W, b, p, samples=512, seed=1)[0]
         return loss.mean(0).double(), (W.norm(dim=-2) >= 0.5).double().sum(-1).mean(0)
@@ -362,6 +363,8 @@ def wide(steps_wide, seeds_wide, procedure):
         decay: SimpleNamespace(
             loss=torch.stack([found[decay, m][0] for m in WIDTHS]),
             long=torch.stack([found[decay, m][1] for m in WIDTHS]),
+            left_out=torch.stack([widths.left_out(laws, m) for m in WIDTHS]),
+            n=n_wide,
         )
         for decay in (STRONG, WEAK)
     }
@@ -369,13 +372,7 @@ def wide(steps_wide, seeds_wide, procedure):
 
 def laws() -> list[str]:
     """The names of the laws of frequencies."""
-    return list(widths.frequencies(WIDE))
-
-
-def tails() -> Tensor:
-    """What is lost if the m most frequent features are all that is represented: ``(m, law)``."""
-    p = torch.stack(list(widths.frequencies(WIDE).values()))
-    return torch.stack([widths.left_out(p, m) for m in WIDTHS])
+    return list(widths.frequencies(2))
 
 
 @study.test("many-inverse-m")
@@ -393,7 +390,7 @@ def inversely(wide, *, least, most, low, high):
 @study.test("many-weak")
 def left_out(wide, *, within, loosely):
     """The loss of weak superposition is that of the features left out."""
-    loss, tail = wide[WEAK].loss, tails()
+    loss, tail = wide[WEAK].loss, wide[WEAK].left_out
     alpha, of_tail = widths.exponent(loss, WIDTHS), widths.exponent(tail, WIDTHS)
     return Outcome(
         near(loss, tail, within).flatten(),
@@ -410,13 +407,13 @@ def left_out(wide, *, within, loosely):
 def switches(wide, *, half, all, times):
     """Decay decides how many features are represented."""
     assert half == 0.5  # that of `wide`
-    strong, weak = wide[STRONG].long, wide[WEAK].long
+    strong, weak, n = wide[STRONG].long, wide[WEAK].long, wide[STRONG].n
     m = torch.tensor(WIDTHS)[:, None]
     return Outcome(
-        ((strong >= all * WIDE) & (weak <= times * m)).flatten(),
+        ((strong >= all * n) & (weak <= times * m)).flatten(),
         (strong > weak).flatten(),
         {
-            "Represented with negative decay": lowest(strong / WIDE),
+            "Represented with negative decay": lowest(strong / n),
             "Represented with positive decay, by dimension": lowest(weak / m, ".2f"),
         },
     )
