@@ -17,7 +17,7 @@ from superpos.models import LINEAR, RELU_OUTPUT
 from superpos.stats import best_of_each, listed
 from superpos.studies.outcomes import antipodal_pairs
 from superpos.studies.study import Outcome, Study, Way
-from superpos.studies.ways import elhage_notebook
+from superpos.studies.ways import at_rest, elhage_notebook
 from superpos.training.procedures import PUBLISHED, Procedure
 
 PLANE = torch.tensor([1.0, 0.2, 0.1])  # p with five features
@@ -45,6 +45,9 @@ study = Study(
         ),
     },
 )
+
+
+STILL = at_rest({"steps": 20_000})  # of five features
 
 
 def models(n, m, p, *, decay, seeds, procedure, model=RELU_OUTPUT, device="cpu"):
@@ -181,21 +184,21 @@ def picture(shown: Tensor, loss: Tensor, tries: int) -> Outcome:
     return Outcome(shown, best_of_each(loss, shown, tries), {} if shown.all() else told)
 
 
-@study.test("demo-dense-orthogonal")
+@study.test("demo-dense-orthogonal", rest=STILL)
 def dense_orthogonal(plane, *, kept, dropped, right, tries):
     """Dense inputs: two features at a right angle."""
     shown = orthogonal_pair(plane.W[:, 0], kept=kept, dropped=dropped, right=right)
     return picture(shown, plane.loss[:, 0], tries)
 
 
-@study.test("demo-80-antipodal")
+@study.test("demo-80-antipodal", rest=STILL)
 def sparse_antipodal(plane, *, kept, dropped, opposite, right, tries):
     """80 % sparsity: four features as two antipodal pairs."""
     limits = {"kept": kept, "dropped": dropped, "opposite": opposite, "right": right}
     return picture(antipodal_pairs(plane.W[:, 1], **limits), plane.loss[:, 1], tries)
 
 
-@study.test("demo-90-pentagon")
+@study.test("demo-90-pentagon", rest=STILL)
 def sparser_pentagon(plane, *, kept, narrow, wide, tries):
     """90 % sparsity: five features as a pentagon."""
     shown = pentagon(plane.W[:, 2], kept=kept, narrow=narrow, wide=wide)

@@ -25,7 +25,7 @@ from superpos.claims import rate
 from superpos.losses import exact_loss
 from superpos.optima import branches, phases
 from superpos.studies.study import Outcome, Study, Way
-from superpos.studies.ways import elhage_notebook
+from superpos.studies.ways import at_rest, elhage_notebook
 
 JOINT = phases.THREE_FEATURES.index("joint")
 NO_KIND = phases.TWO_FEATURES.index("none of these")
@@ -270,7 +270,7 @@ def agreement(kinds: Tensor, coarse) -> str:
     return f"{(kinds == phases.kind(coarse.W)).double().mean():.0%}"
 
 
-@study.test("phase-empirical-2-1")
+@study.test("phase-empirical-2-1", rest=at_rest({"steps_published": 20_000}))
 def empirical_2_1(trained, coarse):
     """Most models are of the cheapest candidate's kind; the weaker reading: the best one is."""
     most, votes = majority(trained)
@@ -316,7 +316,7 @@ def becomes(W: Tensor, *, left_out: float, right: float) -> Tensor:
     return torch.where(out[..., 2], 0, torch.where(across.all(-1), 2, 1))
 
 
-@study.test("phase-3-2-trained")
+@study.test("phase-3-2-trained", rest=at_rest({"steps_published": 20_000}))
 def empirical_3_2(trained_three, coarse_three, *, left_out, right):
     """What becomes of the extra feature in most models; the weaker reading: in the best one."""
 
