@@ -57,3 +57,14 @@ def test_a_random_code_loses_more_than_a_rug_and_less_at_its_own_length_and_bias
 def test_what_is_no_crowd_is_refused(call):
     with pytest.raises(InvalidArgument):
         call()
+
+
+@pytest.mark.parametrize("load", [16.0, 64.0, 100.0])
+def test_where_all_are_active_and_crowded_it_is_as_good_as_a_linear_model(load):
+    found = crowds.gaussian(1.0, load).loss.item()
+    assert found <= (1 - 1 / load) / 12 * (1 + 1e-6)
+
+
+def test_wide_interference_costs_no_more_than_leaving_out():
+    found = crowds.at_best(torch.tensor([-3.0, 3.0]), torch.ones(2), 1.0)
+    assert found.loss.item() <= 1 / 12 * 9 / (9 + 1 / 12) * (1 + 1e-6)  # a linear answer

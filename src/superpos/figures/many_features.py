@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from superpos import geometry
+from superpos.claims.registry import thresholds
 from superpos.codes import rugs
 from superpos.figures.axes import against_sparsity, percent_ticks, reference, size_axis
 from superpos.figures.explorers import Explorer, real, whole
@@ -30,9 +32,10 @@ def rug() -> Picture:
     return Picture(
         fig,
         f"The cosines of {n} features in {m} dimensions as two square pictures of nested blocks; "
-        "in the second one diagonal of blue squares marks the opposites.",
+        "in the second, two diagonals of blue squares mark the opposites.",
         f"Two rugs: the products of {n} features in {m} dimensions. Their patterns are those of "
-        "the rows of a Hadamard matrix; losses do not depend on them.",
+        "the rows of a Hadamard matrix; losses depend on which products there are, not on their "
+        "order.",
     )
 
 
@@ -55,16 +58,20 @@ def compared(beside, large) -> Picture:
         ax.plot(sparse, trained[row] / beside["variance"], "o", color=INK, ms=4, label="trained")
         against_sparsity(ax)
         ax.set_title(f"n/m = {load}")
-    axes[0].set_ylabel("loss, of a feature left out")
+    axes[0].set_ylabel("loss, as a share of one left out's")
     percent_ticks(axes[0].yaxis)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
-    def over(kind: str, row: int, column: int) -> str:
-        share = abs(float(trained[row, column] / beside[kind][row, column]) - 1)
-        return f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
+    def less(kind: str, row: int, column: int) -> str:
+        share = 1 - float(trained[row, column] / beside[kind][row, column])
+        return f"{share:.{1 if abs(share) < 0.01 else 0}%}".replace("-", "−")
+
+    def within(kind: str, row: int, column: int) -> str:
+        return less(kind, row, column).removeprefix("−")
 
     last = len(DENSITIES) - 1
     share = trained / beside["variance"]
+    held = geometry.represented(large[LOADS[-1]].W).double().mean(0).sum(-1)
     return Picture(
         fig,
         f"The loss of {N} features by arrangement, against 1/p, for n/m = 2, 4 and 8. At n/m = 4 "
@@ -75,21 +82,24 @@ def compared(beside, large) -> Picture:
         f"{beside['rug'][2, last] / beside['variance'][last]:.0%}.",
         f"What a feature loses, as a share of what one left out does: {N} features of equal "
         "importance, from dense to sparse inputs. All but the random code and trained models "
-        "exactly; dashed: two statistics, with the least interference that there is.",
+        "exactly; dotted: m features with a dimension each; dashed: two statistics, with the least "
+        "interference that there is.",
         {
-            "dense, polytopes": over("stack", 2, 0),
-            "dense, rug": over("rug", 2, 0),
-            "sparse, polytopes": over("stack", 2, last),
-            "sparse, rug": over("rug", 2, last),
-            "sparse, Gaussian": over("gaussian", 2, last),
-            "middle, Gaussian": over("gaussian", 1, 1),
-            "pairs": over("stack", 0, 1),
+            "dense, polytopes": within("stack", 2, 0),
+            "dense, rug": less("rug", 2, 0),
+            "sparse, polytopes": less("stack", 2, last),
+            "sparse, rug": less("rug", 2, last),
+            "sparse, Gaussian": within("gaussian", 2, last),
+            "middle, Gaussian": less("gaussian", 1, 1),
+            "pairs": within("antipodal", 0, 1),
+            "held, dense": f"{held[0]:.0f} of {N}",
+            "held, sparse": f"{held[-1]:.0f}",
         },
     )
 
 
 def against_polytopes(exactly) -> Picture:
-    """Losses over those of the best stack of polytopes, exactly, of 1024 features."""
+    """Losses over those of the best stack of polytopes, exactly, of `exactly['n']` features."""
     fig, axes = figure(1, 2, height=MIDDLE, sharey=True)
     sparse = [1 / p for p in study.DENSITIES_EXACT]
     for ax, kind in zip(axes, ("rug", "antipodal"), strict=True):
@@ -121,8 +131,6 @@ def against_polytopes(exactly) -> Picture:
         {
             "rug wins": f"{int(wins.sum())} of {wins.numel()}",
             "where": "; ".join(where) or "nowhere",
-            "pairs win": f"{int(pairs.sum())} of {pairs.numel()}",
-            "least": f"{least:.2f}",
         },
     )
 
@@ -138,10 +146,15 @@ def spectra(large, small) -> Picture:
     axes[0].set(ylim=(0, 1.6), xlabel="eigenvalue, from the largest", ylabel="over their mean")
     axes[0].set_xticks([])
     axes[0].legend()
-    full, local = [], []
+    long, full, local = thresholds("many-localised")["long"], [], []
     for found in small.values():
         full += spectral.saturation(found.W).tolist()
-        local += [float(spectral.localisation(W)[W.norm(dim=0) >= 0.1].min()) for W in found.W]
+        local += [
+            float(spectral.localisation(W)[W.norm(dim=0) >= long].min())
+            for W in found.W
+            if (W.norm(dim=0) >= long).any()
+        ]
+    worst = min(local, default=0.0)
     axes[1].plot(full, local, "o", color=INK, ms=4, alpha=0.6)
     axes[1].set(xlabel="capacity used", ylabel="least localised feature")
     axes[1].locator_params(nbins=4)
@@ -149,10 +162,10 @@ def spectra(large, small) -> Picture:
         fig,
         f"Left, the eigenvalues of W Wᵀ of trained models at p = {DENSITIES[1]}, which are nearly "
         f"equal. Right, exact optima of few features: of {len(full)} the one that uses capacity "
-        f"least uses {min(full):.1%}, and the least localised feature has {min(local):.3f}.",
+        f"least uses {min(full):.1%}, and the least localised feature has {worst:.3f}.",
         "Left: eigenvalues of $W W^T$ of trained models, at p = 0.1: a flat line is a tight frame. "
         "Right: exact optima, by how much of their capacity they use.",
-        {"least full": f"{min(full):.1%}", "least localised": f"{min(local):.3f}"},
+        {"least full": f"{min(full):.1%}"},
     )
 
 
@@ -170,7 +183,7 @@ def by_width(wide) -> Picture:
                 ax.plot(WIDTHS, tail[:, k], ":", color=colour, lw=THIN)
         size_axis(ax, WIDTHS, "dimensions m")
         ax.set(yscale="log", title=title)
-    axes[0].plot(WIDTHS, [3 / m for m in WIDTHS], "--", color=INK, lw=THIN, label="1/m")
+    axes[0].plot(WIDTHS, [3 / m for m in WIDTHS], "--", color=INK, lw=THIN, label="∝ 1/m")
     axes[0].set_ylabel("loss")
     axes[0].legend(fontsize=7.5)
     alpha = widths.exponent(wide[STRONG].loss, WIDTHS)
@@ -181,7 +194,8 @@ def by_width(wide) -> Picture:
         f"The loss of {n} features against m, for six laws of frequencies. With negative "
         f"decay it falls with exponents from {alpha.min():.2f} to {alpha.max():.2f}; it is below "
         f"that with positive decay in {lower:.0%} of the settings.",
-        f"Models of {n} features, one active on average. Left: all are represented. "
+        f"Models of {n} features, one active on average. Left: negative decay; dashed: the slope "
+        "of 1/m. "
         "Right: positive decay; dotted: what is lost if the m most frequent ones are all that is "
         "represented.",
         {
@@ -198,21 +212,21 @@ def within_sets(sets, sets_at_best) -> Picture:
     """Interference within sets against dimensions, at best and with decay."""
     fig, axes = figure(1, len(SIZES), height=MIDDLE, sharey=True)
     shown = (1, 2)  # places of p
-    gains = []
     for ax, size in zip(axes, SIZES, strict=True):
         for k in shown:
             p = study.DENSITIES_SETS[k]
             best = [study.helped(sets_at_best[size, m], size)[0][k].item() for m in ROOMS]
-            decayed = [
-                study.helped(sets[size, m, study.DECAY].W, size)[0].mean(0)[k].item() for m in ROOMS
-            ]
+            plain, decayed = (
+                [study.helped(sets[size, m, decay].W, size)[0].mean(0)[k].item() for m in ROOMS]
+                for decay in (0.0, study.DECAY)
+            )
             ax.plot(ROOMS, best, "o-", color=SETS[k], ms=4, label=f"p = {p:g}, at best")
-            ax.plot(ROOMS, decayed, "o:", color=SETS[k], ms=3, label=f"p = {p:g}, with decay")
-            gains.append(best)
+            ax.plot(ROOMS, plain, "o--", color=SETS[k], ms=3, lw=THIN, label="trained")
+            ax.plot(ROOMS, decayed, "o:", color=SETS[k], ms=3, label="trained with decay")
         reference(ax, x=[size], y=[0.0])
         ax.set(xlabel="dimensions m", title=f"two sets of {size}")
         ax.set_xticks(ROOMS)
-    axes[0].set_ylabel("$W_i \\cdot W_j$ within sets")
+    axes[0].set_ylabel("mean $W_i \\cdot W_j$ within sets, over ‖W_i‖²")
     axes[0].legend(fontsize=7.5)
     at = {
         (size, m): study.helped(sets_at_best[size, m], size)[0][2].item()
@@ -225,8 +239,9 @@ def within_sets(sets, sets_at_best) -> Picture:
         f"p = 0.1 sets of three have {at[3, 2]:.2f} in two dimensions, {abs(at[3, 3]):.2f} in "
         f"three and {at[3, 4]:.2f} in four; sets of four {at[4, 3]:.2f} in three, "
         f"{abs(at[4, 4]):.2f} in four and {at[4, 5]:.2f} in five.",
-        "How much members of a set help each other, in exact optima and in models trained with "
-        "weight decay; dashed: a dimension for each member of a set.",
+        "How much members of a set help each other: in the best optima found, and on average in "
+        "models trained without and with weight decay. The upright line: a dimension for each "
+        "member of a set.",
         {
             "three in two": f"{at[3, 2]:.2f}",
             "three in three": f"{abs(at[3, 3]):.2f}",
@@ -251,7 +266,7 @@ def explorer() -> Picture:
         axes[1].plot(loads, crowds.gaussian(p, loads).loss / variance, color=INK)
         found = float(crowds.gaussian(p, float(load)).loss / variance)
         axes[1].plot([load], [found], "o", color=ACCENT)
-        axes[1].set(xlabel="n/m", ylabel="loss, of a feature left out", ylim=(0, 1))
+        axes[1].set(xlabel="n/m", ylabel="loss, as a share of one left out's", ylim=(0, 1))
         return fig, (
             f"Of {n} features in {m} dimensions, each active with p = {p:.3f}, Gaussian "
             f"interference costs {found:.0%} of leaving a feature out; the rug's largest cosine is "

@@ -1,6 +1,6 @@
 """Compressed computation: a layer of m neurons that is to return ReLU(x) for n > m features.
 
-The layer stands in a residual stream that carries x + x, imperfectly: features are embedded by W_E
+The layer stands in a residual stream that carries x, imperfectly: features are embedded by W_E
 and read by its transpose. What is left for the layer to make up is
 
     y = ReLU(x) + M x,    M = I − W_Eᵀ W_E,

@@ -197,19 +197,24 @@ def naive_loss(n: int, m: int, single: Sequence[float] | Tensor) -> float:
 
 
 def linear_bound(n: int, m: int, p: float) -> float:
-    """Return what models with a linear output must lose: n − 2m variances of a tent.
+    """Return what models with a linear output must lose: n − 2m variances of tent(x) − x.
 
-    All that the layers add to the stream lies in 2m dimensions, and x itself, which the stream
-    carries on, is uncorrelated with an even function of it.
+    The stream carries x to the output, so that tent(x) − x is what the layers must make up, and all
+    that they add lies in 2m dimensions. A tent is even, so that it is uncorrelated with x: the
+    variance is p/12 − p²/16 of the tent and p/3 of x.
 
     Parameters
     ----------
-    n, m, p
-        As elsewhere.
+    n
+        Number of features.
+    m
+        Neurons of each layer.
+    p
+        Probability that a feature is active, in [0, 1].
 
     Examples
     --------
-    >>> round(linear_bound(3, 1, 0.5), 6) == round(0.5 / 12 - 0.25 / 16, 6)
+    >>> round(linear_bound(3, 1, 0.5), 6) == round(0.5 / 12 - 0.25 / 16 + 0.5 / 3, 6)
     True
     """
-    return max(0, n - 2 * m) * (p / 12 - p * p / 16)
+    return max(0, n - 2 * m) * (p / 12 - p * p / 16 + p / 3)

@@ -90,8 +90,9 @@ def at_best(places: Tensor, weights: Tensor, probability: float) -> Crowd:
         Q = (1 - p) * at**2 + p * (up**3 - at**3) / 3
         return P @ w, Q @ w
 
-    reach = float(z.abs().max()) + 1
-    low, high = torch.tensor(-reach), torch.tensor(reach)
+    reach = z.abs().max() + 1
+    spread = w @ (z - w @ z) ** 2
+    low, high = -reach, reach + 6 * spread / (4 - 3 * p)  # the best of biases that never silence
     for _ in range(_ROUNDS):
         beta = torch.linspace(float(low), float(high), _GRID, dtype=torch.float64, device=z.device)
         P, Q = moments(beta)

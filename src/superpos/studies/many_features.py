@@ -14,7 +14,6 @@ from torch import Tensor
 
 from superpos import CorrelatedSets, IndependentFeatures, Procedure, losses, optima, train
 from superpos.codes import random_code, rugs
-from superpos.codes.polytopes import Polytope
 from superpos.compute.processes import in_parallel, one_thread
 from superpos.learning import widths
 from superpos.losses.linear import active_moments
@@ -73,44 +72,6 @@ study = Study(
 # Polytopes, rugs, random codes
 
 
-def useful(rungs: Iterable[ladder.Rung], at: int, n: int) -> list[Polytope]:
-    """Return the polytopes of which a best stack may be made, so that not all need be looked at.
-
-    What many dimensions save is most for a mixture of two polytopes that are neighbours on the
-    upper concave hull of savings against corners, each by dimension. As large ones fit seldom, the
-    hulls of those that fit once, four times and sixteen times count.
-
-    Parameters
-    ----------
-    rungs
-        Of `superpos.optima.ladder.ladder`.
-    at
-        Which of their probabilities.
-    n
-        How many features there are.
-    """
-    points = sorted(
-        (
-            (r.polytope.corners / r.polytope.dimension, float(r.saved[at]), r.polytope)
-            for r in rungs
-        ),
-        key=lambda point: point[:2],
-    )
-    kept = {}
-    for times in (1, 4, 16):
-        hull: list[tuple[float, float, Polytope]] = []
-        for x, y, one in points:
-            if one.corners * times > n:
-                continue
-            while len(hull) > 1 and (hull[-1][1] - hull[-2][1]) * (x - hull[-1][0]) <= (
-                y - hull[-1][1]
-            ) * (hull[-1][0] - hull[-2][0]):
-                hull.pop()
-            hull.append((x, y, one))
-        kept |= {one.name: one for _, _, one in hull}
-    return list(kept.values())
-
-
 def known(n: int, loads: Iterable[int], densities: tuple[float, ...]) -> dict[str, Tensor]:
     """Return what a feature loses, ``(loads, densities)`` each, by the kind of arrangement.
 
@@ -118,13 +79,11 @@ def known(n: int, loads: Iterable[int], densities: tuple[float, ...]) -> dict[st
     m features of their own dimension; ``names`` says what the stacks are made of.
     """
     p = torch.tensor(densities, dtype=torch.float64)
-    rungs = ladder.ladder(p)
-    best = [useful(rungs, k, n) for k in range(len(p))]
     variance = active_moments(p)[1]
 
     def at(load: int) -> dict:
         m = n // load
-        stacks = [ladder.stack(n, m, one, best[k]) for k, one in enumerate(densities)]
+        stacks = [ladder.stack(n, m, one) for one in densities]
         with one_thread():
             return {
                 "rug": ladder.rung(rugs.as_polytope(n, m), p).loss,
@@ -215,13 +174,12 @@ def as_trained(large, beside, *, within, nearly):
 def by_statistics(exactly, *, within, nearly):
     """Mean and variance of the interference tell the rug's loss."""
     found = exactly["gaussian"] / exactly["rug"] - 1
-    crowded = torch.tensor(DENSITIES_EXACT) * exactly["n"] >= 10
     return Outcome(
         near(exactly["gaussian"], exactly["rug"], within).flatten(),
         near(exactly["gaussian"], exactly["rug"], nearly).flatten(),
         {
-            "Gaussian above the rug, ten or more active": lowest(found[:, crowded], ".1%"),
-            "Gaussian above the rug, fewer active": lowest(found[:, ~crowded], ".1%"),
+            f"Gaussian above the rug at p = {p:g}": lowest(found[:, k], ".1%")
+            for k, p in enumerate(DENSITIES_EXACT)
         },
     )
 
