@@ -58,7 +58,7 @@ def compared(beside, large) -> Picture:
         ax.plot(sparse, trained[row] / beside["variance"], "o", color=INK, ms=4, label="trained")
         against_sparsity(ax)
         ax.set_title(f"n/m = {load}")
-    axes[0].set_ylabel("loss, as a share of one left out's")
+    axes[0].set_ylabel("loss over one left out's")
     percent_ticks(axes[0].yaxis)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
@@ -226,7 +226,7 @@ def within_sets(sets, sets_at_best) -> Picture:
         reference(ax, x=[size], y=[0.0])
         ax.set(xlabel="dimensions m", title=f"two sets of {size}")
         ax.set_xticks(ROOMS)
-    axes[0].set_ylabel("mean $W_i \\cdot W_j$ within sets, over ‖W_i‖²")
+    axes[0].set_ylabel("mean $W_i \\cdot W_j / \\|W_i\\|^2$ in sets")
     axes[0].legend(fontsize=7.5)
     at = {
         (size, m): study.helped(sets_at_best[size, m], size)[0][2].item()
@@ -266,7 +266,7 @@ def explorer() -> Picture:
         axes[1].plot(loads, crowds.gaussian(p, loads).loss / variance, color=INK)
         found = float(crowds.gaussian(p, float(load)).loss / variance)
         axes[1].plot([load], [found], "o", color=ACCENT)
-        axes[1].set(xlabel="n/m", ylabel="loss, as a share of one left out's", ylim=(0, 1))
+        axes[1].set(xlabel="n/m", ylabel="loss over one left out's", ylim=(0, 1))
         return fig, (
             f"Of {n} features in {m} dimensions, each active with p = {p:.3f}, Gaussian "
             f"interference costs {found:.0%} of leaving a feature out; the rug's largest cosine is "
