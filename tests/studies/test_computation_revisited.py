@@ -192,6 +192,16 @@ def test_features_that_fit_some_axes_evenly_show_a_basis_and_turned_ones_do_not(
     assert found.shown.tolist() == found.weaker.tolist() == [False, False]
 
 
+def test_dropout_is_the_reason_or_a_model_without_it_fits_as_well():
+    pairs = torch.zeros(2, 4, 6)
+    pairs[:, :2, :3] = pairs[:, 2:, 3:] = 0.7
+    turn = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1)))[0]
+    found = study.judge("cis-dropout-3", pairs, torch.stack([turn @ pairs[0], pairs[1]]))
+    assert found.shown.tolist() == [True, False]
+    assert found.weaker.tolist() == [True, True]
+    assert not study.judge("cis-dropout-3", turn @ pairs, pairs).weaker.any()
+
+
 def variant(dense: int, sparse: int) -> SimpleNamespace:
     """One seed that embeds, and computes, so many at both densities."""
     W, left = torch.zeros(1, 2, 5, N_VARIANTS), torch.ones(1, 2, N_VARIANTS)

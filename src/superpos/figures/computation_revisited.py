@@ -133,25 +133,25 @@ def two(two_layers, two_by_density) -> Picture:
     )
 
 
-def dropped(half_dropped, dropout) -> Picture:
+def dropped(half_dropped, undropped) -> Picture:
     """Weights without dropout and with half of the hidden layer dropped."""
     fig, axes = figure(1, 2, height=LOW, width_ratios=[1, 1])
     for ax, W, title in zip(
-        axes, (dropout[0, 0], half_dropped[0]), ("without dropout", "half dropped"), strict=True
+        axes, (undropped[0], half_dropped[0]), ("without dropout", "half dropped"), strict=True
     ):
         ax.imshow(W, cmap=PRODUCTS, vmin=-1, vmax=1, aspect="auto")
         ax.set(title=title, xlabel="feature", yticks=range(len(W)))
         ax.set_xticks([0, 5, 10, 15])
         ax.grid(False)
     axes[0].set_ylabel("dimension")
-    fits = [study.variants.evenness(W).mean().item() for W in (dropout[0], half_dropped)]
+    fits = [study.variants.evenness(W).mean().item() for W in (undropped, half_dropped)]
     return Picture(
         fig,
         "The weights of two models of the same seed. With dropout they are near 0 or of one size; "
         f"the mean fit of features to axes is {fits[1]:.2f}, without dropout {fits[0]:.2f}.",
-        "W of the ReLU-output model, five dimensions by twenty features, without dropout and with "
-        "half of the hidden layer dropped at random in training.",
-        {"fit": f"{fits[1]:.2f}", "fit without": f"{fits[0]:.2f}"},
+        "W of the ReLU-output model, five dimensions by twenty features, from red for 1 over white "
+        "for 0 to blue for −1: without dropout, and with half of the hidden layer dropped in "
+        f"training. The mean fit to axes is {fits[0]:.2f} and {fits[1]:.2f}.",
     )
 
 

@@ -458,24 +458,52 @@ def half_dropped(seeds_variants, steps_variants, procedure):
     )["W"]
 
 
+@study.experiment
+def undropped(seeds_variants, steps_variants, procedure):
+    """The same without dropout, trained for as long: W ``(seeds, m, n)``."""
+    how = procedure("variants", 2 * steps_variants)
+    features = IndependentFeatures(N_VARIANTS, DROPOUT_P)
+    return variants.with_dropout(
+        features, M_VARIANTS, 0.0, how, importance=IMPORTANCE, seeds=seeds_variants
+    )["W"]
+
+
+def rotations_that_fit_worse(W: Tensor) -> Tensor:
+    """The share of a model's rotations whose features fit axes worse, ``(...)``."""
+    return 1 - neurons.rotations_more_spread(W, rotations=200, measure=variants.evenness)
+
+
 @study.test("cis-dropout-2")
 def even(half_dropped, dropout, *, rotations, some):
     """Features fit axes better than after rotations, with dropout."""
-
-    def less(W: Tensor) -> Tensor:
-        return 1 - neurons.rotations_more_spread(W, rotations=200, measure=variants.evenness)
-
-    own, without = less(half_dropped), less(dropout[0])
+    own, without = map(rotations_that_fit_worse, (half_dropped, dropout[0]))
     return Outcome(
         own >= rotations,
         own >= some,
         {
             "Fit with dropout": told(variants.evenness(half_dropped)),
             "Fit without": told(variants.evenness(dropout[0])),
+            "Shown without dropout": rate(without >= rotations),
+        },
+    )
+
+
+@study.test("cis-dropout-3")
+def more_even(half_dropped, undropped, *, rotations):
+    """Features fit axes better than after rotations, and than without dropout; weaker: those."""
+    own, without = map(rotations_that_fit_worse, (half_dropped, undropped))
+    fit, fit_without = map(variants.evenness, (half_dropped, undropped))
+    return Outcome(
+        (own >= rotations) & (fit > fit_without),
+        own >= rotations,
+        {
+            "Fit with dropout": told(fit),
+            "Fit without": told(fit_without),
             "Rotations that fit worse, without dropout": told(without),
             "Shown without dropout": rate(without >= rotations),
             "Largest share on one axis": told(variants.alignment(half_dropped)),
             "Features with dropout": told(_embedded(half_dropped, 0.5), digits=1),
+            "Features without": told(_embedded(undropped, 0.5), digits=1),
         },
     )
 
