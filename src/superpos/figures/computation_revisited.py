@@ -12,7 +12,7 @@ from superpos.figures.style import LOW, MIDDLE, Picture, figure
 from superpos.neurons import compressed
 from superpos.stats import listed
 from superpos.studies import computation_revisited as study
-from superpos.studies.computation_revisited import P_TWO, STREAMS, M, N, P
+from superpos.studies.computation_revisited import AS_PUBLISHED, P_TWO, STREAMS, M, N, P
 
 
 def codes(universal, paired, raw) -> Picture:
@@ -85,10 +85,10 @@ def layer_losses(layers) -> Picture:
         f"{listed((naive + layers.mixed.mean(1)) / naive)}.",
         "Layers of 50 neurons for 100 ReLU functions. Dotted line at 1: 50 perfect functions, the "
         "others 0, on labels without mixing. Naive: the same model's loss on the labels as they "
-        "are. Bound: the smallest eigenvalues of the labels' covariance.",
+        "are. Bound: the sum of the 50 smallest eigenvalues of the labels' covariance.",
         {
-            "mixed": f"{1 - layers.loss[STREAMS.index(1000)].mean() / naive:.0%}",
-            "allowed": f"{1 - layers.least[STREAMS.index(1000)].mean() / naive:.0%}",
+            "mixed": f"{1 - layers.loss[STREAMS.index(AS_PUBLISHED)].mean() / naive:.0%}",
+            "allowed": f"{1 - layers.least[STREAMS.index(AS_PUBLISHED)].mean() / naive:.0%}",
             "strongest": f"{1 - layers.loss[-1].mean() / naive:.0%}",
         },
     )
@@ -170,7 +170,7 @@ def variants(kinds, softmax) -> Picture:
             )  # fmt: skip
     reference(ax, y=[float(study.M_VARIANTS)])
     ax.set_xticks(range(len(found)), list(found))
-    ax.set(ylabel="features, or functions")
+    ax.set(ylabel="features, functions or classes")
     ax.legend()
     told = "; ".join(f"{name} {listed(count.mean(0), '.1f')}" for name, count in found.items())
     return Picture(
@@ -178,7 +178,11 @@ def variants(kinds, softmax) -> Picture:
         f"Features embedded, or functions computed, at p = 0.5 and 0.02: {told}.",
         "Variants of the toy models, at two densities. Dotted: as many as there are dimensions (of "
         "x² and max: as neurons of their own would compute).",
-        {"softmax": f"{found['softmax'].mean():.1f}", "gelu": f"{found['GELU'][:, 1].mean():.1f}"},
+        {
+            "softmax": listed(found["softmax"].mean(0), ".1f"),
+            "gelu": f"{found['GELU'][:, 1].mean():.1f}",
+            "uniform": f"{found['uniform'][:, 1].mean():.1f}",
+        },
     )
 
 

@@ -45,7 +45,6 @@ LARGER = Model(
 )  # fmt: skip
 GELU = Model("GELU output", output=torch.nn.functional.gelu)
 MONOSEMANTIC = {"x²": 5, "max": 5}  # functions that neurons of their own compute
-LEAST_NAMED = 15
 
 
 def ours(what: str, steps: int) -> Procedure:
@@ -564,20 +563,20 @@ def counted(kinds, *, embedded: float, left: float) -> dict[str, Tensor]:
 
 
 @study.test("cis-variants")
-def in_each_variant(kinds, softmax, *, embedded, left, more):
+def in_each_variant(kinds, softmax, *, embedded, left, more, named):
     """Superposition comes with sparsity in each variant, and is always there with a softmax."""
     found = counted(kinds, embedded=embedded, left=left)
-    shown = (softmax.sum(-1) >= LEAST_NAMED).all(0)
+    shown = (softmax.sum(-1) >= named).all(0)
     for name, count in found.items():
         if name != "uniform":
             without = MONOSEMANTIC.get(name, M_VARIANTS)
             shown = shown & (count[:, 1] > without) & (count[:, 0] <= without + more)
-    named = softmax.double().sum(-1).mean(1)
+    classes = softmax.double().sum(-1).mean(1)
     return Outcome(
         shown,
         measured={
             f"{name}, at p = 0.5 and 0.02": listed(count.mean(0), ".1f")
             for name, count in found.items()
         }
-        | {"Softmax, classes named": listed(named, ".1f")},
+        | {"Softmax, classes named": listed(classes, ".1f")},
     )

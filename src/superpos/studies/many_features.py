@@ -15,6 +15,7 @@ from torch import Tensor
 from superpos import CorrelatedSets, IndependentFeatures, Procedure, losses, optima, train
 from superpos.codes import random_code, rugs
 from superpos.compute.processes import in_parallel, one_thread
+from superpos.errors import InvalidArgument
 from superpos.learning import widths
 from superpos.losses.linear import active_moments
 from superpos.measure import spectral
@@ -32,6 +33,7 @@ SMALL = ((5, 2), (6, 2), (6, 3), (8, 3))  # n and m of the exact optima
 SPARSER = (0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
 WIDTHS = (10, 30, 90)
 STRONG, WEAK = -1.0, 1.0  # weight decay
+LONG = 0.5  # a feature of such a length counts as represented
 SIZES = (3, 4)  # of two sets of correlated features
 ROOMS = (1, 2, 3, 4, 5)  # their dimensions
 DENSITIES_SETS = (0.5, 0.2, 0.1, 0.05)
@@ -147,8 +149,8 @@ def near(loss: Tensor, other: Tensor, within: float) -> Tensor:
     return (loss / other - 1).abs() <= within
 
 
-def lowest(values: Tensor, form: str = ".0%") -> str:
-    """Tell the least and the greatest of some numbers."""
+def ranged(values: Tensor, form: str = ".0%") -> str:
+    """Return the least and the greatest of some numbers, in words."""
     return span(values.flatten(), form).replace("-", "−")
 
 
@@ -161,11 +163,11 @@ def as_trained(large, beside, *, within, nearly):
         near(loss, beside["rug"], within).flatten(),
         near(loss, beside["rug"], nearly).flatten(),
         {
-            "Trained above the rug": lowest(ratio),
-            "Trained above the antipodal rug": lowest(loss / beside["antipodal"] - 1),
-            "Trained above the stack of polytopes": lowest(loss / beside["stack"] - 1),
-            "Trained above Gaussian interference": lowest(loss / beside["gaussian"] - 1),
-            "A random code above the rug": lowest(beside["random"] / beside["rug"] - 1),
+            "Trained above the rug": ranged(ratio),
+            "Trained above the antipodal rug": ranged(loss / beside["antipodal"] - 1),
+            "Trained above the stack of polytopes": ranged(loss / beside["stack"] - 1),
+            "Trained above Gaussian interference": ranged(loss / beside["gaussian"] - 1),
+            "A random code above the rug": ranged(beside["random"] / beside["rug"] - 1),
         },
     )
 
@@ -178,7 +180,7 @@ def by_statistics(exactly, *, within, nearly):
         near(exactly["gaussian"], exactly["rug"], within).flatten(),
         near(exactly["gaussian"], exactly["rug"], nearly).flatten(),
         {
-            f"Gaussian above the rug at p = {p:g}": lowest(found[:, k], ".1%")
+            f"Gaussian above the rug at p = {p:g}": ranged(found[:, k], ".1%")
             for k, p in enumerate(DENSITIES_EXACT)
         },
     )
@@ -211,9 +213,9 @@ def privileges_none(large, *, spread, some):
         (found <= spread).all(0).flatten(),
         (found[0] <= some).flatten(),
         {
-            "Spread of lengths": lowest(found[0], ".1%"),
-            "Spread of biases": lowest(found[1], ".1%"),
-            "Spread of interference": lowest(found[2], ".1%"),
+            "Spread of lengths": ranged(found[0], ".1%"),
+            "Spread of biases": ranged(found[1], ".1%"),
+            "Spread of interference": ranged(found[2], ".1%"),
         },
     )
 
@@ -225,7 +227,7 @@ def stacked(exactly, *, less):
     kinds = {name: None for row in exactly["names"] for name in row}
     return Outcome(
         (gain > less).flatten(),
-        measured={"Polytopes below the rug": lowest(gain), "Most frequent ones": ", ".join(kinds)},
+        measured={"Polytopes below the rug": ranged(gain), "Most frequent ones": ", ".join(kinds)},
     )
 
 
@@ -233,7 +235,7 @@ def stacked(exactly, *, less):
 def opposed(exactly, *, less):
     """The rug of pairs loses less than the rug."""
     gain = 1 - exactly["antipodal"] / exactly["rug"]
-    return Outcome((gain > less).flatten(), measured={"Pairs below the rug": lowest(gain, ".1%")})
+    return Outcome((gain > less).flatten(), measured={"Pairs below the rug": ranged(gain, ".1%")})
 
 
 # Eigenspaces
@@ -289,8 +291,8 @@ def tight_frames(large, *, localised, tight, nearly):
         ((median >= localised) & (frame >= tight)).flatten(),
         (median >= nearly).flatten(),
         {
-            "Localisation of the median feature": lowest(median, ".3f"),
-            "Tightness": lowest(frame, ".3f"),
+            "Localisation of the median feature": ranged(median, ".3f"),
+            "Tightness": ranged(frame, ".3f"),
         },
     )
 
@@ -302,7 +304,7 @@ def tight_frames(large, *, localised, tight, nearly):
 def wide(n_wide, steps_wide, seeds_wide, procedure):
     """Models of many features of unequal frequencies: by decay, ``(m, law)`` each.
 
-    ``loss`` is the mean over seeds; ``long`` the mean number of features of a length of at least ½;
+    ``loss`` is the mean over seeds; ``long`` the mean number of features at least `LONG` long;
     ``left_out`` what is lost if the m most frequent features are all that is represented.
     """
     laws = torch.stack(list(widths.frequencies(n_wide).values()))
@@ -313,7 +315,7 @@ def wide(n_wide, steps_wide, seeds_wide, procedure):
         how = procedure("wide", n_wide, m, steps_wide)
         W, b = widths.train(p, m, decay, how, seeds=seeds_wide)
         loss = losses.expected_loss(W, b, p, samples=512, seed=1)[0]
-        return loss.mean(0).double(), (W.norm(dim=-2) >= 0.5).double().sum(-1).mean(0)
+        return loss.mean(0).double(), (W.norm(dim=-2) >= LONG).double().sum(-1).mean(0)
 
     pieces = [(decay, m) for decay in (STRONG, WEAK) for m in sorted(WIDTHS, reverse=True)]
     found = dict(zip(pieces, in_parallel(one, pieces), strict=True))
@@ -354,7 +356,7 @@ def left_out(wide, *, within, loosely):
         near(loss, tail, within).flatten(),
         near(loss, tail, loosely).flatten(),
         {
-            "Loss above that of the features left out": lowest(loss / tail - 1),
+            "Loss above that of the features left out": ranged(loss / tail - 1),
             "Exponents": listed(alpha.tolist()).replace("-", "−"),
             "Exponents of what is left out": listed(of_tail.tolist()).replace("-", "−"),
         },
@@ -363,16 +365,17 @@ def left_out(wide, *, within, loosely):
 
 @study.test("many-switch")
 def switches(wide, *, half, all, times):
-    """Decay decides how many features are represented."""
-    assert half == 0.5  # that of `wide`
+    """Decay decides how many features are represented, of half a length (`wide`) or more."""
+    if half != LONG:
+        raise InvalidArgument(f"half is {half}: features were counted from {LONG} on")
     strong, weak, n = wide[STRONG].long, wide[WEAK].long, wide[STRONG].n
     m = torch.tensor(WIDTHS)[:, None]
     return Outcome(
         ((strong >= all * n) & (weak <= times * m)).flatten(),
         (strong > weak).flatten(),
         {
-            "Represented with negative decay": lowest(strong / n),
-            "Represented with positive decay, by dimension": lowest(weak / m, ".2f"),
+            "Represented with negative decay": ranged(strong / n),
+            "Represented with positive decay, by dimension": ranged(weak / m, ".2f"),
         },
     )
 
@@ -444,8 +447,8 @@ def constructive(sets_at_best, *, helps, apart):
         (inside >= helps) & (between <= apart),
         inside > between,
         {
-            "Within sets": lowest(inside, ".2f"),
-            "Between sets": lowest(between, ".2f"),
+            "Within sets": ranged(inside, ".2f"),
+            "Between sets": ranged(between, ".2f"),
             "Positive within sets at all": f"{int((inside > 1e-3).sum())} of {len(inside)}",
         },
     )
@@ -460,7 +463,7 @@ def decayed(sets, *, more):
             inside = [helped(sets[size, m, decay].W, size)[0].mean(0) for decay in (0.0, DECAY)]
             gains.append(inside[1] - inside[0])
     gains = torch.cat(gains)
-    return Outcome(gains >= more, measured={"Gain with decay": lowest(gains, ".2f")})
+    return Outcome(gains >= more, measured={"Gain with decay": ranged(gains, ".2f")})
 
 
 @study.test("many-room")
@@ -475,7 +478,7 @@ def room(sets_at_best, *, helps):
     return Outcome(
         torch.cat(shown),
         measured={
-            "Within sets, more members than dimensions": lowest(torch.cat(crowded), ".2f"),
-            "Within sets, a dimension for each": lowest(torch.cat(roomy), ".2f"),
+            "Within sets, more members than dimensions": ranged(torch.cat(crowded), ".2f"),
+            "Within sets, a dimension for each": ranged(torch.cat(roomy), ".2f"),
         },
     )
