@@ -26,8 +26,8 @@ UNTRIED = {
         "codes.polytopes.signs", "learning.decoder.*", "learning.dynamics.level_jumps",
         "learning.dynamics.plateaus", "learning.dynamics.apart", "learning.incidental.*",
         "learning.memorization.*", "learning.onehot.*", "learning.polygons.*",
-        "neurons.compressed.*", "neurons.computation.*", "optima.crowds.of_code",
-        "optima.ladder.*", "optima.phases.*", "optima.search.*", "training.hidden.*",
-        "training.objectives.*",
+        "neurons.compressed.*", "neurons.computation.*", "optima.crowds.gaussian",
+        "optima.crowds.of_code", "optima.ladder.*", "optima.phases.*", "optima.search.*",
+        "training.hidden.*", "training.objectives.*",
     ],
 }  # fmt: skip
