@@ -804,6 +804,8 @@ def arrangement_loss(
     samples = checks.whole_number("samples", samples)
     seed = checks.whole_number("seed", seed, least=0)
     sizes = checks.along("sizes", sizes)
+    if (sizes < 0).any():
+        raise InvalidArgument(f"sizes has an entry of {sizes.min():g}: lengths are at least 0")
     (d, k), n = points.shape, features.n
     copies = n_hidden // d
     if n_hidden % d or copies * k > n:

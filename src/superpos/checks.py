@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from reprlib import Repr
 from typing import Any, TypeVar, overload
@@ -107,6 +107,31 @@ def texts(name: str, values: Sequence[str]) -> list[str]:
     if not found or not all(isinstance(each, str) for each in found):
         raise InvalidArgument(f"{name} is {shortly(values)}: a list of texts is needed")
     return found
+
+
+def function(name: str, value: Callable[..., T]) -> Callable[..., T]:
+    """Return ``value``, which can be called."""
+    if not callable(value):
+        raise InvalidArgument(f"{name} is {shortly(value)}: a function is needed")
+    return value
+
+
+def settings(
+    function: Callable[[Tensor], tuple[Tensor, Tensor]], name: str, at: Tensor, n: int
+) -> tuple[Tensor, Tensor]:
+    """Return probability and importance ``(..., n)`` at values ``at`` of a setting, called so."""
+    if not callable(function):
+        raise InvalidArgument(f"settings is {shortly(function)}: a function is needed")
+    found = function(at)
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise InvalidArgument(
+            f"settings gives {shortly(found)}: a probability and an importance are needed"
+        )
+    try:
+        probability = per_feature("probability", probabilities("probability", found[0]), n)
+        return probability, importances("importance", found[1], n)
+    except InvalidArgument as refused:
+        raise InvalidArgument(f"{name} leads settings to what cannot be: {refused}") from None
 
 
 def flag(name: str, value: bool) -> bool:

@@ -369,6 +369,61 @@ def checked(model: Model, n: int, m: int) -> Model:
     return model
 
 
+def checked_parameters(
+    model: Model, parameters: Mapping[str, Tensor], *, one: bool = False
+) -> dict[str, Tensor]:
+    """Return a model's parameters as its axes name them, finite and of one precision.
+
+    Parameters
+    ----------
+    model, parameters
+        With leading axes that broadcast; what the model does not name is left out.
+    one
+        Whether they are those of one model, without such axes.
+
+    Raises
+    ------
+    InvalidArgument
+        Naming what is missing, or not as it should be.
+
+    Examples
+    --------
+    >>> list(checked_parameters(RELU_OUTPUT, {"W": torch.ones(2, 5), "b": torch.zeros(5)}))
+    ['W', 'b']
+    """
+    checks.instance("model", model, Model)
+    axes, one = model.axes, checks.flag("one", one)
+    if not isinstance(parameters, Mapping) or not axes.keys() <= parameters.keys():
+        raise InvalidArgument(
+            f"parameters is {checks.shortly(parameters)}: a tensor for each of "
+            f"{', '.join(axes)}, by name, is needed"
+        )
+    found = {
+        name: checks.finite(f"parameters[{name!r}]", value)
+        for name, value in parameters.items()
+        if name in axes
+    }
+    first = next(iter(found.values()))
+    found = {name: value.to(first) for name, value in found.items()}
+    sizes: dict[str | int, int] = {}
+    for name, value in found.items():
+        count = len(axes[name])
+        ends = list(value.shape[max(0, value.ndim - count) :])
+        wanted = [
+            sizes.setdefault(axis, size) if axis in ("n", "m") else axis
+            for axis, size in zip(axes[name], ends, strict=False)
+        ]
+        if value.ndim < count or ends != wanted or 0 in ends or (one and value.ndim > count):
+            told = ", ".join(["..."] * (not one) + [str(axis) for axis in axes[name]])
+            raise InvalidArgument(
+                f"parameters[{name!r}] has shape {tuple(value.shape)}: ({told}) is needed, with "
+                "axes as long as the others' and none empty"
+            )
+    leading = {name: value.shape[: value.ndim - len(axes[name])] for name, value in found.items()}
+    checks.broadcast_shape(**leading)
+    return found
+
+
 def _alike(*tensors: Tensor) -> bool:
     """Whether all are plain tensors of one precision, in one place."""
     first = tensors[0]

@@ -8,6 +8,7 @@ of this module takes ε from the Johnson–Lindenstrauss bound; the other looks 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -265,6 +266,11 @@ def search(
     tries, seed, max_steps
         As `superpos.codes.thomson.minimise` takes them.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     Three vectors in a plane: 60° apart as lines if α is large, two alike and one across if small.
@@ -272,7 +278,9 @@ def search(
     >>> [round(search(3, 2, alpha, tries=5).energy[0].item(), 4) for alpha in (1.0, 4.0)]
     [2.0, 0.375]
     """
+    n, d = (checks.whole_number(name, each, least=2) for name, each in (("n", n), ("d", d)))
     alpha = checks.positive_number("alpha", alpha)
+    one_sided = checks.flag("one_sided", one_sided)
     settings = {"tries": tries, "seed": seed, "max_steps": max_steps}
 
     def lowest(power: float, rounding: float, starts: Tensor | None = None) -> Tensor:
@@ -312,6 +320,11 @@ def best_product(lowest: dict[tuple[int, int], float], n: int, d: int) -> tuple[
     n, d
         Numbers of features and of dimensions, d at least 2.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     Five vectors in a plane: the lines of two axes, one doubled and one tripled.
@@ -321,7 +334,11 @@ def best_product(lowest: dict[tuple[int, int], float], n: int, d: int) -> tuple[
     """
     n = checks.whole_number("n", n)
     d = checks.whole_number("d", d, least=2)
-    return _Products(lowest).product(n, d)
+    if not isinstance(lowest, Mapping):
+        told = checks.shortly(lowest)
+        raise InvalidArgument(f"lowest is {told}: a sum for each (n, d) is needed")
+    sums = {each: checks.number("lowest", lowest[each]) for each in lowest}
+    return _Products(sums).product(n, d)
 
 
 class _Products:
@@ -425,6 +442,11 @@ def readouts(points: Tensor, probability: Tensor, *, biases: int = 30) -> Readou
         How many β there are on each side of 0, from −1 to 50 (dense inputs take large ones);
         they lie closest near 0, where the loss has a kink.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     An antipodal pair errs, without a bias, by the smaller value: p² · 2 · 1/6. A length a
@@ -441,6 +463,8 @@ def readouts(points: Tensor, probability: Tensor, *, biases: int = 30) -> Readou
             f"points has shape {tuple(V.shape)}: (tries, m, n) with n of at most 10 is needed"
         )
     p = checks.probabilities("probability", probability, dtype=torch.float64, device=V.device)
+    if p.ndim != 1:
+        raise InvalidArgument(f"probability has shape {tuple(p.shape)}: (settings,) is needed")
     biases = checks.whole_number("biases", biases)
     count = torch.tensor([mask.bit_count() for mask in range(2**n)], device=V.device)
     chance = p[:, None] ** count * (1 - p[:, None]) ** (n - count)  # (settings, 2ⁿ)

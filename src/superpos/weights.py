@@ -79,9 +79,12 @@ def load(path: str | os.PathLike, *, name: str | None = None, layout: str | None
         raise InvalidArgument(f"path is {path!r}: the path of a file is needed") from None
     if file.suffix.lower() not in _READERS:
         kinds = ", ".join(_READERS)
-        raise InvalidArgument(f"{file} is none of the kinds of file that can be read: {kinds}")
+        raise InvalidArgument(
+            f"path is {checks.shortly(str(file))}: it is none of the kinds of file that can be "
+            f"read: {kinds}"
+        )
     if not file.is_file():
-        raise InvalidArgument(f"there is no file {file}")
+        raise InvalidArgument(f"there is no file {file}: path must be that of one")
     try:
         state = _READERS[file.suffix.lower()](file)
     except Exception as problem:  # each format has errors of its own

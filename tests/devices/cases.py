@@ -371,6 +371,8 @@ CASES = [
     case(IndependentFeatures, told="draws of two places", call=lambda at, device: (
         (features := IndependentFeatures(4, 0.3)).inputs(U), features.inputs(at(U)))[1]),
     called(models.identity, X),
+    case(models.checked_parameters, lambda at, _: models.checked_parameters(
+        models.RELU_OUTPUT, {"W": at(W), "b": at(B)})),
     case(Model, lambda at, device: (
         (parameters := models.RELU_HIDDEN.initial(4, 2, seeds=[0, 1], device=device)),
         models.RELU_HIDDEN.reconstruct(parameters, at(X)),

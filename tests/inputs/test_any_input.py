@@ -126,7 +126,7 @@ OF_PARAMETERS: list[Callable[[dict], Any]] = [
 def variants(value: Any) -> list[Callable[[Any], Any]]:
     """Return what makes other values of one that is right, by its kind."""
     others = [lambda _, other=other: other for other in ANYTHING]
-    if isinstance(value, list | dict) and not _is_of_numbers(value):
+    if isinstance(value, list | tuple | dict) and not _is_of_numbers(value):
         return [*(OF_TEXTS if isinstance(value, list) else []), *others]
     kinds = {
         bool: OF_TRUTHS, Tensor: OF_NUMBERS, int: OF_WHOLE, float: OF_REAL, list: OF_LISTS,
@@ -135,7 +135,7 @@ def variants(value: Any) -> list[Callable[[Any], Any]]:
     return [*kinds.get(type(value), []), *others]
 
 
-def _is_of_numbers(value: list | dict) -> bool:
+def _is_of_numbers(value: list | tuple | dict) -> bool:
     if isinstance(value, dict):
         return all(isinstance(each, Tensor) for each in value.values())
     return all(isinstance(each, int | float) for each in value)

@@ -112,6 +112,11 @@ def test_a_branch_that_does_not_end_reaches_the_other_side():
     assert end(*FIRST, equal_density, 0.8, 0.78, single) == 0.78
 
 
+def test_the_end_of_a_branch_is_found_to_the_last_digit_that_there_is():
+    exact, near = (end(*FIRST, equal_density, 0.8, 0.7, single, accuracy=a) for a in (1e-300, 1e-3))
+    assert abs(exact - near) <= 1e-3
+
+
 def test_a_branch_must_be_there_at_first():
     with pytest.raises(InvalidArgument, match="no minimum of the branch at low"):
         end(*FIRST, equal_density, 0.3, 0.5, single)
@@ -123,6 +128,8 @@ def test_a_branch_must_be_there_at_first():
         (lambda: follow(*FIRST, density, torch.tensor(0.3)), "at has shape"),
         (lambda: follow(*FIRST, density, torch.tensor([2.0])), "probability is 2"),
         (lambda: crossing(FIRST, SECOND, density, 0.1, torch.nan), "high has an entry"),
+        (lambda: crossing(FIRST, SECOND, density, 0.1, 2.0), "high leads settings to what cannot"),
+        (lambda: crossing(FIRST, None, density, 0.1, 0.2), "other is None: W and b are needed"),
         (lambda: crossing(FIRST, SECOND, density, 0.1, 0.2, accuracy=0), "accuracy is 0"),
     ],
 )

@@ -84,6 +84,7 @@ def universal(
         raise InvalidArgument(f"density is {density}: one in (0, 1] is needed")
     if checks.whole_number("queries", queries) % 3:
         raise InvalidArgument(f"queries is {queries}: a multiple of 3 is needed")
+    superposed = checks.flag("superposed", superposed)
     draw = streams.generator(seed, Purpose.TRUTH, n, neurons)
     hears = (torch.rand(neurons, n, generator=draw) < density).float()
     drawn = torch.rand(queries, n, generator=draw).topk(4, dim=-1).indices
@@ -141,6 +142,8 @@ def paired(
     """
     k, size = checks.whole_number("k", k, least=3), checks.whole_number("size", size)
     neurons = checks.whole_number("neurons", neurons, least=size)
+    superposed = checks.flag("superposed", superposed)
+    inputs = checks.whole_number("inputs", inputs)
     draw = streams.generator(seed, Purpose.TRUTH, k, neurons)
     sets = torch.rand(k, neurons, generator=draw).topk(size, dim=-1).indices
     own = torch.zeros(k, neurons).scatter_(1, sets, 1.0)
@@ -165,14 +168,20 @@ def fewest(right: Callable[[int], float], *, share: float, most: int = 4096) -> 
     share
         What is enough.
     most
-        The most neurons; returned as well where not even these are enough.
+        The most neurons, at least 4; returned as well where not even these are enough.
+
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
 
     Examples
     --------
     >>> fewest(lambda neurons: neurons / 100, share=0.9)
     91
     """
-    most = checks.whole_number("most", most, least=4)
+    checks.function("right", right)
+    share, most = checks.number("share", share), checks.whole_number("most", most, least=4)
     tried, count = [], 4.0
     while round(count) < most:
         tried.append(round(count))

@@ -118,11 +118,15 @@ def pass_through(
         if fitted.ndim != 2 or not len(fitted):
             raise InvalidArgument(f"fitted has shape {tuple(fitted.shape)}: (inputs, n) is needed")
     for name, given in (("x", x), ("fitted", fitted)):
-        if given is not None and ((given < 0) | (given > 1)).any():
+        if given is None:
+            continue
+        if ((given < 0) | (given > 1)).any():
             raise InvalidArgument(f"{name} has an entry outside of 0 to 1: features are 0 or 1")
+        if (given > 0.5).all() or not (given > 0.5).any():
+            raise InvalidArgument(
+                f"{name} has features in one state only: some on and some off are needed"
+            )
     on = x > 0.5
-    if on.all() or not on.any():
-        raise InvalidArgument("x has features in one state only: some on and some off are needed")
     given, known = x, fitted
     noise, wrong = [], []
     for W in codes:
@@ -151,7 +155,9 @@ def _least_squares(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     mean_h, mean_x = h.mean(0), x.mean(0)
     off = h - mean_h
     square = off.double().mT @ off.double()
-    square.diagonal().add_(1e-9 * square.diagonal().mean())  # only against a singular matrix
+    mean = square.diagonal().mean()  # 0 where all inputs are the same
+    # only against a singular matrix
+    square.diagonal().add_(torch.where(mean > 0, 1e-9 * mean, 1.0))
     readout = torch.linalg.solve(square, (off.mT @ (x - mean_x)).double()).to(h.dtype)
     return readout, mean_x - mean_h @ readout
 

@@ -148,12 +148,13 @@ def band(
     axes: Axes, x: Numbers, trials: Tensor, *, label: str = "", color=FAINT, alpha: float = 0.5
 ) -> None:
     """Shade between the lowest and the highest of some trials ``(trials, k)``, at x ``(k,)``."""
-    x, trials = checks.along("x", x), checks.real("trials", trials)
+    x, trials = checks.along("x", x).detach(), checks.real("trials", trials).detach()
+    alpha = checks.number("alpha", alpha)
     if trials.ndim != 2 or not len(trials) or trials.shape[1] != len(x):
         raise InvalidArgument(
             f"trials has shape {tuple(trials.shape)}: (trials, k) is needed, with k = {len(x)} of x"
         )
-    if not 0 <= checks.number("alpha", alpha) <= 1:
+    if not 0 <= alpha <= 1:
         raise InvalidArgument(f"alpha is {alpha}: a number from 0 to 1 is needed")
     low, high = trials.amin(0), trials.amax(0)
     axes.fill_between(x, low, high, color=color, alpha=alpha, lw=0, label=label or None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -113,7 +113,8 @@ def shares(axes: Axes, names: Sequence[str], parts: Mapping[str, Tensor], colour
     Parts are ``(len(names),)`` each, by what they are called.
     """
     names = checks.texts("names", names)
-    if not isinstance(parts, Mapping) or isinstance(colours, str) or len(colours) != len(parts):
+    colours = [] if isinstance(colours, str) or not isinstance(colours, Iterable) else [*colours]
+    if not isinstance(parts, Mapping) or len(colours) != len(parts):
         raise InvalidArgument(
             f"parts is {checks.shortly(parts)}: values by name are needed, as many as colours"
         )

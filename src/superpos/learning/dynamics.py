@@ -99,6 +99,7 @@ def jumps(
             f"{tuple(loss.shape)}: (records, n) and (records,) are needed"
         )
     least, after = checks.number("least", least), checks.fraction("after", after)
+    window = checks.fraction("window", window)
     spans = len(loss) - 1
     length = _records("window", window, spans)
     change = (dimensionality[length:] - dimensionality[:-length]).abs()
@@ -380,8 +381,10 @@ def route(stages: Tensor) -> str:
     '1+1 → 2+1 → 2+2'
     """
     stages = checks.whole_array("stages", stages)
-    if stages.ndim != 2:
-        raise InvalidArgument(f"stages has shape {tuple(stages.shape)}: (records, k) is needed")
+    if stages.ndim != 2 or not stages.shape[1]:
+        raise InvalidArgument(
+            f"stages has shape {tuple(stages.shape)}: (records, k), with k of at least 1, is needed"
+        )
     return " → ".join(
         "+".join(map(str, row)) for row in torch.unique_consecutive(stages, dim=0).tolist()
     )

@@ -232,7 +232,7 @@ def local_coefficient(
             f"minimum has shape {tuple(minimum.shape)}: (minima, parameters) is needed"
         )
     size = checks.positive_number("size", size)
-    sizes = torch.full((len(minimum),), size)
+    sizes = torch.full((len(minimum),), size, dtype=torch.float64).float()
     if not (sizes > 0).all() or not torch.isfinite(sizes).all():
         raise InvalidArgument(f"size is {size:g}, which single precision does not hold")
     at = {"seeds": seeds, "sweeps": sweeps, "centre": minimum, "precision": precision}

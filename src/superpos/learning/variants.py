@@ -5,7 +5,7 @@ What `superpos.train` cannot be told: a loss with draws of its own, or another o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from superpos import checks
 from superpos.compute import streams
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution, IndependentFeatures
-from superpos.models import RELU_OUTPUT, Model
+from superpos.features import FeatureDistribution, IndependentFeatures, checked
+from superpos.models import RELU_OUTPUT, Model, checked_parameters
 from superpos.training.adam import Adam
 from superpos.training.procedures import Procedure
 
@@ -82,7 +82,7 @@ def thirds(x: Tensor) -> Tensor:
     >>> thirds(torch.tensor([0.0, 0.1, 0.5, 0.9])) * 3
     tensor([0., 1., 2., 3.])
     """
-    return (3 * x).ceil() / 3
+    return (3 * checks.real("x", x)).ceil() / 3
 
 
 def upper_half(x: Tensor) -> Tensor:
@@ -93,6 +93,7 @@ def upper_half(x: Tensor) -> Tensor:
     >>> upper_half(torch.tensor([0.0, 0.5, 1.0]))
     tensor([0.0000, 0.7500, 1.0000])
     """
+    x = checks.real("x", x)
     return (x + x.sign()) / 2
 
 
@@ -104,6 +105,9 @@ def pairwise_max(x: Tensor) -> Tensor:
     >>> pairwise_max(torch.tensor([0.2, 0.5, 0.0, 0.3]))
     tensor([0.5000, 0.0000, 0.3000, 0.0000])
     """
+    x = checks.real("x", x)
+    if not x.ndim or x.shape[-1] % 2:
+        raise InvalidArgument(f"x has shape {tuple(x.shape)}: (..., n) with n even is needed")
     y = torch.zeros_like(x)
     y[..., ::2] = torch.maximum(x[..., ::2], x[..., 1::2])
     return y
@@ -133,6 +137,11 @@ def variance_left(
     Tensor
         ``(..., *settings, n)``; 0 where the target never varies.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> silent = {"W": torch.zeros(1, 3), "b": torch.full((3,), 0.05)}
@@ -140,8 +149,10 @@ def variance_left(
     >>> variance_left(RELU_OUTPUT, silent, features).round(decimals=2)
     tensor([1., 1., 1.])
     """
+    parameters = checked_parameters(model, parameters)
+    samples = checks.whole_number("samples", samples)
     device = next(iter(parameters.values())).device
-    features = features.to(device)
+    features = checked(features).to(device)
     u = streams.uniforms([seed], Purpose.EVALUATION, 0, (samples, features.uniforms)).to(device)[0]
     x = features.active_inputs(u)
     silence = features.silence[..., None].to(x)
@@ -178,6 +189,11 @@ def descend(
     uniforms
         How many an input takes.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> start = {"b": torch.ones(2, 1)}
@@ -188,11 +204,28 @@ def descend(
     >>> bool(end["b"].abs().max() < 0.1)
     True
     """
-    uniforms, size = checks.whole_number("uniforms", uniforms), procedure.batch_size
-    adam = Adam({name: value.clone() for name, value in parameters.items()}, beta2=procedure.beta2)
+    checks.function("loss", loss)
+    uniforms = checks.whole_number("uniforms", uniforms)
+    size = checks.instance("procedure", procedure, Procedure).batch_size
+    seeds = streams.seed_list(seeds)
+    if not isinstance(parameters, Mapping) or not parameters:
+        raise InvalidArgument(
+            f"parameters is {checks.shortly(parameters)}: tensors by name are needed"
+        )
+    start = {
+        name: checks.finite(f"parameters[{name!r}]", value).detach().clone()
+        for name, value in parameters.items()
+    }
+    for name, value in start.items():
+        if not value.ndim or len(value) != len(seeds):
+            raise InvalidArgument(
+                f"parameters[{name!r}] has shape {tuple(value.shape)}: (seeds, ...) with "
+                f"{len(seeds)} seeds is needed"
+            )
+    adam = Adam(start, beta2=procedure.beta2)
     for step in range(procedure.steps):
         if step % _BLOCK == 0:
-            device = next(iter(parameters.values())).device
+            device = next(iter(start.values())).device
             shape = (_BLOCK * size, uniforms)
             drawn = streams.uniforms(seeds, Purpose.INPUTS, step, shape, device=device)
             drawn = drawn.unflatten(1, (_BLOCK, size))
@@ -235,6 +268,11 @@ def with_dropout(
     dict of Tensor
         W ``(seeds, m, n)`` and b ``(seeds, n)``.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> how = Procedure(steps=10)
@@ -242,8 +280,13 @@ def with_dropout(
     >>> with_dropout(IndependentFeatures(5, 0.1), 2, 0.5, how, **kind)["W"].shape
     torch.Size([2, 2, 5])
     """
-    if not 0 <= rate < 1:
-        raise InvalidArgument(f"rate is {rate}: one in [0, 1) is needed")
+    rate = checks.fraction("rate", rate)
+    _check_one_setting(features)
+    checks.instance("procedure", procedure, Procedure)
+    seeds, m = streams.seed_list(seeds), checks.whole_number("m", m)
+    importance = checks.importances("importance", importance, features.n).detach()
+    if importance.ndim != 1:
+        raise InvalidArgument(f"importance has shape {tuple(importance.shape)}: (n,) is needed")
     device, own = importance.device, features.uniforms
     features = features.to(device)
     start = RELU_OUTPUT.initial(
@@ -281,11 +324,19 @@ def classifiers(
     dict of Tensor
         W ``(seeds, m, n)`` and b ``(seeds, n)``.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> classifiers(IndependentFeatures(5, 0.1), 2, Procedure(steps=10), seeds=[0])["b"].shape
     torch.Size([1, 5])
     """
+    _check_one_setting(features)
+    seeds = streams.seed_list(seeds)
+    checks.instance("procedure", procedure, Procedure)
     start = RELU_OUTPUT.initial(features.n, m, seeds=seeds, scale=procedure.initial_scale)
 
     def loss(at: dict[str, Tensor], u: Tensor) -> Tensor:
@@ -298,15 +349,28 @@ def classifiers(
     return descend(loss, start, procedure, seeds=seeds, uniforms=features.uniforms)
 
 
+def _check_one_setting(features: FeatureDistribution) -> None:
+    if checked(features).shape.numel() != 1:
+        raise InvalidArgument(f"features have settings {tuple(features.shape)}: one is needed")
+
+
 def named(model: dict[str, Tensor]) -> Tensor:
     """Return which features a classifier names when they are active alone, at 1: ``(..., n)``.
+
+    Raises
+    ------
+    InvalidArgument
+        If the model is not one of W ``(..., m, n)`` and b ``(..., n)``.
 
     Examples
     --------
     >>> named({"W": torch.tensor([[1.0, -1.0, 0.5]]), "b": torch.zeros(3)})
     tensor([ True,  True, False])
     """
-    logits = model["W"].mT @ model["W"] + model["b"][..., None, :]
+    if not isinstance(model, Mapping) or not {"W", "b"} <= model.keys():
+        raise InvalidArgument(f"model is {checks.shortly(model)}: W and b, by name, are needed")
+    W, b = checks.weights(model["W"], model["b"])
+    logits = W.mT @ W + b[..., None, :]
     return logits.argmax(-1) == torch.arange(logits.shape[-1], device=logits.device)
 
 

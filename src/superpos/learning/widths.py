@@ -86,6 +86,11 @@ def train(
     W, b
         ``(seeds, settings, m, n)`` and ``(seeds, settings, n)``.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     References
     ----------
     Liu, Liu and Gore 2025, "Superposition Yields Robust Neural Scaling", abstract.
@@ -99,8 +104,10 @@ def train(
     """
     m = checks.whole_number("m", m)
     decay = checks.number("decay", decay)
-    p = checks.probabilities("probability", probability, dtype=torch.get_default_dtype())
-    if p.ndim != 2:
+    checks.instance("procedure", procedure, Procedure)
+    seeds = streams.seed_list(seeds)
+    p = checks.probabilities("probability", probability, dtype=torch.get_default_dtype()).detach()
+    if p.ndim != 2 or not p.numel():
         raise InvalidArgument(f"probability has shape {tuple(p.shape)}: (settings, n) is needed")
     count, n = p.shape
     draws = [streams.generator(seed, Purpose.INITIAL_VALUES, n, m) for seed in seeds]
@@ -130,14 +137,22 @@ def left_out(probability: Tensor, m: int) -> Tensor:
     probability
         ``(..., n)``.
     m
-        How many are represented.
+        How many are represented, at least 0.
+
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
 
     Examples
     --------
     >>> left_out(torch.tensor([0.5, 0.1, 0.1]), 1)
     tensor(0.0617)
     """
-    p = probability.sort(-1, descending=True).values[..., m:]
+    p, m = checks.probabilities("probability", probability), checks.whole_number("m", m, least=0)
+    if not p.ndim:
+        raise InvalidArgument(f"probability is {p.item():g}: (..., n) is needed")
+    p = p.sort(-1, descending=True).values[..., m:]
     return (p / 3 - p**2 / 4).sum(-1)
 
 
@@ -151,11 +166,23 @@ def exponent(loss: Tensor, m: Sequence[int]) -> Tensor:
     m
         At least two different numbers of dimensions.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> round(exponent(torch.tensor([6.0, 3.0, 2.0]), [1, 2, 3]).item(), 6)
     1.0
     """
+    m, loss = checks.whole_numbers("m", m, least=1), checks.finite("loss", loss)
+    if len({*m}) < 2:
+        raise InvalidArgument(f"m is {checks.shortly(m)}: two different numbers are needed")
+    if not loss.ndim or len(loss) != len(m) or (loss <= 0).any():
+        raise InvalidArgument(
+            f"loss has shape {tuple(loss.shape)}: ({len(m)}, ...), all above 0, is needed"
+        )
     x = torch.tensor(m, dtype=torch.float64).log()
     x = (x - x.mean()).to(loss.device)
     y = loss.double().log()

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from superpos import weights
+from superpos import checks, weights
 from superpos.errors import InvalidArgument
 from superpos.measure.dictionary import SHORTEST, Measurement, measure
 
@@ -54,9 +54,7 @@ def measure_file(
             f"{path} has {models} models, {tuple(W.shape[:-2])}: say which by --instance, "
             f"0 to {models - 1}"
         )
-    chosen = instance or 0
-    if not 0 <= chosen < models:
-        raise InvalidArgument(f"instance is {instance}: it must be in 0 to {models - 1}")
+    chosen = checks.index("instance", 0 if instance is None else instance, models)
     if b is not None:
         b = b.expand(*W.shape[:-2], b.shape[-1]).reshape(models, -1)[chosen]
     W = W.reshape(models, *W.shape[-2:])[chosen]

@@ -79,14 +79,31 @@ def read(W: Tensor, rows: Tensor, joined_at: float, *, histogram: bool = False) 
     histogram
         Whether to count the cosines.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> found = read(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]), torch.arange(3), 0.9)
     >>> found.dimensionality, found.antipode
     (tensor([0.5000, 0.5000, 1.0000]), tensor([-1., -1.,  0.]))
     """
+    W, joined_at = checks.weights(W)[0].detach(), checks.number("joined_at", joined_at)
     n = W.shape[-1]
+    rows = checks.whole_array("rows", rows).to(W.device)
+    if rows.ndim != 1 or not len(rows) or (rows < 0).any() or (rows >= n).any():
+        raise InvalidArgument(
+            f"rows is {checks.shortly(rows)}: some of the features 0 to {n - 1} are needed"
+        )
+    histogram = checks.flag("histogram", histogram)
     length = W.norm(dim=-2, keepdim=True)
+    if not W.numel() or not length.all() or not torch.isfinite(length).all():
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)}, or a column that is zero, or too long or too short for "
+            f"{W.dtype}: (..., m, n) with a direction for each feature is needed"
+        )
     unit = W / length
     WWt = _product(W)
     D = _dimensionality(unit, length, WWt)

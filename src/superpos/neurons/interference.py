@@ -47,14 +47,25 @@ def weights_loss(V: Tensor, b: Tensor, probability: Numbers | FeatureDistributio
     return (errors.sum(-2) * chance).sum(-1)
 
 
-def _one(W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _one(
+    W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution
+) -> tuple[Tensor, Tensor, FeatureDistribution]:
+    """Return WᵀW in float64, b and the inputs of one model, checked."""
     W, b = checks.weights(W, b)
     if W.ndim != 2 or b.ndim != 1:
         raise InvalidArgument(
             f"W has shape {tuple(W.shape)} and b {tuple(b.shape)}: one model, (m, n) and (n,), is "
             "needed"
         )
-    return W, b
+    V = (W.mT @ W).double()
+    if not torch.isfinite(V).all():
+        raise InvalidArgument(f"W has entries so large that {W.dtype} does not hold their products")
+    features = as_features(probability, W.shape[-1])
+    if features.shape:
+        raise InvalidArgument(
+            f"probability has settings {tuple(features.shape)}: one of each feature is needed"
+        )
+    return V, b, features
 
 
 def harm(W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution) -> Tensor:
@@ -65,12 +76,17 @@ def harm(W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution) -> Te
     W, b
         One tied ReLU-output model, ``(m, n)`` and ``(n,)``.
     probability
-        As for `superpos.losses.exact_loss`.
+        As for `superpos.losses.exact_loss`, without settings.
 
     Returns
     -------
     Tensor
         ``(n, n)``, 0 on the diagonal: entry (i, j) of the weight from feature j to output i.
+
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
 
     References
     ----------
@@ -84,26 +100,31 @@ def harm(W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution) -> Te
     >>> bool(found[0, 1] > 0), bool(abs(found[0, 2]) < found[0, 1] / 4)
     (True, True)
     """
-    W, b = _one(W, b)
-    V, n = (W.mT @ W).double(), W.shape[-1]
+    V, b, features = _one(W, b, probability)
+    n = V.shape[-1]
     i, j = (~torch.eye(n, dtype=torch.bool)).nonzero(as_tuple=True)
     without = V.expand(len(i), n, n).clone()
     without[range(len(i)), i, j] = 0
     found = torch.zeros_like(V)
-    found[i, j] = weights_loss(V, b, probability) - weights_loss(without, b, probability)
+    found[i, j] = weights_loss(V, b, features) - weights_loss(without, b, features)
     return found
 
 
 def first_order(W: Tensor, b: Tensor, probability: Numbers | FeatureDistribution) -> Tensor:
     """Return what `harm` is to first order: each weight times the loss's slope by it, ``(n, n)``.
 
+    Raises
+    ------
+    InvalidArgument
+        As for `harm`.
+
     Examples
     --------
     >>> first_order(torch.tensor([[1.0, 0.5]]), torch.zeros(2), 0.1).shape
     torch.Size([2, 2])
     """
-    W, b = _one(W, b)
+    V, b, features = _one(W, b, probability)
     with torch.enable_grad():
-        V = (W.mT @ W).double().detach().requires_grad_()
-        (slope,) = torch.autograd.grad(weights_loss(V, b, probability), V)
+        V = V.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(weights_loss(V, b, features), V)
     return (V.detach() * slope).fill_diagonal_(0)

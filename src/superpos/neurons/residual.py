@@ -27,7 +27,7 @@ def tent(x: Tensor) -> Tensor:
     >>> tent(torch.tensor([-1.0, -0.5, 0.0, 0.25, 1.0]))
     tensor([0.0000, 0.5000, 0.0000, 0.2500, 0.0000])
     """
-    return 0.5 - (x.abs() - 0.5).abs()
+    return 0.5 - (checks.real("x", x).abs() - 0.5).abs()
 
 
 class Residual(Model):
@@ -135,14 +135,23 @@ def single_losses(
     starts, steps, seed
         Of the search.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> none, one = single_losses([0.02])[:, 0]
     >>> bool(none > one > 0)
     True
     """
-    density = torch.tensor([checks.positive_number("p", each) for each in p])[:, None]
-    draw = torch.Generator().manual_seed(seed)
+    density = checks.probabilities("p", p, dtype=torch.float32).detach()
+    if density.ndim != 1 or not len(density) or not density.all():
+        raise InvalidArgument(f"p is {checks.shortly(p)}: densities in (0, 1], a list, are needed")
+    density = density[:, None]
+    starts, steps = checks.whole_number("starts", starts), checks.whole_number("steps", steps)
+    draw = torch.Generator().manual_seed(checks.whole_number("seed", seed, least=0))
     x = torch.linspace(-1, 1, 101)
     found = []
     for neurons in (0, 1):
@@ -182,13 +191,21 @@ def naive_loss(n: int, m: int, single: Sequence[float] | Tensor) -> float:
     single
         What a function loses without a neuron, and with one.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> naive_loss(4, 1, [1.0, 0.8]), round(naive_loss(4, 1, [1.0, 0.2]), 4)
     (3.0, 2.4)
     """
     n, m = checks.whole_number("n", n), checks.whole_number("m", m)
-    none, one = map(float, single)
+    least = checks.finite("single", single, dtype=torch.float64)
+    if least.shape != (2,):
+        raise InvalidArgument(f"single has shape {tuple(least.shape)}: two losses are needed")
+    none, one = least.tolist()
     losses = []
     for whole in range(min(m, n) + 1):
         alone = min(n - whole, 2 * (m - whole))
@@ -212,9 +229,18 @@ def linear_bound(n: int, m: int, p: float) -> float:
     p
         Probability that a feature is active, in [0, 1].
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     >>> round(linear_bound(3, 1, 0.5), 6) == round(0.5 / 12 - 0.25 / 16 + 0.5 / 3, 6)
     True
     """
+    n, m = checks.whole_number("n", n), checks.whole_number("m", m)
+    p = checks.positive_number("p", p, allow_zero=True)
+    if p > 1:
+        raise InvalidArgument(f"p is {p}: one in [0, 1] is needed")
     return max(0, n - 2 * m) * (p / 12 - p * p / 16 + p / 3)

@@ -81,6 +81,11 @@ def follow(
     Optimum
         With a first axis of length k.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above, or ``settings`` gives no probability and importance.
+
     Examples
     --------
     A feature alone in its dimension needs no bias, however sparse it is:
@@ -93,13 +98,12 @@ def follow(
     """
     W, b = checks.weights(W, b)
     at = checks.finite("at", at, dtype=torch.float64, device=W.device)
-    if not callable(settings):
-        raise InvalidArgument(f"settings is {checks.shortly(settings)}: a function is needed")
     if at.ndim == 0 or not len(at):
         raise InvalidArgument(f"at has shape {tuple(at.shape)}: some values along an axis needed")
     found = []
     for value in at:
-        found.append(minimise(W, b, *settings(value), tolerance=tolerance))
+        given = checks.settings(settings, "at", value, W.shape[-1])
+        found.append(minimise(W, b, *given, tolerance=tolerance))
         W, b = found[-1].W, found[-1].b
     return Optimum(
         **{name: torch.stack([getattr(each, name) for each in found]) for name in vars(found[0])}
@@ -119,6 +123,11 @@ def slope(W: Tensor, b: Tensor, settings: Settings, at: Tensor) -> Tensor:
     settings, at
         As for `follow`, with one value for each model: ``(...)``.
 
+    Raises
+    ------
+    InvalidArgument
+        As for `follow`.
+
     Examples
     --------
     What is not represented costs p/3 − p²/4, its variance:
@@ -133,7 +142,8 @@ def slope(W: Tensor, b: Tensor, settings: Settings, at: Tensor) -> Tensor:
     at = at.expand(checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1], at=at.shape))
     at = at.detach().clone().requires_grad_()
     with torch.enable_grad():  # whatever a notebook has set
-        return torch.autograd.grad(exact_loss(W, b, *settings(at)).sum(), at)[0]
+        given = checks.settings(settings, "at", at, W.shape[-1])
+        return torch.autograd.grad(exact_loss(W, b, *given).sum(), at)[0]
 
 
 def crossing(
@@ -168,6 +178,11 @@ def crossing(
     -------
     Crossing
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above, or ``settings`` gives no probability and importance.
+
     Examples
     --------
     Two features, one dimension and dense inputs: the more important one is kept, and which one
@@ -183,11 +198,17 @@ def crossing(
     (1.0, [True, True])
     """
     accuracy = checks.positive_number("accuracy", accuracy)
-    models = [checks.weights(*model) for model in (one, other)]
-    device = models[0][0].device
-    low = checks.finite("low", low, dtype=torch.float64, device=device)
-    high = checks.finite("high", high, dtype=torch.float64, device=device)
-    probability, importance = settings(low)
+    models = [_model("one", one), _model("other", other)]
+    device, (m, n) = models[0][0].device, models[0][0].shape[-2:]
+    if models[1][0].shape[-2:] != (m, n):
+        raise InvalidArgument(
+            f"other has W of shape {tuple(models[1][0].shape)}: the (m, n) of one, {(m, n)}, is "
+            "needed"
+        )
+    low = checks.finite("low", low, dtype=torch.float64, device=device).detach()
+    high = checks.finite("high", high, dtype=torch.float64, device=device).detach()
+    checks.settings(settings, "high", high, n)
+    probability, importance = checks.settings(settings, "low", low, n)
     shape = checks.broadcast_shape(
         one=models[0][0].shape[:-2],
         other=models[1][0].shape[:-2],
@@ -196,8 +217,10 @@ def crossing(
         probability=probability.shape[:-1],
         importance=importance.shape[:-1],
     )
-    W = torch.stack([W.double().expand(*shape, *W.shape[-2:]) for W, _ in models])
-    b = torch.stack([b.double().expand(*shape, b.shape[-1]) for _, b in models])
+    if not shape.numel():
+        raise InvalidArgument(f"low and high broadcast to {tuple(shape)}: no value is there")
+    W = torch.stack([W.double().expand(*shape, m, n) for W, _ in models])
+    b = torch.stack([b.double().expand(*shape, n) for _, b in models])
     low, high = low.expand(shape), high.expand(shape)
     at = (low + high) / 2
     for _ in range(_MOST_STEPS):
@@ -248,7 +271,13 @@ def end(
     there
         Whether models W ``(..., m, n)`` are on the branch, ``(...)``.
     accuracy
-        The difference from the true end, in the setting's unit.
+        The difference from the true end, in the setting's unit; not below what float64 tells apart.
+
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above, ``settings`` gives no probability and importance, or W and
+        b lead to no minimum of the branch at ``low``.
 
     Examples
     --------
@@ -264,9 +293,14 @@ def end(
     """
     accuracy = checks.positive_number("accuracy", accuracy)
     W, b = checks.weights(W, b)
-    low = checks.finite("low", low, dtype=torch.float64, device=W.device)
-    high = checks.finite("high", high, dtype=torch.float64, device=W.device)
+    low = checks.finite("low", low, dtype=torch.float64, device=W.device).detach()
+    high = checks.finite("high", high, dtype=torch.float64, device=W.device).detach()
+    for name, each in (("low", low), ("high", high)):
+        checks.settings(settings, name, each, W.shape[-1])
+    checks.function("there", there)
     shape = checks.broadcast_shape(low=low.shape, high=high.shape)
+    if not shape.numel():
+        raise InvalidArgument(f"low and high broadcast to {tuple(shape)}: no value is there")
     first, tried = low.expand(shape).clone(), high.expand(shape).clone()
 
     def reached(at: Tensor, W: Tensor, b: Tensor) -> tuple[Tensor, Optimum]:
@@ -283,9 +317,19 @@ def end(
         last, beyond = torch.where(good, tried, last), torch.where(good, beyond, tried)
         W = torch.where(good[..., None, None], found.W, W)
         b = torch.where(good[..., None], found.b, b)
-        if ((beyond - last).abs() <= accuracy).all():
-            return last
         tried = (last + beyond) / 2
+        if (((beyond - last).abs() <= accuracy) | (tried == last) | (tried == beyond)).all():
+            return last
+
+
+def _model(name: str, value: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return W and b of a model, which messages call so."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise InvalidArgument(f"{name} is {checks.shortly(value)}: W and b are needed")
+    try:
+        return checks.weights(*value)
+    except InvalidArgument as refused:
+        raise InvalidArgument(f"{name} is no model: {refused}") from None
 
 
 def _lead(found: Optimum, W: Tensor) -> tuple[Tensor, Tensor]:

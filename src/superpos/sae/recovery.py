@@ -284,11 +284,13 @@ def taken_in(cosine: Tensor, alive: Tensor, between: Tensor, parents: Tensor) ->
             f"parents has shape {tuple(parents.shape)}: for each of {n} features the number of one "
             "is needed"
         )
-    if between.shape[-2:] != (n, n):
+    models = cosine.shape[:-2]
+    fits = between.shape[-2:] == (n, n)
+    if not fits or checks.broadcast_shape(cosine=models, between=between.shape[:-2]) != models:
         raise InvalidArgument(
-            f"between has shape {tuple(between.shape)}: (..., {n}, {n}) is needed"
+            f"between has shape {tuple(between.shape)}: (..., {n}, {n}), with cosine's leading "
+            f"axes {tuple(models)} or none, is needed"
         )
-    checks.broadcast_shape(cosine=cosine.shape[:-2], between=between.shape[:-2])
     latent = cosine.masked_fill(~alive[..., None], -2).argmax(-2)  # (..., n)
     rows = cosine.gather(-2, latent[..., None].expand(*latent.shape, cosine.shape[-1]))
     at_own = rows.diagonal(dim1=-2, dim2=-1)

@@ -55,6 +55,8 @@ def drift(
 
     Raises
     ------
+    InvalidArgument
+        If one of these is not as above, or ``settings`` gives no probability and importance.
     Diverged
         If a loss stops being finite; carries the parameters at the end of the value before.
 
@@ -67,20 +69,20 @@ def drift(
     >>> W.shape
     torch.Size([3, 2, 1, 2])
     """
-    W, b = checks.weights(W, b)
-    at = checks.finite("at", at, dtype=torch.float64, device=W.device)
+    W, b = (each.detach() for each in checks.weights(W, b))
+    at = checks.finite("at", at, dtype=torch.float64, device=W.device).detach()
     if at.ndim != 1 or not len(at):
         raise InvalidArgument(f"at has shape {tuple(at.shape)}: a list of values is needed")
-    seeds = streams.seed_list(seeds)
+    seeds, steps = streams.seed_list(seeds), checks.whole_number("steps", steps)
     constant = Procedure(
-        steps=checks.whole_number("steps", steps) * len(at),
+        steps=steps * len(at),
         batch_size=batch_size,
         learning_rate=learning_rate,
         warmup=0,
         cosine=False,
     )
     m, n = W.shape[-2:]
-    probability, importance = (values.expand(*values.shape[:-1], n) for values in settings(at[0]))
+    probability, importance = checks.settings(settings, "at", at[0], n)
     shape = checks.broadcast_shape(
         W=W.shape[:-2],
         b=b.shape[:-1],
@@ -98,7 +100,7 @@ def drift(
     def target(value: Tensor) -> Objective:
         p, I = (
             values.to(W.device, torch.float32).expand(*shape, n).reshape(-1, n)
-            for values in settings(value)
+            for values in checks.settings(settings, "at", value, n)
         )
         return objective(RELU_OUTPUT, IndependentFeatures(n, p), I, integrate=True)
 

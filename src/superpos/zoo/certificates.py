@@ -21,10 +21,11 @@ from superpos import checks, geometry, optima
 from superpos.bundles import find_bundles
 from superpos.codes import thomson
 from superpos.codes.polytopes import POLYTOPES
-from superpos.features import Examples, FeatureDistribution, IndependentFeatures
+from superpos.errors import InvalidArgument
+from superpos.features import Examples, FeatureDistribution, IndependentFeatures, checked
 from superpos.losses import batch_loss, even_loss, exact_loss, linear_loss
 from superpos.losses.exact import MOST_FEATURES
-from superpos.models import LINEAR, RELU_OUTPUT, Model, identity
+from superpos.models import LINEAR, RELU_OUTPUT, Model, checked_parameters, identity
 from superpos.optima.decoders import free_loss
 from superpos.training import hidden
 
@@ -178,13 +179,15 @@ def with_error(value: float, error: float) -> str:
     --------
     >>> with_error(0.123456, 0.00213), with_error(0.1, 0.0), with_error(5.8991e-8, 5e-10)
     ('0.123 ± 0.002', '0.1', '5.9e-08 ± 5e-10')
+    >>> with_error(1234.6, 31.4)
+    '1235 ± 31'
     """
     value, error = (
         checks.number("value", value), checks.positive_number("error", error, allow_zero=True),
     )  # fmt: skip
     if not error:
         return f"{value:.6g}"
-    digits = -math.floor(math.log10(error))
+    digits = max(0, -math.floor(math.log10(error)))
     return f"{value:.{digits}f} ± {error:.{digits}f}" if digits < 8 else (
         f"{value:.2g} ± {error:.1g}"
     )  # fmt: skip
@@ -225,6 +228,11 @@ def measured(
     seed
         Selects the inputs, where the loss is sampled.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above, or the loss is beyond what float64 holds.
+
     Examples
     --------
     >>> pair = {"W": torch.tensor([[1.0, -1.0]]), "b": torch.zeros(2)}
@@ -232,12 +240,25 @@ def measured(
     >>> round(found.loss, 9), found.error
     (0.03, 0.0)
     """
-    parameters = {name: value.double() for name, value in parameters.items()}
-    I = importance.double()
+    found = checked_parameters(model, parameters, one=True)
+    parameters = {name: value.detach().double() for name, value in found.items()}
+    features = checked(features)
+    if features.n != parameters["W"].shape[-1] or features.shape.numel() != 1:
+        raise InvalidArgument(
+            f"features are {features.n} of {features.shape.numel()} settings: "
+            f"{parameters['W'].shape[-1]} of one are needed"
+        )
+    like: dict[str, Any] = {"dtype": torch.float64, "device": parameters["W"].device}
+    I = checks.importances("importance", importance, features.n, **like).detach()
+    if I.ndim != 1:
+        raise InvalidArgument(f"importance has shape {tuple(I.shape)}: (n,) is needed")
+    seed = checks.whole_number("seed", seed, least=0)
     loss_of = _closed_form(model, features, I)
     if loss_of is None:
         return Measured(*_sampled(model, parameters, features, I, seed), None, None)
     loss = loss_of(parameters).item()
+    if not math.isfinite(loss):
+        raise InvalidArgument("parameters has entries so large that the loss has no float64")
     if abs(loss) < _ROUNDING:
         loss = 0.0
     if isinstance(features, Examples):  # trained with a decay of the weights: see `make`
@@ -321,6 +342,11 @@ def curvature_apart(hessian: Tensor, parameters: Mapping[str, Tensor]) -> float:
     parameters
         One model's, ``W`` ``(m, n)`` and so on.
 
+    Raises
+    ------
+    InvalidArgument
+        If one of these is not as above.
+
     Examples
     --------
     A feature alone in a plane can be turned, which costs nothing; what is left costs something:
@@ -330,7 +356,24 @@ def curvature_apart(hessian: Tensor, parameters: Mapping[str, Tensor]) -> float:
     >>> bool(curvature_apart(there, {"W": W, "b": b}) > 1e-3)
     True
     """
-    m = parameters["W"].shape[0]
+    if not isinstance(parameters, Mapping) or "W" not in parameters:
+        raise InvalidArgument(
+            f"parameters is {checks.shortly(parameters)}: W and others, by name, are needed"
+        )
+    hessian = checks.finite("hessian", hessian).detach()
+    parameters = {
+        name: checks.finite(str(name), value, dtype=hessian.dtype).detach()
+        for name, value in parameters.items()
+    }
+    m = checks.one_model(parameters["W"]).shape[0]
+    if parameters.get("V", parameters["W"]).shape != parameters["W"].shape:
+        raise InvalidArgument(f"V has shape {tuple(parameters['V'].shape)}: that of W is needed")
+    size = sum(value.numel() for value in parameters.values())
+    if hessian.shape != (size, size):
+        raise InvalidArgument(
+            f"hessian has shape {tuple(hessian.shape)}: {(size, size)} is needed for parameters of "
+            f"{size} entries"
+        )
     along = []
     for row in range(m):
         for column in range(m):

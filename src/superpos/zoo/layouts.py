@@ -11,8 +11,9 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
+from superpos import checks
 from superpos.errors import InvalidArgument
-from superpos.models import Model, identity
+from superpos.models import Model, checked_parameters, identity
 
 Parameters = Mapping[str, Tensor]
 
@@ -35,7 +36,7 @@ def state_dict(model: Model, parameters: Parameters, layout: str = "superpos") -
     Raises
     ------
     InvalidArgument
-        If there is no such layout, or the model computes what it cannot say.
+        If one of these is not as above, or the model computes what the layout cannot say.
 
     Examples
     --------
@@ -49,9 +50,11 @@ def state_dict(model: Model, parameters: Parameters, layout: str = "superpos") -
     saelens {'W_enc': (2, 5), 'W_dec': (5, 2), 'b_enc': (5,), 'b_dec': (2,)}
     spd {'linear1.weight': (2, 5), 'linear2.weight': (5, 2), 'linear2.bias': (5,)}
     """
-    if layout not in LAYOUTS:
-        raise InvalidArgument(f"layout is {layout!r}: it must be one of {', '.join(LAYOUTS)}")
-    made = LAYOUTS[layout](model, parameters)
+    if not isinstance(layout, str) or layout not in LAYOUTS:
+        raise InvalidArgument(
+            f"layout is {checks.shortly(layout)}: it must be one of {', '.join(LAYOUTS)}"
+        )
+    made = LAYOUTS[layout](model, checked_parameters(model, parameters, one=True))
     return {name: value.detach().clone(memory_format=torch.contiguous_format)
             for name, value in made.items()}  # fmt: skip
 
