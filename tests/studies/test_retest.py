@@ -37,7 +37,7 @@ def test_a_retest_says_what_it_found_and_how_it_differs_from_the_book():
     assert found.verdict.seeds == 2
     assert found.expected == load_registry()["uniform-sum-is-m"].expected
     assert found.changed["n_features"] == (400, 20)
-    assert found.changed["n_seeds"] == (6, 2)
+    assert found.changed["n_seeds"] == (10, 2)
     assert "device" not in found.changed
     told = found.told()
     assert found.verdict.evidence in told
@@ -69,7 +69,7 @@ def test_the_published_procedure_brings_its_own_number_of_steps_which_quick_cuts
     chapter = load_chapter(ROOT, "uniform_superposition")
     few = {"n_features": 20, "n_hidden": 4, "n_sparsities": 12}
     found = retest(ROOT, "uniform-sum-is-m", few, procedure="published", quick=True)
-    assert found.cut[0] == f"n_seeds 6 -> {chapter.quick['n_seeds']}"
+    assert found.cut[0] == f"n_seeds 10 -> {chapter.quick['n_seeds']}"
     assert found.cut[-1] == "steps_replicates 10000 -> 1500"
     assert found.verdict.quick
     assert "does not count" in found.told()
@@ -117,7 +117,7 @@ def test_the_list_has_every_claim_with_its_settings_and_ranges():
     ]  # fmt: skip
     assert [line.split()[0] for line in text.splitlines() if line[0] != " "] == with_study
     own = text[text.index("uniform-sum-is-m ") :].partition("\nuniform-tegum-split")[0]
-    assert "n_seeds: int = 6  replicates, at half the size [2, 1000]" in own
+    assert "n_seeds: int = 10  replicates, at half the size [2, 1000]" in own
     assert "--procedure published: AdamW" in own
     assert "n_seeds_sizes" not in own
 
