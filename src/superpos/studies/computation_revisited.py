@@ -415,18 +415,20 @@ def beats_naive_in_two(two_layers, *, better, left):
 # Variants
 
 
+def with_dropout(rate: float, seeds, how) -> Tensor:
+    """ReLU-output models of which a share of the hidden layer is dropped: W ``(seeds, m, n)``."""
+    features = IndependentFeatures(N_VARIANTS, DROPOUT_P)
+    return variants.with_dropout(
+        features, M_VARIANTS, rate, how, importance=IMPORTANCE, seeds=seeds
+    )["W"]
+
+
 @study.experiment
 def dropout(seeds_variants, steps_variants, procedure):
-    """ReLU-output models without and with dropout: W ``(2, seeds, m, n)``."""
+    """Models without and with dropout: W ``(2, seeds, m, n)``."""
     how = procedure("variants", steps_variants)
-    features = IndependentFeatures(N_VARIANTS, DROPOUT_P)
-
-    def trained(rate: float) -> Tensor:
-        return variants.with_dropout(
-            features, M_VARIANTS, rate, how, importance=IMPORTANCE, seeds=seeds_variants
-        )["W"]
-
-    return torch.stack(in_parallel(trained, [0.0, DROPPED]))
+    rates = [0.0, DROPPED]
+    return torch.stack(in_parallel(lambda rate: with_dropout(rate, seeds_variants, how), rates))
 
 
 @study.test("cis-dropout")
@@ -450,21 +452,13 @@ def aligned(dropout, *, rotations):
 @study.experiment
 def half_dropped(seeds_variants, steps_variants, procedure):
     """Models of which half of the hidden layer is dropped: W ``(seeds, m, n)``."""
-    how = procedure("variants", 2 * steps_variants)
-    features = IndependentFeatures(N_VARIANTS, DROPOUT_P)
-    return variants.with_dropout(
-        features, M_VARIANTS, 0.5, how, importance=IMPORTANCE, seeds=seeds_variants
-    )["W"]
+    return with_dropout(0.5, seeds_variants, procedure("variants", 2 * steps_variants))
 
 
 @study.experiment
 def undropped(seeds_variants, steps_variants, procedure):
     """The same without dropout, trained for as long: W ``(seeds, m, n)``."""
-    how = procedure("variants", 2 * steps_variants)
-    features = IndependentFeatures(N_VARIANTS, DROPOUT_P)
-    return variants.with_dropout(
-        features, M_VARIANTS, 0.0, how, importance=IMPORTANCE, seeds=seeds_variants
-    )["W"]
+    return with_dropout(0.0, seeds_variants, procedure("variants", 2 * steps_variants))
 
 
 def rotations_that_fit_worse(W: Tensor) -> Tensor:
