@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import functools
 import importlib
 import os
 import pkgutil
@@ -18,9 +19,10 @@ import torch
 import xarray
 
 import superpos
-from superpos import IndependentFeatures, Procedure, train
+from superpos import IndependentFeatures, Procedure, checks, train
 from superpos.claims.registry import thresholds
 from superpos.compute.content import BESIDE, described
+from superpos.compute.gates import gate
 from superpos.errors import InvalidArgument
 
 
@@ -82,6 +84,20 @@ def test_where_a_function_stands_and_what_its_comments_say_does_not_matter():
     assert differ(plain, compiled("def f(x):\n    return x + y", y=2))
     nested = "def f(x):\n    return [y for _ in x]"
     assert differ(compiled(nested, y=1), compiled(nested, y=2))
+
+
+def test_a_gate_before_a_function_is_not_told():
+    def twice(x):
+        return 2 * x
+
+    def thrice(x):
+        return 3 * x
+
+    gated = gate(x=checks.number)(gate(x=checks.finite)(twice))
+    assert described(gated) == described(twice) != described(gate(x=checks.number)(thrice))
+    assert described([gated.__get__(1)]) == described([twice.__get__(1)])
+    decorated = functools.wraps(twice)(lambda x: twice(x) + 1)  # which may do anything
+    assert described(decorated) != described(twice)
 
 
 def test_a_function_may_use_itself():
