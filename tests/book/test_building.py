@@ -217,6 +217,25 @@ def test_chapters_side_by_side_share_the_cores(book, pretend, monkeypatch, jobs,
     assert given == [cores, cores]
 
 
+@pytest.mark.parametrize(("jobs", "order"), [(1, "alpha beta"), (2, "beta alpha")])
+def test_of_chapters_side_by_side_the_longest_begins_first(book, pretend, monkeypatch, jobs, order):
+    budgets = {"alpha": 20, "beta": 70}
+    known = [
+        replace(each, chapter=replace(each.chapter, budget_seconds=budgets[each.chapter.name]))
+        for each in statuses(book)
+    ]
+    begun = []
+    one = building.ThreadPoolExecutor(1)  # so that they are noted in the order in which they begin
+    monkeypatch.setattr(building, "ThreadPoolExecutor", lambda _: one)
+    monkeypatch.setattr(building, "statuses", lambda *_, **__: known)
+    monkeypatch.setattr(
+        building, "_in_own_process", lambda _, status, *__: begun.append(status.chapter.name)
+    )
+    monkeypatch.setattr(building, "_finished", lambda *_, **__: "")
+    building.execute_stale(book, jobs=jobs, say=lambda _: None)
+    assert begun == order.split()
+
+
 @pytest.mark.parametrize(
     ("seconds", "memory", "told"),
     [

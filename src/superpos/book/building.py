@@ -266,6 +266,9 @@ def execute_stale(
 ) -> None:
     """Execute the chapters that are not fresh, ``jobs`` at a time.
 
+    One at a time they come in the book's order; side by side those with the largest budgets first,
+    so that none is left alone on a part of the cores in the end.
+
     After a failure no further chapter is started; those that are running finish
     and are kept. Chapters that run at the same time share the cores of this machine. One that takes
     longer than ``patience`` times its budget, and than `LEAST_PATIENCE`, is stopped. When this is
@@ -279,6 +282,8 @@ def execute_stale(
     due = [status for status in statuses(root, quick=quick) if status.stale or force]
     for status in due:
         say(f"{status.chapter.name}: to execute ({status.stale or 'forced'})")
+    if jobs > 1:
+        due.sort(key=lambda status: -(status.chapter.budget_seconds or 0))
     failures: list[BuildFailed] = []
     running: set[ProcessPoolExecutor] = set()
 
