@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from superpos.book import pdf
+
 CHECKOUT = Path(__file__).parents[2]
 PRINT = """
 import sys
@@ -51,19 +53,13 @@ def test_on_paper_a_figure_stands_where_the_page_has_an_instrument(reads):
     assert not page.locator(".superpos-live-place").is_visible()
 
 
-@pytest.mark.parametrize("chapter", ["tegum_loss", "costs_of_superposition"])
-def test_no_formula_is_cut_on_paper(reads, chapter):
-    page = reads(viewport=PAPER).open(f"book/executed/{chapter}.html")
+@pytest.mark.parametrize("path", [each.path for each in pdf.sheets(CHECKOUT)])
+def test_nothing_is_cut_on_paper(reads, path):
+    page = reads(viewport={"width": pdf.WIDTH, "height": pdf.HEIGHT}).open(path)
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    wide = page.locator("div.math mjx-container[display=true]").evaluate_all(
-        """(all) => all.filter((each) => {
-          const drawn = each.querySelector("mjx-math").getBoundingClientRect();
-          const place = each.closest("div.math").getBoundingClientRect();
-          return drawn.left < place.left - 1 || drawn.right > place.right + 1;
-        }).length"""
-    )
-    assert wide == 0
+    page.evaluate(pdf.DRAWN)
+    assert page.evaluate(pdf.CUT, [pdf.WIDTH, pdf.HEIGHT]) == []
 
 
 def test_a_chapter_as_pdf_has_all_its_figures_and_sections(reads, site, tmp_path, chromium_path):

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 680, 1000  # of what is printed, in CSS pixels: A4 within these margins
 MARGINS = {"top": "15mm", "bottom": "17mm", "left": "15mm", "right": "15mm"}
 
-_DRAWN = """() => Promise.resolve(window.MathJax?.startup?.promise)
+DRAWN = """() => Promise.resolve(window.MathJax?.startup?.promise)
   .then(() => document.fonts.ready)
   .then(() => Promise.all([...document.images].map((each) => {
     each.loading = "eager";
     return each.decode().catch(() => null);
   }))).then(() => null)"""
 # What would be cut: sizes are those on paper, since the window is as wide as a sheet's text.
-_CUT = """([width, height]) => {
+CUT = """([width, height]) => {
   const wrong = [];
   for (const each of document.querySelectorAll("main figure, main img, main svg")) {
     const {width: w, height: h} = each.getBoundingClientRect();
@@ -213,8 +213,8 @@ def _page(browser: Browser, address: str, path: str) -> tuple[str, list[str], by
         page.emulate_media(media="print", reduced_motion="reduce", color_scheme="light")
         page.evaluate("document.documentElement.dataset.theme = 'light'")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")  # opens what is folded
-        page.evaluate(_DRAWN)
-        if wrong := page.evaluate(_CUT, [WIDTH, HEIGHT]):
+        page.evaluate(DRAWN)
+        if wrong := page.evaluate(CUT, [WIDTH, HEIGHT]):
             raise NotPublishable(f"{path} does not fit on paper: {'; '.join(wrong)}")
         title, *sections = page.evaluate(_HEADINGS)
         return title, sections, _as_pdf(page)
