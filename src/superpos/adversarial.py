@@ -15,6 +15,7 @@ from torch import Tensor
 
 from superpos import checks, geometry
 from superpos.compute import streams
+from superpos.compute.gates import gate, shapes
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, IndependentFeatures, checked
@@ -100,6 +101,11 @@ def weighted_inputs(
     return features.strata(u), features.shares(u)
 
 
+@gate(
+    shapes("x", x="... inputs n", weight="... inputs"),
+    x=checks.floating,
+    weight=checks.floating,
+)
 def mean_norm(x: Tensor, weight: Tensor) -> Tensor:
     """Return the mean length of the inputs, for each of them: ``(..., inputs)``.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from superpos.errors import InvalidArgument
 
 _MOST_WHOLE = 2**64  # which is what seeds are below
+_SINGLE_OR_DOUBLE = (torch.float32, torch.float64)
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
@@ -229,6 +230,33 @@ def real(name: str, value: Numbers) -> Tensor:
     if not tensor.is_floating_point():
         return tensor.to(torch.get_default_dtype())
     return tensor.float() if tensor.itemsize < 4 else tensor
+
+
+def floating(name: str, value: Numbers) -> Tensor:
+    """Return ``value`` as `real` does; the same, and at once, where it is such a tensor already."""
+    if (
+        isinstance(value, Tensor)
+        and value.dtype in _SINGLE_OR_DOUBLE
+        and value.layout is torch.strided
+        and not value.is_meta
+    ):
+        return value
+    return real(name, value)
+
+
+def detached(name: str, value: Numbers) -> Tensor:
+    """Return ``value`` as `floating` does, for what nothing can be differentiated through."""
+    return floating(name, value).detach()
+
+
+def tensors(name: str, value: Mapping[str, Numbers], names: Sequence[str]) -> dict[str, Tensor]:
+    """Return ``value``, with tensors under some names as `floating` gives them; others stay."""
+    if not isinstance(value, Mapping) or not {*names} <= value.keys():
+        raise InvalidArgument(
+            f"{name} is {shortly(value)}: a tensor for each of {', '.join(names)}, by name, is "
+            "needed"
+        )
+    return {**value, **{each: floating(each, value[each]) for each in names}}  # type: ignore[dict-item]
 
 
 def whole_array(name: str, value: Numbers) -> Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.compute.gates import gate
 from superpos.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ def antipodal_partners(W: Tensor, *, cosine: float = -0.95) -> Tensor:
     return ((cosines(W) <= cosine) & both).sum(-1)
 
 
+@gate(count=partial(checks.whole_number, least=0), generator=checks.generator)
 def random_rotations(m: int, count: int, generator: torch.Generator) -> Tensor:
     """Return ``count`` orthogonal matrices ``(count, m, m)``, uniform over all of them, float64.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.compute.gates import gate
 from superpos.errors import InvalidArgument
 
 
@@ -114,6 +116,39 @@ def told_rate(outcomes: Tensor) -> str:
     return f"{outcomes.double().mean().item():.0%} [{low:.0%}, {high:.0%}]"
 
 
+def _form_fits(given: dict[str, Any]) -> None:
+    """Refuse a form in which some value cannot be written."""
+    values, form = given["values"], given.get("form", ".2f")
+    some = [values.min(), values.max()] if isinstance(values, Tensor) else values
+    try:
+        _ = [f"{value:{form}}" for value in some]
+    except (TypeError, ValueError):
+        raise InvalidArgument(
+            f"form is {checks.shortly(form)} and values is {checks.shortly(values)}: numbers, and "
+            'a form of them such as ".2f", are needed'
+        ) from None
+
+
+def _some(name: str, values: Tensor) -> Tensor:
+    found = checks.array(name, values)
+    if not found.numel():
+        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: at least one is needed")
+    return found
+
+
+def _each(name: str, values: Iterable) -> list:
+    try:
+        return list(values)
+    except (TypeError, RuntimeError, NotImplementedError):  # of tensors without axes or data, too
+        raise InvalidArgument(f"{name} is {checks.shortly(values)}: numbers are needed") from None
+
+
+def _for_scipy(name: str, values: Tensor) -> Tensor:
+    found = checks.array(name, values)
+    return found.float() if found.dtype is torch.bfloat16 else found  # which NumPy has not
+
+
+@gate(_form_fits, values=_some)
 def span(values: Tensor, form: str = ".2f") -> str:
     """Return the lowest and the highest of some values as text.
 
@@ -125,6 +160,7 @@ def span(values: Tensor, form: str = ".2f") -> str:
     return f"{values.min():{form}} to {values.max():{form}}"
 
 
+@gate(_form_fits, values=_each)
 def listed(values: Iterable, form: str = ".2f") -> str:
     """Return numbers, or the entries of a tensor ``(k,)``, as text, one after the other.
 
@@ -136,6 +172,7 @@ def listed(values: Iterable, form: str = ".2f") -> str:
     return ", ".join(f"{value:{form}}" for value in values)
 
 
+@gate(values=_for_scipy, order=_for_scipy)
 def rank_correlation(values: Tensor, order: Tensor) -> Tensor:
     """Return Spearman's rank correlation of each row of ``values`` with ``order``.
 

@@ -41,17 +41,32 @@ from superpos import (
     zoo,
 )
 from superpos.bundles import planes, planted, regions
+from superpos.claims import verdicts
 from superpos.codes import ands, capacity, decoding, layers, polytopes, rounding, rugs, thomson
+from superpos.compute.streams import Purpose
 from superpos.figures import axes, maps, matrices, plane
 from superpos.figures import features as of_features
-from superpos.learning import boundaries, dynamics, onehot, polygons, posterior, resampling, widths
+from superpos.learning import (
+    boundaries,
+    decoder,
+    dynamics,
+    incidental,
+    memorization,
+    onehot,
+    polygons,
+    posterior,
+    resampling,
+    widths,
+)
 from superpos.learning import sae as learnt
 from superpos.learning import variants as otherwise
+from superpos.losses import exact, linear, ramps, sampled
 from superpos.measure import files, nulls, spectral, statistics
-from superpos.neurons import computation, interference, residual
-from superpos.optima import branches, crowds, decoders, ladder, phases
-from superpos.sae import recovery
-from superpos.training import drift, procedures
+from superpos.neurons import compressed, computation, interference, residual, serving
+from superpos.optima import branches, crowds, decoders, ladder, phases, search
+from superpos.sae import Activations, descent, recovery
+from superpos.sae import variants as sparse
+from superpos.training import drift, hidden, objectives, procedures
 from superpos.zoo import certificates, layouts
 
 
@@ -121,6 +136,17 @@ BRIEF = Procedure(steps=2, batch_size=4)
 FOUR = IndependentFeatures(4, 0.3)
 PAIR = torch.tensor([[0.9, -0.4]]), torch.tensor([0.2, 0.5])
 OTHER = torch.tensor([[-0.4, 0.9]]), torch.tensor([0.5, 0.2])
+POLYTOPE = polytopes.POLYTOPES["triangle"]
+EXAMPLES = memorization.draw(6, 4, 0.3, seed=0)
+SIZES = decoder.Sizes(6, 4, 5, 0.2)
+DECODER = decoder.initial(SIZES, -0.1, seeds=[0, 1])
+MIXING = compressed.mixing(4, 3, seeds=[0, 1])
+LAYER = {"W": drawn(2, 2, 4), "V": drawn(2, 2, 4, seed=1), "b": 0.1 * drawn(2, 4)}
+V = W.flip(0)
+ACTIVATIONS = Activations(0.7 * drawn(2, 3, 6), IndependentFeatures(6, 0.2), [0, 1])
+JUMPS_UP = sparse.Variant("jumprelu", 0.1, prefixes=(0.5, 1.0))
+SPARSE = descent.start(ACTIVATIONS, 4, JUMPS_UP)
+HIDDEN, LATENTS = drawn(2, 5, 3), drawn(2, 5, 4).relu()
 FILE = str(Path(zoo.__file__).with_name("models.safetensors"))
 
 
@@ -507,4 +533,152 @@ CALLS = [
     on_axes(axes.set_lines, n=6, size=2),
     on_axes(axes.reference, x=[1.0], y=[2.0]),
     on_axes(axes.band, x=P, trials=drawn(3, 4), label="a", alpha=0.5),
+    # what stored results come from: checked by gates
+    call(adversarial.mean_norm, x=X, weight=torch.full((16,), 1 / 16)),
+    call(geometry.random_rotations, m=3, count=2, generator=GENERATOR),
+    call(polytopes.eigenvectors, joined=polytopes.kneser(), eigenvalue=-2.0),
+    call(polytopes.signs, words=torch.tensor([[0, 1, 1, 0], [1, 1, 0, 0]])),
+    call(stats.rank_correlation, values=drawn(3, 5), order=drawn(5)),
+    call(stats.span, values=P, form=".0%"),
+    call(stats.listed, values=P, form=".0%"),
+    call(verdicts.rate, outcomes=WHETHER),
+    call(linear.active_moments, p=P),
+    call(linear.linear_loss, W=W, b=B, p=P, I=I),
+    call(linear.linear_errors, W=W, b=B, mean=P / 2),
+    call(ramps.count_faces, n=3),
+    call(ramps.ramp_integrals, c=B, g=drawn(4, 3), e=drawn(4, 3, seed=1)),
+    call(
+        ramps.ramp_moments,
+        c=B, g=drawn(4, 3), e=drawn(4, 3, seed=1), weight=drawn(4, 8).abs(),
+    ),
+    call(sampled.batch_loss, x=X, reconstruction=X.flip(0), importance=I),
+    call(sampled.own_input_loss, W=W, b=B, p=P, I=I, x=X),
+    call(exact.check_few_features, n=4),
+    call(exact.error_by_active_set, c=B.double(), g=drawn(4, 4).double()),
+    call(exact.loss_by_active_set, W=W.double(), b=B.double(), I=I.double()),
+    call(hidden.fits, model=computation.ABSOLUTE_VALUE),
+    call(
+        hidden.expected_loss,
+        model=computation.ABSOLUTE_VALUE, parameters=LAYER, features=SignedFeatures(4, 0.5),
+        importance=I, samples=256, seed=0,
+    ),
+    call(
+        objectives.objective,
+        model=models.RELU_OUTPUT, features=FOUR, importance=I[None], integrate=True,
+        skip_silent=False,
+    ),
+    *[
+        call(function, serving=SERVING) for function in (serving.monosemantic, serving.polysemantic)
+    ],
+    call(serving.serves, W=W, V=V, share=0.1),
+    call(serving.off_sets, W=W, among=torch.tensor([[True, True, False, False]] * 2)),
+    holding(
+        serving.rotations_more_spread, fixed={"measure": neurons.spread}, W=W, rotations=2, seed=0
+    ),
+    *[
+        call(function, W=W, V=V, least=0.25)
+        for function in (computation.serving, computation.and_serving)
+    ],
+    *[call(function, W=W, V=V) for function in (computation.slopes, computation.scaled)],
+    call(computation.two_sided, W=W, V=V, rest=0.1, low=0.9, high=1.1),
+    call(computation.find_motifs, W=W, V=V, least=0.25, ratio=2.0, inhibition=0.5, left=0.1),
+    call(computation.shuffled, W=W, V=V, seed=0, least=0.25),
+    call(computation.pairwise_and, x=(X > 0.5).float()),
+    call(computation.pair_means, W=W),
+    call(computation.pure_features, served=SERVING),
+    call(computation.important_stay_pure, served=SERVING[None]),
+    call(computation.partly_superposed, served=SERVING, share=0.1),
+    call(
+        computation.and_errors,
+        parameters={name: value[:1] for name, value in LAYER.items()},
+        features=BooleanFeatures(4, torch.tensor([[0.3]])), samples=1000, seed=0,
+    ),
+    call(compressed.mixing, n=4, dimensions=3, seeds=[0, 1]),
+    call(compressed.covariance, M=MIXING, p=0.3),
+    call(compressed.least_loss, M=MIXING, m=2, p=0.3),
+    call(compressed.naive_loss, n=4, m=2, p=0.3, bias=True),
+    call(compressed.train, M=MIXING, m=2, p=0.3, procedure=BRIEF, seeds=[0, 1], bias=True),
+    call(compressed.loss, model=LAYER, M=MIXING, p=0.3, seeds=[0, 1], count=8),
+    call(compressed.in_top, W=W, M=MIXING[0], count=2),
+    call(decoder.initial, sizes=SIZES, bias=-0.1, seeds=[0, 1]),
+    call(decoder.answers, model=DECODER, x=torch.rand(2, 3, 6)),
+    call(decoder.features, sizes=SIZES, count=3, block=0, seeds=[0], purpose=Purpose.INPUTS),
+    call(decoder.train, sizes=SIZES, start=DECODER, procedure=BRIEF, seeds=[0, 1]),
+    call(decoder.loss, sizes=SIZES, model=DECODER, seeds=[0, 1], count=8),
+    call(decoder.responses, model=DECODER),
+    call(decoder.monosemantic, response=drawn(3, 4).relu(), second=0.3),
+    call(incidental.initial, n=4, m=3, seeds=[0, 1], scale=1.0),
+    call(incidental.descend, W=W, penalty=0.1, procedure=BRIEF),
+    call(incidental.collisions, W=W, half=0.5),
+    call(memorization.draw, n=6, count=4, probability=0.3, seed=0, test=True),
+    call(memorization.loss, W=drawn(2, 6), b=drawn(6), examples=EXAMPLES),
+    call(memorization.descend, examples=EXAMPLES, m=2, seed=0, procedure=BRIEF),
+    call(
+        memorization.trained,
+        n=6, m=2, counts=[2], probability=0.3, seeds=[0], procedure=BRIEF, test_examples=4,
+    ),
+    call(onehot.hessian, W=SQUARE[:, :3], b=torch.zeros(3)),
+    call(
+        onehot.descend,
+        W=SQUARE, b=torch.zeros(5), optimiser=onehot.GradientDescent(0.1), steps=2, record=[0, 2],
+        moving=[0, 1],
+    ),
+    call(
+        onehot.disturbed,
+        disturbance=torch.tensor([0.1, 0.2]), rate=torch.tensor(1.0), settle=2, steps=2, record=[1],
+    ),
+    call(polygons.loss, W=SQUARE, b=torch.zeros(5)),
+    call(polygons.corners, W=SQUARE, long=0.5),
+    call(polygons.is_regular, W=SQUARE, long=0.5, degrees=15.0),
+    call(
+        polygons.descend,
+        W=SQUARE[None], b=torch.zeros(1, 5), procedure=BRIEF, seeds=[0], record=[0, 2],
+    ),
+    call(
+        dynamics.level_jumps,
+        dimensionality=torch.rand(101, 2), loss=FALLING, levels=[0.0, 0.5], near=0.1,
+    ),
+    call(dynamics.plateaus, loss=FALLING, length=0.05, within=0.1),
+    call(dynamics.apart, found=dynamics.plateaus(FALLING, within=0.1), fall=1.0, least=0.05),
+    call(crowds.gaussian, probability=P, load=2.0),
+    call(crowds.of_code, code=UNIT, probability=0.3, samples=8, seed=0),
+    call(ladder.interference, polytope=POLYTOPE, probability=P, step=0.05),
+    call(ladder.rung, polytope=POLYTOPE, probability=P),
+    call(ladder.ladder, probability=P, polytopes=[POLYTOPE]),
+    call(ladder.stack, n=5, m=2, probability=0.3, polytopes=[POLYTOPE]),
+    call(phases.candidate_losses, p=P, r=I, features=2),
+    call(phases.candidates, features=2),
+    call(phases.importances, r=I, features=2),
+    call(
+        phases.kind,
+        W=drawn(2, 3), left_out=0.1, kept=0.5, paired=-0.9, right=0.2, apart=-0.1,
+    ),
+    call(
+        search.best_known,
+        n=4, m=2, probability=[0.3], importance=I.tolist(), seeds=[0], steps=5,
+    ),
+    call(
+        search.crowd,
+        m=2, probability=0.3, importance=I, seeds=[0], steps=2, aim=0.1,
+    ),
+    call(descent.start, data=ACTIVATIONS, latents=4, variant=JUMPS_UP, settings=1, threshold=0.1),
+    call(descent.train, state=SPARSE, data=ACTIVATIONS, variant=JUMPS_UP, procedure=BRIEF),
+    call(
+        recovery.seen,
+        state=SPARSE, data=ACTIVATIONS, variant=JUMPS_UP, samples=8,
+        parents=torch.tensor([0, 0, 2, 2, 4, 4]),
+    ),
+    call(recovery.true_share, cosine=COSINE, alive=ALIVE, least=0.5),
+    call(
+        recovery.mixing,
+        cosine=COSINE, alive=ALIVE, between=torch.eye(4), partner=torch.tensor([1, 0, 3, 2]),
+    ),
+    *[
+        call(function, parameters=SPARSE.parameters, h=HIDDEN, variant=JUMPS_UP)
+        for function in (sparse.encode, sparse.gradients, sparse.losses)
+    ],
+    call(sparse.before, parameters=SPARSE.parameters, h=HIDDEN),
+    call(sparse.decode, parameters=SPARSE.parameters, f=LATENTS, size=3),
+    call(sparse.let_through, z=LATENTS, parameters=SPARSE.parameters, variant=JUMPS_UP),
+    call(sparse.thresholds, parameters=SPARSE.parameters),
 ]  # fmt: skip

@@ -91,7 +91,7 @@ OF_NUMBERS: list[Callable[[Tensor], Any]] = [
     lambda t: [[t.tolist()], 1],
 ]
 OF_WHOLE: list[Callable[[int], Any]] = [
-    *(np.int64, np.uint8, np.float64, np.array, torch.tensor, float, str, bool),
+    *(np.int64, np.uint16, np.float64, np.array, torch.tensor, float, str, bool),
     *(lambda k, other=other: other for other in (0, 1, -1, math.nan, math.inf, 10**30, -(10**30))),
     *(lambda k: -k - 1, lambda k: k + 0.5, lambda k: [k], lambda k: torch.tensor([k, k])),
     *(lambda _: np.bool_(True), lambda k: torch.tensor(k + 0.5)),

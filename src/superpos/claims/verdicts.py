@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from superpos import checks
 from superpos.claims import rule
 from superpos.claims.cards import card
 from superpos.claims.registry import (
@@ -25,6 +26,7 @@ from superpos.claims.registry import (
 from superpos.claims.typeset import typeset
 from superpos.claims.wording import KEPT, reason
 from superpos.compute.display import display
+from superpos.compute.gates import gate
 from superpos.errors import InvalidArgument
 from superpos.stats import rate_interval
 
@@ -310,6 +312,7 @@ def show_deviations(chapter: str) -> None:
     display({"text/markdown": text, "text/plain": text}, raw=True)
 
 
+@gate(outcomes=checks.outcomes)
 def rate(outcomes: Tensor) -> str:
     """Return a rate of true outcomes with its 95 % interval, as text.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.codes import golay, thomson
+from superpos.compute.gates import gate, shapes
 from superpos.errors import InvalidArgument
 
 _ROUNDING = 1e-6  # how far apart cosines may lie that are the same
@@ -102,6 +103,7 @@ def simplex(dimension: int) -> Tensor:
     return eigenvectors(torch.eye(dimension + 1) == 0, -1)
 
 
+@gate(shapes(joined="k k"), joined=checks.truths, eigenvalue=checks.number)
 def eigenvectors(joined: Tensor, eigenvalue: float) -> Tensor:
     """Return the vertices of a graph in an eigenspace of it, as unit columns.
 
@@ -181,6 +183,7 @@ def _icosahedron() -> Tensor:
     return points.mT / points[0].norm()
 
 
+@gate(words=partial(checks.truths, least_axes=2))
 def signs(words: Tensor) -> Tensor:
     """Return words of 0 and 1 ``(k, length)`` as unit columns of equal entries ± ``(length, k)``.
 

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
+import torch
+from torch import Tensor
+
+from superpos import checks
+from superpos.compute import streams
+from superpos.errors import InvalidArgument
+
 F = TypeVar("F", bound=Callable[..., Any])
+Check = Callable[[str, Any], Any]
+"""From an argument's name and value to the value as a function wants it."""
+Together = Callable[[dict[str, Any]], None]
+"""Of all arguments that were given, by name: refuses them, or writes some otherwise, in place."""
 
 
-def gate(**checks: Callable[[str, Any], Any]) -> Callable[[F], F]:
-    """Return a decorator that checks arguments, by name, before a function is called.
+def gate(*together: Together, **alone: Check) -> Callable[[F], F]:
+    """Return a decorator that checks arguments before a function is called.
 
     A check takes the argument's name and its value; it returns the value as the function wants it,
     or refuses it. It may write the same numbers otherwise, and must not change them: stored results
     do not tell a gate from none (`superpos.compute.content`), so that one may be put before a
     function that has made some. A default is not checked.
+
+    Parameters
+    ----------
+    *together
+        Checks of several arguments, done last, in order: `shapes`, `one_precision`.
+    **alone
+        Checks of one argument, by its name.
 
     Raises
     ------
@@ -26,7 +44,6 @@ def gate(**checks: Callable[[str, Any], Any]) -> Callable[[F], F]:
 
     Examples
     --------
-    >>> from superpos import checks
     >>> @gate(n=checks.whole_number)
     ... def twice(n):
     ...     return 2 * n
@@ -36,17 +53,24 @@ def gate(**checks: Callable[[str, Any], Any]) -> Callable[[F], F]:
     """
 
     def put(function: F) -> F:
-        signature = inspect.signature(function)
-        if unknown := checks.keys() - signature.parameters.keys():
+        parameters = inspect.signature(function).parameters
+        if unknown := alone.keys() - parameters.keys():
             raise TypeError(f"{function.__name__} has no argument {', '.join(sorted(unknown))}")
+        names = tuple(parameters)
+        needed = {name for name, each in parameters.items() if each.default is each.empty}
 
         @functools.wraps(function)
         def gated(*args: Any, **kwargs: Any) -> Any:
-            given = signature.bind(*args, **kwargs)
-            for name, check in checks.items():
-                if name in given.arguments:
-                    given.arguments[name] = check(name, given.arguments[name])
-            return function(*given.args, **given.kwargs)
+            # as Signature.bind would do, which takes as long as a small function
+            given = dict(zip(names, args, strict=False)) | kwargs
+            if len(given) < len(args) + len(kwargs) or not needed <= given.keys():
+                return function(*args, **kwargs)  # which tells what is wrong
+            for name, check in alone.items():
+                if name in given:
+                    given[name] = check(name, given[name])
+            for check in together:
+                check(given)
+            return function(*[given.pop(name) for name in names[: len(args)]], **given)
 
         _GATES.add(gated.__code__)  # type: ignore[attr-defined]
         return gated  # type: ignore[return-value]
@@ -67,3 +91,142 @@ def behind(value: FunctionType) -> FunctionType:
     while getattr(value, "__code__", None) in _GATES:
         value = value.__wrapped__  # type: ignore[attr-defined]
     return value
+
+
+def optional(check: Check) -> Check:
+    """Return the check of an argument that may also be None."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def instance_of(kind: type) -> Check:
+    """Return the check that an argument is an object of a class."""
+    return lambda name, value: checks.instance(name, value, kind)
+
+
+def seeds_of(_: str, value: int | Sequence[int]) -> list[int]:
+    """Check seeds, as `superpos.compute.streams.seed_list` does."""
+    return streams.seed_list(value)
+
+
+def tensors(*names: str) -> Check:
+    """Return the check that an argument has some tensors by name; others stay as they are."""
+    return lambda name, value: checks.tensors(name, value, names)
+
+
+def shapes(holder: str | None = None, /, **axes: str | Mapping[str, str]) -> Together:
+    """Return a check of the axes of tensors, and of lists, which have one.
+
+    Parameters
+    ----------
+    holder
+        The argument whose leading axes hold those of all others.
+    **axes
+        By argument, the names of its axes from the first to the last: ``"models m n"``. Those of
+        one name are equally long; all but ``batch`` are not empty. ``...`` at the beginning stands
+        for leading axes, which broadcast. A last axis ``*n`` may also have length 1, or be missing:
+        the tensor is expanded to an n that was told before. For a dictionary, the same by key.
+
+    Examples
+    --------
+    >>> of_models = shapes(W="... m n", b="... *n")
+    >>> of_models({"W": torch.zeros(3, 2, 4), "b": torch.zeros(4)})
+    >>> of_models({"W": torch.zeros(2, 4), "b": torch.zeros(3, 5)})
+    Traceback (most recent call last):
+    superpos.errors.InvalidArgument: b has shape (3, 5): its last axis must be 1 or n = 4 ...
+    """
+    wanted = [
+        (argument, key, _Axes(told))
+        for argument, spec in axes.items()
+        for key, told in (spec.items() if isinstance(spec, Mapping) else [(None, spec)])
+    ]
+
+    def check(given: dict[str, Any]) -> None:
+        sizes: dict[str, int] = {}
+        leading: dict[str, tuple[int, ...]] = {}
+        for argument, key, ends in wanted:
+            value = given.get(argument)
+            if value is None:
+                continue  # one that may be
+            if key is not None:
+                if key not in value:
+                    continue  # what is needed, `tensors` tells
+                value = value[key]
+            elif ends.expanded:
+                value = given[argument] = checks.per_feature(argument, value, sizes[ends.names[-1]])
+            name = key or argument
+            leading[name] = ends.fit(name, value, sizes)
+        if len(set(leading.values())) > 1:
+            together = checks.broadcast_shape(**leading)
+            if holder and together != leading[holder]:
+                raise InvalidArgument(
+                    f"{holder} has leading axes {leading[holder]}: those of "
+                    f"{', '.join(leading)} broadcast to more, {tuple(together)}"
+                )
+
+    return check
+
+
+class _Axes:
+    """The axes that a tensor should have: see `shapes`."""
+
+    def __init__(self, told: str) -> None:
+        names = told.split()
+        self.told = told
+        self.open = names[:1] == ["..."]
+        self.expanded = names[-1:] != [] and names[-1].startswith("*")
+        self.names = [name.removeprefix("*") for name in names if name != "..."]
+
+    def fit(self, name: str, value: Any, sizes: dict[str, int]) -> tuple[int, ...]:
+        """Return the leading axes of what fits the sizes known so far, to which its own come."""
+        shape = tuple(value.shape) if isinstance(value, Tensor) else (len(value),)
+        start = len(shape) - len(self.names)
+        fits = start >= 0 and (self.open or not start)
+        if fits:
+            for axis, size in zip(self.names, shape[start:], strict=True):
+                fits &= sizes.setdefault(axis, size) == size and (size > 0 or axis == "batch")
+        if not fits:
+            told = ", ".join(self.told.replace("*", "").split())
+            known = " and ".join(
+                f"{axis} = {sizes[axis]}" for axis in dict.fromkeys(self.names) if sizes.get(axis)
+            )
+            raise InvalidArgument(
+                f"{name} has shape {shape}: ({told}), none empty, is needed"
+                + (f", with {known}" if known else "")
+            )
+        return shape[:start]
+
+
+def one_precision(*names: str) -> Together:
+    """Return what brings tensors, also those in dictionaries, to the widest type among them.
+
+    For what products are taken of, which torch refuses to do between two types.
+
+    Examples
+    --------
+    >>> given = {"W": torch.zeros(2, 4), "x": torch.zeros(4).double()}
+    >>> one_precision("W", "x")(given)
+    >>> given["W"].dtype
+    torch.float64
+    """
+
+    def check(given: dict[str, Any]) -> None:
+        types = {each.dtype for name in names for each in _tensors(given[name])}
+        if len(types) == 1:
+            return
+        widest = functools.reduce(torch.promote_types, types)
+        for name in names:
+            value = given[name]
+            if isinstance(value, Mapping):
+                given[name] = {
+                    key: each.to(widest) if isinstance(each, Tensor) else each
+                    for key, each in value.items()
+                }
+            else:
+                given[name] = value.to(widest)
+
+    return check
+
+
+def _tensors(value: Tensor | Mapping[str, Tensor]) -> Iterator[Tensor]:
+    every = value.values() if isinstance(value, Mapping) else [value]
+    return (each for each in every if isinstance(each, Tensor))

@@ -6,14 +6,17 @@ V ReLU(U P x + c), which should be x.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.gates import gate, instance_of, one_precision, seeds_of, shapes, tensors
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.training.adam import Adam
@@ -46,6 +49,36 @@ class Sizes:
             raise InvalidArgument(f"probability is {self.probability}: one in (0, 1] is needed")
 
 
+_AXES = {"P": "... d n", "U": "... k d", "c": "... k", "V": "... n k"}
+_OF_SEEDS = {name: axes.replace("...", "models") for name, axes in _AXES.items()}
+
+
+def _in_single_precision(given: dict[str, Any]) -> None:
+    """Refuse what the inputs, which are drawn so, cannot be multiplied with."""
+    for name, value in given["start"].items():
+        if name in _AXES and value.dtype is not torch.float32:
+            raise InvalidArgument(f"{name} has dtype {value.dtype}: torch.float32 is needed")
+
+
+def _of_these_sizes(name: str) -> Callable[[dict[str, Any]], None]:
+    """Return what refuses a model with another number of features."""
+
+    def check(given: dict[str, Any]) -> None:
+        n, wanted = given[name]["P"].shape[-1], given["sizes"].features
+        if n != wanted:
+            raise InvalidArgument(f"{name} has n = {n}: that of sizes, {wanted}, is needed")
+
+    return check
+
+
+def _bias(name: str, value: float) -> float:
+    found = checks.number(name, value)
+    if abs(found) > torch.finfo(torch.float32).max:
+        raise InvalidArgument(f"{name} is {found:g}: a number in single precision is needed")
+    return found
+
+
+@gate(sizes=instance_of(Sizes), bias=_bias, seeds=seeds_of)
 def initial(sizes: Sizes, bias: float, *, seeds: Sequence[int]) -> dict[str, Tensor]:
     """Return a projection P of unit columns, and initial U, c and V.
 
@@ -73,6 +106,12 @@ def initial(sizes: Sizes, bias: float, *, seeds: Sequence[int]) -> dict[str, Ten
     return {"P": P / P.norm(dim=-2, keepdim=True), "U": U, "c": c, "V": V}
 
 
+@gate(
+    shapes(model=_AXES, x="... batch n"),
+    one_precision("model", "x"),
+    model=tensors(*_AXES),
+    x=checks.floating,
+)
 def answers(model: dict[str, Tensor], x: Tensor) -> Tensor:
     """Return what models answer to features x ``(..., inputs, n)``, of the same shape.
 
@@ -85,6 +124,13 @@ def answers(model: dict[str, Tensor], x: Tensor) -> Tensor:
     return hidden @ model["V"].mT
 
 
+@gate(
+    sizes=instance_of(Sizes),
+    count=checks.whole_number,
+    block=partial(checks.whole_number, least=0),
+    seeds=seeds_of,
+    purpose=instance_of(Purpose),
+)
 def features(
     sizes: Sizes,
     count: int,
@@ -105,6 +151,15 @@ def features(
     return torch.where(u < sizes.probability, u / sizes.probability, 0.0)
 
 
+@gate(
+    shapes(start=_OF_SEEDS, seeds="models"),
+    _in_single_precision,
+    _of_these_sizes("start"),
+    sizes=instance_of(Sizes),
+    start=tensors(*_AXES),
+    procedure=instance_of(Procedure),
+    seeds=seeds_of,
+)
 def train(
     sizes: Sizes, start: dict[str, Tensor], procedure: Procedure, *, seeds: Sequence[int]
 ) -> dict[str, Tensor]:
@@ -155,6 +210,15 @@ def train(
     return model
 
 
+@gate(
+    shapes(model=_OF_SEEDS, seeds="models"),
+    one_precision("model"),
+    _of_these_sizes("model"),
+    sizes=instance_of(Sizes),
+    model=tensors(*_AXES),
+    seeds=seeds_of,
+    count=checks.whole_number,
+)
 def loss(
     sizes: Sizes, model: dict[str, Tensor], *, seeds: Sequence[int], count: int = 20_000
 ) -> Tensor:
@@ -172,6 +236,11 @@ def loss(
     return (answers(model, x) - x).square().sum(-1).mean(-1)
 
 
+@gate(
+    shapes(model={name: _AXES[name] for name in "PUc"}),
+    one_precision("model"),
+    model=tensors("P", "U", "c"),
+)
 def responses(model: dict[str, Tensor]) -> Tensor:
     """Return how strongly each neuron responds to each feature alone at 1, ``(..., neurons, n)``.
 
@@ -183,6 +252,20 @@ def responses(model: dict[str, Tensor]) -> Tensor:
     return (model["U"] @ model["P"] + model["c"][..., None]).relu()
 
 
+def _at_least_two(given: dict[str, Any]) -> None:
+    shape = tuple(given["response"].shape)
+    if shape[-1] < 2:
+        raise InvalidArgument(
+            f"response has shape {shape}: (..., neurons, n), with n of at least 2, is needed"
+        )
+
+
+@gate(
+    shapes(response="... neurons n"),
+    _at_least_two,
+    response=checks.floating,
+    second=checks.number,
+)
 def monosemantic(response: Tensor, *, second: float) -> Tensor:
     """Return the share of responding neurons that respond to one feature, nearly alone.
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.compute.gates import gate, shapes
 from superpos.errors import InvalidArgument
 
 T = TypeVar("T")
@@ -179,6 +180,17 @@ class LevelJump:
         return self.fall > 0 and self.fall >= times * self.resting_fall
 
 
+def _numbers(name: str, values: Sequence[float]) -> list[float]:
+    return checks.finite(name, values, dtype=torch.float64).flatten().tolist()
+
+
+@gate(
+    shapes(dimensionality="records n", loss="records"),
+    dimensionality=checks.floating,
+    loss=checks.floating,
+    levels=_numbers,
+    near=checks.number,
+)
 def level_jumps(
     dimensionality: Tensor, loss: Tensor, *, levels: Sequence[float], near: float
 ) -> list[LevelJump]:
@@ -265,6 +277,7 @@ class Plateau:
         return (self.start + self.end) // 2
 
 
+@gate(loss=checks.finite, length=checks.fraction, within=checks.number)
 def plateaus(loss: Tensor, *, length: float = 0.05, within: float = 0.01) -> list[Plateau]:
     """Return the plateaus of one run, from its start to its end; none overlaps another.
 
@@ -321,6 +334,7 @@ def plateaus(loss: Tensor, *, length: float = 0.05, within: float = 0.01) -> lis
     return found
 
 
+@gate(found=lambda _, found: _all(found, Plateau), fall=checks.number, least=checks.number)
 def apart(found: list[Plateau], fall: float, *, least: float = 0.05) -> bool:
     """Return whether some two plateaus differ in their loss by a share ``least`` of its fall.
 

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.gates import gate, instance_of, seeds_of, shapes
 from superpos.compute.streams import Purpose
 from superpos.training.procedures import Procedure
 
 
+@gate(n=checks.whole_number, m=checks.whole_number, seeds=seeds_of, scale=checks.number)
 def initial(n: int, m: int, *, seeds: Sequence[int], scale: float = 1.0) -> Tensor:
     """Return W ``(seeds, m, n)``, normal with variance scale²/m: features about as long as scale.
 
@@ -30,6 +32,7 @@ def initial(n: int, m: int, *, seeds: Sequence[int], scale: float = 1.0) -> Tens
     return torch.stack([torch.randn(m, n, generator=draw) for draw in draws]) * scale / m**0.5
 
 
+@gate(shapes(W="... m n"), W=checks.floating, procedure=instance_of(Procedure))
 def descend(W: Tensor, penalty: float, procedure: Procedure) -> Tensor:
     """Descend Σ_i ‖ReLU(Wᵀ W e_i) − e_i‖² + penalty Σ|W| by the full gradient.
 
@@ -73,6 +76,7 @@ def descend(W: Tensor, penalty: float, procedure: Procedure) -> Tensor:
     return W
 
 
+@gate(shapes(W="... m n"), W=checks.floating, half=checks.number)
 def collisions(W: Tensor, *, half: float = 0.5) -> Tensor:
     """Return how many pairs of features share a neuron, ``(...)``.
 

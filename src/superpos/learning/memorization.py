@@ -7,17 +7,21 @@ these. So h = Wx costs as much as is active; only ReLU(Wᵀh + b) fills a T × n
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.gates import gate, instance_of, one_precision, shapes
 from superpos.compute.processes import in_parallel
 from superpos.compute.streams import Purpose
-from superpos.errors import Diverged
+from superpos.errors import Diverged, InvalidArgument
 from superpos.models import RELU_OUTPUT
 from superpos.training.adam import Adam
 from superpos.training.procedures import Procedure
@@ -72,6 +76,28 @@ class SparseExamples:
         return mark
 
 
+def _soon_drawn(given: dict[str, Any]) -> None:
+    """Refuse a probability at which examples would be drawn again for ever.
+
+    Those in which nothing is active are, and those in which some feature comes twice.
+    """
+    n, p = given["n"], given["probability"]
+    most = min(n, round(n * p + 4 * (n * p) ** 0.5) + 1)  # that are active
+    apart = math.lgamma(n + 1) - math.lgamma(n - most + 1) - most * math.log(n)
+    if 0 < n * p < 1e-4 or apart < -16:
+        raise InvalidArgument(
+            f"probability is {p:g}: examples of n = {n} features, some but not most of them "
+            "active, are needed"
+        )
+
+
+@gate(
+    _soon_drawn,
+    n=checks.whole_number,
+    probability=checks.fraction,
+    seed=partial(checks.whole_number, least=0),
+    test=checks.flag,
+)
 def draw(
     n: int, count: int, probability: float, *, seed: int, test: bool = False
 ) -> SparseExamples:
@@ -122,6 +148,24 @@ def _repeats(active: Tensor) -> Tensor:
     return (active.sort(dim=1).values.diff(dim=1) == 0).any(1)
 
 
+def _of_these_examples(given: dict[str, Any]) -> None:
+    W, examples = given["W"], given["examples"]
+    if W.shape[-1] != examples.n:
+        raise InvalidArgument(f"W has n = {W.shape[-1]}: that of examples, {examples.n}, is needed")
+    if W.dtype != examples.values.dtype:  # which nothing can be scattered between
+        widest = torch.promote_types(W.dtype, examples.values.dtype)
+        given |= {name: given[name].to(widest) for name in "Wb"}
+        given["examples"] = replace(examples, values=examples.values.to(widest))
+
+
+@gate(
+    shapes(W="m n", b="n"),
+    one_precision("W", "b"),
+    _of_these_examples,
+    W=checks.floating,
+    b=checks.floating,
+    examples=instance_of(SparseExamples),
+)
 def loss(W: Tensor, b: Tensor, examples: SparseExamples) -> Tensor:
     """Return the mean over the examples of Σ_i (x_i − x'_i)²; 1 for a model that is 0.
 
@@ -143,6 +187,21 @@ def _cut(examples: SparseExamples) -> list[SparseExamples]:
     return [examples[first : first + size] for first in range(0, len(examples), size)]
 
 
+def _counts(name: str, values: Sequence[int]) -> list[int]:
+    found = checks.whole_numbers(name, values, least=1)
+    if not found:
+        raise InvalidArgument(f"{name} is empty: at least one number of examples is needed")
+    return found
+
+
+@gate(
+    _soon_drawn,
+    n=checks.whole_number,
+    counts=_counts,
+    probability=checks.fraction,
+    procedure=instance_of(Procedure),
+    test_examples=checks.whole_number,
+)
 def trained(
     n: int,
     m: int,
@@ -209,6 +268,12 @@ def trained(
     }
 
 
+@gate(
+    examples=instance_of(SparseExamples),
+    m=checks.whole_number,
+    seed=partial(checks.whole_number, least=0),
+    procedure=instance_of(Procedure),
+)
 def descend(
     examples: SparseExamples, m: int, *, seed: int, procedure: Procedure
 ) -> tuple[Tensor, Tensor]:

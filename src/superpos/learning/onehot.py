@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.compute.cutting import cut
+from superpos.compute.gates import gate, optional, shapes
 from superpos.compute.processes import in_parallel
 from superpos.errors import InvalidArgument
 from superpos.training.adam import Adam
@@ -82,6 +83,21 @@ def gradients(W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return W @ (g + g.mT), g.sum(-1)
 
 
+def _of_one_shape(given: dict[str, Any]) -> None:
+    """Give W and b the same leading axes."""
+    W, b = given["W"], given["b"]
+    shape = checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
+    given["W"], given["b"] = W.expand(*shape, *W.shape[-2:]), b.expand(*shape, b.shape[-1])
+
+
+def _some(name: str, value: Tensor) -> Tensor:
+    found = checks.finite(name, value).detach()
+    if not found.numel():
+        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: at least one is needed")
+    return found
+
+
+@gate(shapes(W="... m n", b="... *n"), _of_one_shape, W=checks.floating, b=checks.floating)
 def hessian(W: Tensor, b: Tensor) -> Tensor:
     """Return the second derivatives of `loss`, ``(..., P, P)`` with P = (m + 1) n.
 
@@ -212,6 +228,22 @@ class Descent:
     b_at: Tensor
 
 
+def _optimiser(name: str, value: Optimiser) -> Optimiser:
+    if not callable(getattr(value, "begin", None)) or isinstance(value, type):
+        raise InvalidArgument(
+            f"{name} is {checks.shortly(value)}: one with a begin(theta, part) is needed"
+        )
+    return value
+
+
+@gate(
+    shapes("W", W="... m n", b="... *n"),
+    W=checks.detached,
+    b=checks.detached,
+    optimiser=_optimiser,
+    record=checks.whole_numbers,
+    moving=optional(checks.whole_numbers),
+)
 def descend(
     W: Tensor,
     b: Tensor,
@@ -334,6 +366,13 @@ def _descend(
     return theta, kept
 
 
+@gate(
+    disturbance=_some,
+    rate=_some,
+    settle=checks.whole_number,
+    steps=checks.whole_number,
+    record=checks.whole_numbers,
+)
 def disturbed(
     disturbance: Tensor, rate: Tensor, *, settle: int, steps: int, record: Sequence[int] = ()
 ) -> Descent:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.compute import streams
+from superpos.compute.gates import gate, instance_of, seeds_of, shapes
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import AnticorrelatedSets, FeatureDistribution
@@ -37,6 +39,7 @@ def inputs(n: int) -> AnticorrelatedSets:
     return AnticorrelatedSets(1, checks.whole_number("n", n), 1.0)
 
 
+@gate(shapes("W", W="... m n", b="... *n"), W=checks.floating, b=checks.floating)
 def loss(W: Tensor, b: Tensor) -> Tensor:
     """Return the expected loss of tied ReLU-output models, in closed form.
 
@@ -141,6 +144,15 @@ def regular(
     return minimise(W, b, inputs(n) if features is None else features)
 
 
+def _length(name: str, value: float) -> float:
+    """A length, of which the square is a number too."""
+    found = checks.number(name, value)
+    if abs(found) > 1e100:
+        raise InvalidArgument(f"{name} is {found:g}: a length of a feature is needed")
+    return found
+
+
+@gate(shapes(W="... m n"), W=checks.floating, long=_length)
 def corners(W: Tensor, *, long: float = 0.5) -> Tensor:
     """Return how many features are at least ``long``, ``(...)``.
 
@@ -152,6 +164,19 @@ def corners(W: Tensor, *, long: float = 0.5) -> Tensor:
     return (squared_norms(W) >= long**2).sum(-1)
 
 
+def _in_a_plane(given: dict[str, Any]) -> None:
+    shape = tuple(given["W"].shape)
+    if shape[-2] != 2:
+        raise InvalidArgument(f"W has shape {shape}: (..., 2, n) is needed")
+
+
+@gate(
+    shapes(W="... m n"),
+    _in_a_plane,
+    W=checks.floating,
+    long=_length,
+    degrees=checks.number,
+)
 def is_regular(W: Tensor, *, long: float, degrees: float) -> Tensor:
     """Return whether at least three features are that long, and as far apart as corners are.
 
@@ -187,6 +212,31 @@ def is_regular(W: Tensor, *, long: float, degrees: float) -> Tensor:
     return (k >= 3) & (off.amax(-1) <= math.radians(degrees))
 
 
+def _one_row_a_seed(given: dict[str, Any]) -> None:
+    """Refuse starts that are not one for each seed, and records that no step reaches."""
+    W, b, seeds, steps = given["W"], given["b"], given["seeds"], given["procedure"].steps
+    shape = checks.broadcast_shape(W=W.shape[:-2], b=b.shape[:-1])
+    if W.ndim < 3 or shape[0] != len(seeds):
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)} and b {tuple(b.shape)}: (seeds, ..., m, n) and "
+            f"(seeds, ..., n) for {len(seeds)} seeds are needed"
+        )
+    record = given.get("record", ())
+    if record and (record != sorted({*record}) or record[-1] > steps):
+        raise InvalidArgument(f"record is {record}: rising steps from 0 to {steps} are needed")
+    if 0 in record:  # then the starts are joined with what they become
+        given["W"], given["b"] = W.expand(*shape, *W.shape[-2:]), b.expand(*shape, W.shape[-1])
+
+
+@gate(
+    shapes(W="... m n", b="... *n"),
+    _one_row_a_seed,
+    W=checks.floating,
+    b=checks.floating,
+    procedure=instance_of(Procedure),
+    seeds=seeds_of,
+    record=checks.whole_numbers,
+)
 def descend(
     W: Tensor,
     b: Tensor,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from superpos import checks
 from superpos.checks import Numbers
+from superpos.compute.gates import gate, one_precision, shapes
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, as_features
 from superpos.losses.ramps import ramp_integrals
@@ -72,6 +73,13 @@ def exact_loss(
     return (by_set * chance).sum(-1)
 
 
+@gate(
+    shapes(W="... m n", b="... *n", I="... *n"),
+    one_precision("W", "b"),
+    W=checks.floating,
+    b=checks.floating,
+    I=checks.floating,
+)
 def loss_by_active_set(W: Tensor, b: Tensor, I: Tensor) -> Tensor:
     """Return the loss given which features are active, ``(..., 2ⁿ)``: entry Σ_j 2^j over them."""
     n = W.shape[-1]
@@ -80,6 +88,7 @@ def loss_by_active_set(W: Tensor, b: Tensor, I: Tensor) -> Tensor:
     return (I[..., None] * error_by_active_set(b, W.mT @ W)).sum(-2)
 
 
+@gate(n=checks.whole_number)
 def check_few_features(n: int) -> None:
     """Refuse more features than the exact loss is for."""
     if n > MOST_FEATURES:
@@ -89,6 +98,7 @@ def check_few_features(n: int) -> None:
         )
 
 
+@gate(shapes(c="... n", g="... n n"), c=checks.floating, g=checks.floating)
 def error_by_active_set(c: Tensor, g: Tensor) -> Tensor:
     """Return the squared error of each output x'_i = (c_i + Σ_j g_ij x_j)₊, given what is active.
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from superpos import checks
+from superpos.compute.gates import gate, one_precision, shapes
 
+
+@gate(p=checks.floating)
 def active_moments(p: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean p/2 and variance p/3 − p²/4 of a feature active with probability p.
 
@@ -17,6 +21,14 @@ def active_moments(p: Tensor) -> tuple[Tensor, Tensor]:
     return p / 2, p / 3 - p.square() / 4
 
 
+@gate(
+    shapes(W="... m n", b="... *n", p="... *n", I="... *n"),
+    one_precision("W", "p"),
+    W=checks.floating,
+    b=checks.floating,
+    p=checks.floating,
+    I=checks.floating,
+)
 def linear_loss(W: Tensor, b: Tensor, p: Tensor, I: Tensor) -> Tensor:
     """Return the expected loss of tied linear models on independent features, in closed form.
 
@@ -41,6 +53,13 @@ def linear_loss(W: Tensor, b: Tensor, p: Tensor, I: Tensor) -> Tensor:
     return (I * (offset.square() + spread)).sum(-1)
 
 
+@gate(
+    shapes(W="... m n", b="... *n", mean="... *n"),
+    one_precision("W", "mean"),
+    W=checks.floating,
+    b=checks.floating,
+    mean=checks.floating,
+)
 def linear_errors(W: Tensor, b: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """Return a linear model's mean error ``(..., n)`` and WᵀW − 1 ``(..., n, n)``."""
     error = W.mT @ W - torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)

@@ -26,12 +26,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks
+from superpos.compute.gates import gate, one_precision, shapes
+from superpos.errors import InvalidArgument
 
 _FACES_IN_CACHE = 100_000  # of all cubes that are integrated over at once
 
@@ -100,6 +103,7 @@ def _faces(n: int, device: torch.device) -> tuple[_Faces, ...]:
     return tuple(levels)
 
 
+@gate(n=partial(checks.whole_number, least=0))
 def count_faces(n: int) -> int:
     """Return how many faces of an n-cube the integrals need, corners among them.
 
@@ -166,6 +170,12 @@ def _by_dimension(
         yield faces, _Ramps(slope, e_slope, low, high, back, e_top - e_slope * back)
 
 
+@gate(
+    shapes(c="...", g="... n", e="... n"),
+    c=checks.floating,
+    g=checks.floating,
+    e=checks.floating,
+)
 def ramp_integrals(c: Tensor, g: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
     """Integrate z₊² and (e·x) z₊, with z = c + g·x, for every choice of which x_j vary.
 
@@ -250,6 +260,21 @@ def _renamed(order: Tensor) -> Tensor:
     return _at_corners(order.new_zeros(1), 2**order)
 
 
+def _one_weight_a_choice(given: dict[str, Any]) -> None:
+    shape, n = tuple(given["weight"].shape), given["g"].shape[-1]
+    if shape[-1] != 2**n:
+        raise InvalidArgument(f"weight has shape {shape}: (batch, {2**n}) is needed, 2 to the {n}")
+
+
+@gate(
+    shapes(c="batch", g="batch n", e="batch n", weight="batch choices"),
+    _one_weight_a_choice,
+    one_precision("c", "g", "e", "weight"),
+    c=checks.detached,
+    g=checks.detached,
+    e=checks.detached,
+    weight=checks.detached,
+)
 def ramp_moments(c: Tensor, g: Tensor, e: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Integrate the products of X = (1, x) over where z = c + g·x is positive, and where it is 0.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute import streams
+from superpos.compute.gates import gate, one_precision, shapes
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import FeatureDistribution, IndependentFeatures, as_features, checked
@@ -20,6 +21,12 @@ _SCRAMBLINGS = 8  # of Sobol's sequence, whose means tell the error of theirs
 _ENTRIES_AT_ONCE = 4_000_000  # of an (ensemble, samples, n) block: bounds the memory
 
 
+@gate(
+    shapes(x="... batch n", reconstruction="... batch n", importance="... *n"),
+    x=checks.floating,
+    reconstruction=checks.floating,
+    importance=checks.floating,
+)
 def batch_loss(x: Tensor, reconstruction: Tensor, importance: Tensor) -> Tensor:
     """Return the loss of each model on its batch: Σ_i I_i (x_i − x'_i)², averaged over inputs.
 
@@ -305,6 +312,15 @@ def common_loss(
     return torch.cat(found).reshape(shape)
 
 
+@gate(
+    shapes(W="... m n", b="... *n", p="... *n", I="... *n", x="... batch n"),
+    one_precision("W", "x"),
+    W=checks.floating,
+    b=checks.floating,
+    p=checks.floating,
+    I=checks.floating,
+    x=checks.floating,
+)
 def own_input_loss(W: Tensor, b: Tensor, p: Tensor, I: Tensor, x: Tensor) -> Tensor:
     """Return, for each input, the loss averaged exactly over each output's own feature.
 

@@ -12,12 +12,14 @@ each seed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from superpos import checks, geometry
 from superpos.compute import streams
+from superpos.compute.gates import gate, instance_of, one_precision, seeds_of, shapes, tensors
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import SignedFeatures
@@ -27,6 +29,7 @@ from superpos.training.procedures import Procedure
 _BLOCK = 100  # steps whose inputs are drawn together
 
 
+@gate(seeds=seeds_of)
 def mixing(n: int, dimensions: int | None, *, seeds: Sequence[int]) -> Tensor:
     """Return mixing matrices M = I − W_Eᵀ W_E ``(seeds, n, n)`` of random unit embeddings.
 
@@ -56,6 +59,7 @@ def mixing(n: int, dimensions: int | None, *, seeds: Sequence[int]) -> Tensor:
     return torch.eye(n) - W.mT @ W
 
 
+@gate(shapes(M="... n n"), M=checks.floating)
 def covariance(M: Tensor, p: float) -> Tensor:
     """Return the covariance of y = ReLU(x) + M x, for x of both signs: ``(..., n, n)``.
 
@@ -77,6 +81,7 @@ def covariance(M: Tensor, p: float) -> Tensor:
     return p / 6 * ((1 - 3 * p / 8) * torch.eye(M.shape[-1]).to(M) + M + M.mT + 2 * M @ M.mT)
 
 
+@gate(shapes(M="... n n"), M=checks.finite)
 def least_loss(M: Tensor, m: int, p: float) -> Tensor:
     """Return what any model that ends in a linear map of m units must lose, ``(...)``.
 
@@ -110,6 +115,7 @@ def least_loss(M: Tensor, m: int, p: float) -> Tensor:
     return torch.linalg.eigvalsh(covariance(M.double(), p))[..., : M.shape[-1] - m].sum(-1)
 
 
+@gate(n=checks.whole_number, m=partial(checks.whole_number, least=0), bias=checks.flag)
 def naive_loss(n: int, m: int, p: float, *, bias: bool = False) -> float:
     """Return the loss, without mixing, of m perfect functions, the others 0 or their mean.
 
@@ -129,6 +135,13 @@ def naive_loss(n: int, m: int, p: float, *, bias: bool = False) -> float:
     return (n - m) * (p / 6 - (p * p / 16 if bias else 0))
 
 
+@gate(
+    shapes(M="models n n", seeds="models"),
+    M=checks.floating,
+    procedure=instance_of(Procedure),
+    seeds=seeds_of,
+    bias=checks.flag,
+)
 def train(
     M: Tensor,
     m: int,
@@ -201,6 +214,18 @@ def train(
     return parameters
 
 
+@gate(
+    shapes(
+        model={"W": "models m n", "V": "models m n", "b": "models n"},
+        M="models n n",
+        seeds="models",
+    ),
+    one_precision("model", "M"),
+    model=tensors("W", "V", "b"),
+    M=checks.floating,
+    seeds=seeds_of,
+    count=checks.whole_number,
+)
 def loss(
     model: dict[str, Tensor], M: Tensor, p: float, *, seeds: Sequence[int], count: int = 20_000
 ) -> tuple[Tensor, Tensor]:
@@ -238,6 +263,13 @@ def loss(
     return mean, (1 - silent) * active.std(-1) / count**0.5
 
 
+@gate(
+    shapes(W="... m n", M="... n n"),
+    one_precision("W", "M"),
+    W=checks.floating,
+    M=checks.finite,
+    count=checks.whole_number,
+)
 def in_top(W: Tensor, M: Tensor, count: int) -> Tensor:
     """Return which share of ‖W‖² lies in the space of M's ``count`` largest eigenvalues, ``(...)``.
 

@@ -7,12 +7,15 @@ out of neuron k. In the paper's notation these are Wâ‚ and the transpose of Wâ‚
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks, neurons
 from superpos.compute import streams
+from superpos.compute.gates import Together, gate, instance_of, one_precision, shapes, tensors
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import BooleanFeatures
@@ -21,6 +24,23 @@ from superpos.models import Model
 SLOPE = 0.25  # that a neuron gives the output of a feature which it serves, at least
 
 
+def _in_pairs(*names: str) -> Together:
+    """Return what refuses an odd number of features."""
+
+    def check(given: dict[str, Any]) -> None:
+        for name in names:
+            shape = tuple(given[name].shape)
+            if not shape or shape[-1] % 2:
+                raise InvalidArgument(f"{name} has shape {shape}: (..., n) with n even is needed")
+
+    return check
+
+
+_of_one_shape = shapes(W="... m n", V="... m n")
+_truths = partial(checks.truths, least_axes=2)
+
+
+@gate(_in_pairs("x"), x=lambda name, x: checks.array(name, x).detach())
 def pairwise_and(x: Tensor) -> Tensor:
     """Return, of boolean features ``(..., n)``, x_{2c} AND x_{2c+1} at output 2c; 0 at the others.
 
@@ -34,6 +54,7 @@ def pairwise_and(x: Tensor) -> Tensor:
     return y
 
 
+@gate(_in_pairs("W"), W=checks.floating)
 def pair_means(W: Tensor) -> Tensor:
     """Return, for the features of each pair of ``(..., n)``, the mean of the two.
 
@@ -86,6 +107,7 @@ def pair_code(m: int) -> tuple[Tensor, Tensor, Tensor]:
     return W, W - 0.5, -torch.ones(W.shape[-1])
 
 
+@gate(_of_one_shape, W=checks.floating, V=checks.floating)
 def slopes(W: Tensor, V: Tensor) -> Tensor:
     """Return the slope that each neuron gives the output of each feature: ``(..., m, n)``.
 
@@ -101,6 +123,7 @@ def slopes(W: Tensor, V: Tensor) -> Tensor:
     return W.abs() * V.relu()
 
 
+@gate(_of_one_shape, W=checks.floating, V=checks.floating, least=checks.number)
 def serving(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Tensor:
     """Return which features each neuron serves: `slopes` of ``least`` or more, ``(..., m, n)``.
 
@@ -115,6 +138,13 @@ def serving(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Tensor:
     return slopes(W, V) >= least
 
 
+@gate(
+    _of_one_shape,
+    _in_pairs("W"),
+    W=checks.floating,
+    V=checks.floating,
+    least=checks.number,
+)
 def and_serving(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Tensor:
     """Return which ANDs each neuron serves: booleans ``(..., m, n / 2)``.
 
@@ -128,6 +158,7 @@ def and_serving(W: Tensor, V: Tensor, *, least: float = SLOPE) -> Tensor:
     return torch.minimum(W[..., ::2], W[..., 1::2]) * V[..., ::2] >= least
 
 
+@gate(_of_one_shape, W=checks.floating, V=checks.floating)
 def scaled(W: Tensor, V: Tensor) -> tuple[Tensor, Tensor]:
     """Return the same model with neurons scaled so that the largest input weight has size 1.
 
@@ -143,6 +174,14 @@ def scaled(W: Tensor, V: Tensor) -> tuple[Tensor, Tensor]:
     return W / size, V * size
 
 
+@gate(
+    _of_one_shape,
+    W=checks.floating,
+    V=checks.floating,
+    rest=checks.number,
+    low=checks.number,
+    high=checks.number,
+)
 def two_sided(
     W: Tensor, V: Tensor, *, rest: float = 0.1, low: float = 0.9, high: float = 1.1
 ) -> Tensor:
@@ -186,6 +225,7 @@ def two_sided(
     ).all(0)
 
 
+@gate(served=_truths)
 def pure_features(served: Tensor) -> tuple[Tensor, Tensor]:
     """Return which served features are pure, served by such neurons alone, and which are not.
 
@@ -209,6 +249,7 @@ def pure_features(served: Tensor) -> tuple[Tensor, Tensor]:
     return served.any(-2) & ~shared, shared
 
 
+@gate(served=partial(checks.truths, least_axes=3))
 def important_stay_pure(served: Tensor) -> Tensor:
     """Return whether, wherever both kinds are, pure features are the more important ones.
 
@@ -284,6 +325,12 @@ class Motifs:
         return self.cancelled & self.single
 
 
+@gate(
+    least=checks.number,
+    ratio=checks.number,
+    inhibition=checks.number,
+    left=checks.number,
+)
 def find_motifs(
     W: Tensor,
     V: Tensor,
@@ -378,6 +425,7 @@ def find_motifs(
     )
 
 
+@gate(served=_truths, share=checks.number)
 def partly_superposed(served: Tensor, *, share: float = 0.1) -> Tensor:
     """Return whether both pure and polysemantic neurons make up a share of those that serve.
 
@@ -403,6 +451,13 @@ def partly_superposed(served: Tensor, *, share: float = 0.1) -> Tensor:
     return (pure >= share * used) & (mixed >= share * used) & (mixed > 0)
 
 
+@gate(
+    shapes("V", W="... m n", V="... m n"),
+    W=checks.floating,
+    V=checks.floating,
+    seed=partial(checks.whole_number, least=0),
+    least=checks.number,
+)
 def shuffled(W: Tensor, V: Tensor, *, seed: int, least: float = SLOPE) -> Tensor:
     """Return V with each output's weights permuted among the neurons that do not serve it.
 
@@ -433,6 +488,23 @@ def shuffled(W: Tensor, V: Tensor, *, seed: int, least: float = SLOPE) -> Tensor
     return torch.empty_like(V).scatter_(-2, here, V.gather(-2, there))
 
 
+def _of_these_features(given: dict[str, Any]) -> None:
+    features, W = given["features"], given["parameters"]["W"]
+    if (*W.shape[-3:-2], W.shape[-1]) != (*features.shape, features.n):
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)} and features {features.n} in settings "
+            f"{tuple(features.shape)}: (..., settings, m, n), and as many on one axis, are needed"
+        )
+
+
+@gate(
+    shapes(parameters={"W": "... settings m n", "V": "... settings m n", "b": "... settings n"}),
+    one_precision("parameters"),
+    _of_these_features,
+    parameters=tensors("W", "V", "b"),
+    features=instance_of(BooleanFeatures),
+    seed=partial(checks.whole_number, least=0),
+)
 def and_errors(
     parameters: dict[str, Tensor], features: BooleanFeatures, *, samples: int = 8000, seed: int = 0
 ) -> Tensor:

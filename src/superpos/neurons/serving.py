@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from superpos import checks, geometry
+from superpos.compute.gates import gate, optional, shapes
 from superpos.errors import InvalidArgument
 
 SHARE = 0.1
@@ -20,6 +22,7 @@ SHARE = 0.1
 _REPRESENTED = 0.5
 
 
+@gate(share=checks.number)
 def serves(W: Tensor, V: Tensor | None = None, *, share: float = SHARE) -> Tensor:
     """Return which features each neuron serves: booleans ``(..., m, n)``.
 
@@ -62,6 +65,7 @@ def serves(W: Tensor, V: Tensor | None = None, *, share: float = SHARE) -> Tenso
     return (total >= _REPRESENTED) & (passed >= share * total)
 
 
+@gate(serving=partial(checks.truths, least_axes=2))
 def monosemantic(serving: Tensor) -> Tensor:
     """Return which neurons serve exactly one feature: from ``(..., m, n)``, ``(..., m)``.
 
@@ -73,6 +77,7 @@ def monosemantic(serving: Tensor) -> Tensor:
     return serving.sum(-1) == 1
 
 
+@gate(serving=partial(checks.truths, least_axes=2))
 def polysemantic(serving: Tensor) -> Tensor:
     """Return which neurons serve two features or more: from ``(..., m, n)``, ``(..., m)``.
 
@@ -272,6 +277,7 @@ def effective_number(W: Tensor) -> Tensor:
     return torch.where(square >= _REPRESENTED, number, torch.nan)
 
 
+@gate(shapes(W="... m n", among="... n"), W=checks.floating, among=optional(checks.truths))
 def off_sets(W: Tensor, *, among: Tensor | None = None) -> Tensor:
     """Return how far represented features are from sets of neurons, on average: ``(...)``.
 
@@ -322,6 +328,11 @@ def spread(W: Tensor) -> Tensor:
     return (ratio * kept).sum(-1) / kept.sum(-1)
 
 
+@gate(
+    rotations=checks.whole_number,
+    seed=partial(checks.whole_number, least=0),
+    measure=checks.function,
+)
 def rotations_more_spread(
     W: Tensor,
     *,

@@ -9,6 +9,8 @@ Gaussian, of which mean and variance tell everything.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from torch import Tensor
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute import streams
+from superpos.compute.gates import gate
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.features import IndependentFeatures
@@ -103,6 +106,16 @@ def at_best(places: Tensor, weights: Tensor, probability: float) -> Crowd:
     return Crowd(size, beta[best] * size, p / 3 - taken[best])
 
 
+_exactly = partial(checks.finite, dtype=torch.float64)
+
+
+def _some(given: dict[str, Any]) -> None:
+    shape = checks.broadcast_shape(probability=given["probability"].shape, load=given["load"].shape)
+    if not shape.numel():
+        raise InvalidArgument("probability or load is empty: at least one of each is needed")
+
+
+@gate(_some, probability=_exactly, load=_exactly)
 def gaussian(probability: Numbers, load: Numbers) -> Crowd:
     """Return the best that features can do whose interference is Gaussian and least.
 
@@ -154,6 +167,10 @@ def gaussian(probability: Numbers, load: Numbers) -> Crowd:
     return Crowd(*(torch.stack([getattr(c, k) for c in found]).reshape(p.shape) for k in names))
 
 
+@gate(
+    code=lambda name, code: checks.one_model(code, name=name),
+    seed=partial(checks.whole_number, least=0),
+)
 def of_code(code: Tensor, probability: float, *, samples: int, seed: int = 0) -> tuple[Tensor, ...]:
     """Return a code as a model: one length for all, biases that take each mean away, at their best.
 

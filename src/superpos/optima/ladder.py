@@ -26,6 +26,7 @@ from torch import Tensor
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.codes.polytopes import POLYTOPES, Polytope
+from superpos.compute.gates import gate, instance_of, shapes
 from superpos.compute.processes import one_thread
 from superpos.errors import InvalidArgument
 from superpos.losses.linear import active_moments
@@ -68,6 +69,22 @@ class Rung:
     saved: Tensor
 
 
+_LEAST_STEP = 1e-5  # of a lattice that has room in memory
+
+
+def _step(name: str, value: float) -> float:
+    found = checks.positive_number(name, value)
+    if found < _LEAST_STEP:
+        raise InvalidArgument(f"{name} is {found:g}: at least {_LEAST_STEP:g} is needed")
+    return found
+
+
+@gate(
+    shapes(probability="settings"),
+    polytope=instance_of(Polytope),
+    probability=checks.floating,
+    step=_step,
+)
 def interference(
     polytope: Polytope, probability: Tensor, step: float = _STEP
 ) -> tuple[Tensor, Tensor]:
@@ -136,6 +153,20 @@ def _spread_evenly(end: float, places: Tensor, step: float) -> Tensor:
     return torch.where((places > -step) & (places < end + step), even, 0.0)  # beyond is rounding
 
 
+def _some(name: str, value: Numbers) -> Tensor:
+    found = checks.finite(name, value, dtype=torch.float64)
+    if not found.numel():
+        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: at least one is needed")
+    return found
+
+
+def _polytopes(name: str, value: Iterable[Polytope]) -> list[Polytope]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidArgument(f"{name} is {checks.shortly(value)}: polytopes are needed")
+    return [checks.instance(name, each, Polytope) for each in value]
+
+
+@gate(polytope=instance_of(Polytope), probability=_some)
 def rung(polytope: Polytope, probability: Numbers) -> Rung:
     """Return a polytope of the best length and bias, and what it saves.
 
@@ -237,6 +268,7 @@ def _climb(gains: Gains, beta: Tensor) -> Tensor:
     return beta
 
 
+@gate(probability=_some, polytopes=_polytopes)
 def ladder(
     probability: Numbers, polytopes: Iterable[Polytope] = tuple(POLYTOPES.values())
 ) -> list[Rung]:
@@ -314,6 +346,7 @@ class Stack:
     counts: dict[str, int]
 
 
+@gate(probability=checks.number, polytopes=_polytopes)
 def stack(
     n: int,
     m: int,

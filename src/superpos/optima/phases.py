@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks, geometry
+from superpos.compute.gates import gate, shapes
 from superpos.errors import InvalidArgument
 from superpos.losses import active_moments, exact_loss
 
@@ -23,6 +24,7 @@ THREE_FEATURES = (
 )  # fmt: skip
 
 
+@gate(shapes(p="...", r="..."), p=checks.floating, r=checks.floating, features=checks.whole_number)
 def candidate_losses(p: Tensor, r: Tensor, *, features: int = 2) -> Tensor:
     """Return what the paper's candidates cost, with unit weights and the best biases of left ones.
 
@@ -62,6 +64,7 @@ def candidate_losses(p: Tensor, r: Tensor, *, features: int = 2) -> Tensor:
     return torch.stack(torch.broadcast_tensors(*losses))
 
 
+@gate(features=checks.whole_number)
 def candidates(features: int = 2) -> Tensor:
     """Return the candidates' weights, ``(candidates, m, n)``: the paper's, and then the joint one.
 
@@ -88,6 +91,13 @@ def candidates(features: int = 2) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
+@gate(
+    left_out=checks.number,
+    kept=checks.number,
+    paired=checks.number,
+    right=checks.number,
+    apart=checks.number,
+)
 def kind(
     W: Tensor,
     *,
@@ -152,6 +162,7 @@ def kind(
     return found.int().argmax(0)  # the first that fits
 
 
+@gate(r=checks.floating, features=checks.whole_number)
 def importances(r: Tensor, *, features: int = 2) -> Tensor:
     """Return 1 for all features but the extra one, which has r: ``(..., features)``.
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute import streams
+from superpos.compute.gates import gate, optional, seeds_of
 from superpos.compute.processes import in_parallel
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
@@ -92,6 +93,39 @@ class BestKnown:
     stack_loss: Tensor
 
 
+def _some(name: str, value: Numbers) -> Tensor:
+    found = checks.finite(name, value, dtype=torch.float64)
+    if not found.numel():
+        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: at least one is needed")
+    return found
+
+
+def _of_one_model(name: str, value: Numbers) -> Tensor:
+    found = checks.finite(name, value, dtype=torch.float64)
+    if found.ndim > 1:
+        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: (n,) is needed")
+    return found
+
+
+def _probability(name: str, value: float) -> float:
+    found = checks.positive_number(name, value)
+    if found > 1:
+        raise InvalidArgument(f"{name} is {found:g}: one in (0, 1] is needed")
+    return found
+
+
+def _aim(name: str, value: float) -> float:
+    return value if isinstance(value, float) and value == math.inf else checks.number(name, value)
+
+
+def _of_features(name: str, value: Tensor) -> Tensor:
+    found = checks.along(name, value)
+    if not (found > 0).any():
+        raise InvalidArgument(f"{name} has no entry above 0: there is nothing to save")
+    return found
+
+
+@gate(probability=_some, importance=optional(_of_one_model))
 def best_known(
     n: int,
     m: int,
@@ -221,6 +255,14 @@ def _trained_on(one: _Model, probability: float, I: Tensor, *, seed: int, steps:
     return _Model(f"{one.kind}, trained on", W, b, loss.item() + rest, error.item())
 
 
+@gate(
+    m=checks.whole_number,
+    probability=_probability,
+    importance=_of_features,
+    seeds=seeds_of,
+    steps=checks.whole_number,
+    aim=_aim,
+)
 def crowd(
     m: int,
     probability: float,

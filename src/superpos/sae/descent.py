@@ -10,6 +10,7 @@ from torch import Tensor
 from superpos import checks, geometry
 from superpos.compute import streams
 from superpos.compute.cutting import cut
+from superpos.compute.gates import gate, instance_of
 from superpos.compute.processes import in_parallel
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
@@ -25,6 +26,13 @@ _FEW_ENTRIES = 20_000_000  # over all steps: done before another process has beg
 _DICTIONARY = 1  # the stream of initial values is not that of a toy model with the same seed
 
 
+@gate(
+    data=instance_of(Activations),
+    latents=checks.whole_number,
+    variant=instance_of(Variant),
+    settings=checks.whole_number,
+    threshold=checks.positive_number,
+)
 def start(
     data: Activations, latents: int, variant: Variant, *, settings: int = 1, threshold: float = 0.1
 ) -> State:
@@ -78,6 +86,12 @@ def start(
     return State(parameters, mean, square, 0, decoder.new_zeros(models, latents))
 
 
+@gate(
+    state=instance_of(State),
+    data=instance_of(Activations),
+    variant=instance_of(Variant),
+    procedure=instance_of(Procedure),
+)
 def train(state: State, data: Activations, variant: Variant, procedure: Procedure) -> State:
     """Train for a procedure's steps; return the new state, and leave the old one as it was.
 

@@ -7,11 +7,13 @@ All take the cosines of decoder columns with true features, ``(..., k, n)``, whi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks, geometry
+from superpos.compute.gates import gate, instance_of, shapes
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
 from superpos.learning.sae import State
@@ -54,6 +56,30 @@ class Seen:
         return Seen(**{name: value.unflatten(0, (seeds, -1)) for name, value in vars(self).items()})
 
 
+def _numbers_of_features(name: str, value: Tensor, n: int) -> Tensor:
+    found = checks.whole_array(name, value)
+    if found.shape != (n,) or not ((found >= 0) & (found < n)).all():
+        raise InvalidArgument(
+            f"{name} has shape {tuple(found.shape)}: for each of {n} features the number of one is "
+            "needed"
+        )
+    return found
+
+
+def _parents_fit(given: dict[str, Any]) -> None:
+    parents = given.get("parents")
+    if parents is not None:
+        n = given["data"].W.shape[-1]
+        given["parents"] = _numbers_of_features("parents", parents, n)
+
+
+@gate(
+    _parents_fit,
+    state=instance_of(State),
+    data=instance_of(Activations),
+    variant=instance_of(Variant),
+    samples=checks.whole_number,
+)
 def seen(
     state: State,
     data: Activations,
@@ -195,6 +221,11 @@ def found_share(cosine: Tensor, alive: Tensor, embedded: Tensor, *, least: float
     return found.sum(-1) / kept.sum(-1).clamp_min(1)
 
 
+def _latents(given: dict[str, Any]) -> None:
+    given["cosine"], given["alive"], _ = _given(given["cosine"], given["alive"])
+
+
+@gate(_latents, least=checks.number)
 def true_share(cosine: Tensor, alive: Tensor, *, least: float) -> Tensor:
     """Return the share of living latents that have some feature at such a cosine, ``(...)``.
 
@@ -227,6 +258,17 @@ def duplicates(cosine: Tensor, alive: Tensor, *, least: float) -> Tensor:
     return (own.sum(-2) - 1).clamp_min(0).sum(-1) / alive.sum(-1).clamp_min(1)
 
 
+def _partner_fits(given: dict[str, Any]) -> None:
+    n = given["cosine"].shape[-1]
+    given["partner"] = _numbers_of_features("partner", given["partner"], n)
+
+
+@gate(
+    _latents,
+    shapes("cosine", cosine="... k n", between="... n n"),
+    _partner_fits,
+    between=checks.floating,
+)
 def mixing(cosine: Tensor, alive: Tensor, between: Tensor, partner: Tensor) -> Tensor:
     """Return how much of a partner living latents have, as a share of their own: ``(..., k)``.
 

@@ -20,12 +20,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.checks import Numbers
+from superpos.compute.gates import (
+    Check,
+    gate,
+    instance_of,
+    one_precision,
+    optional,
+    shapes,
+    tensors,
+)
 from superpos.errors import InvalidArgument
 
 KINDS = ("l1", "topk", "jumprelu")
@@ -101,6 +112,47 @@ class Variant:
         return Variant(self.kind, own, self.prefixes, self.frozen, self.bandwidth)
 
 
+_AXES = {
+    "encoder": "models k m", "encoder_bias": "models k", "decoder": "models m k",
+    "decoder_bias": "models m", "threshold": "models k",
+}  # fmt: skip
+_of_models = shapes(parameters=_AXES, h="models batch m")
+
+
+def _parameters(*names: str) -> Check:
+    """Return the check of parameters that have these; the thresholds are looked at if there."""
+
+    def check(name: str, value: dict[str, Tensor]) -> dict[str, Tensor]:
+        found = checks.tensors(name, value, names)
+        return checks.tensors(name, found, ("threshold",)) if "threshold" in found else found
+
+    return check
+
+
+_all = _parameters(*(name for name in _AXES if name != "threshold"))
+
+
+def _as_the_variant(given: dict[str, Any]) -> None:
+    """Refuse what lacks JumpReLU's thresholds, or has prices of other models."""
+    variant, parameters = given["variant"], given["parameters"]
+    if variant.kind == "jumprelu":
+        checks.tensors("parameters", parameters, ("threshold",))
+    models = len(given["h"] if "h" in given else given["z"])
+    if variant.price.ndim and len(variant.price) != models:
+        raise InvalidArgument(
+            f"variant has {len(variant.price)} numbers as its sparsity: one, or one for each of "
+            f"{models} models is needed"
+        )
+
+
+@gate(
+    _of_models,
+    _as_the_variant,
+    one_precision("parameters", "h"),
+    parameters=_all,
+    h=checks.floating,
+    variant=instance_of(Variant),
+)
 def encode(parameters: dict[str, Tensor], h: Tensor, variant: Variant) -> Tensor:
     """Return the latents f of activations ``h`` ``(models, batch, m)``: ``(models, batch, k)``.
 
@@ -116,18 +168,33 @@ def encode(parameters: dict[str, Tensor], h: Tensor, variant: Variant) -> Tensor
     return let_through(before(parameters, h), parameters, variant)
 
 
+@gate(
+    shapes(parameters=_AXES, f="models batch k"),
+    one_precision("parameters", "f"),
+    parameters=_all,
+    f=checks.floating,
+    size=optional(partial(checks.whole_number, least=0)),
+)
 def decode(parameters: dict[str, Tensor], f: Tensor, size: int | None = None) -> Tensor:
     """Return the reconstruction ĥ of latents ``f``, by the first ``size`` of them alone."""
     decoder = parameters["decoder"][..., :size]
     return f[..., :size] @ decoder.mT + parameters["decoder_bias"][:, None]
 
 
+@gate(_of_models, one_precision("parameters", "h"), parameters=_all, h=checks.floating)
 def before(parameters: dict[str, Tensor], h: Tensor) -> Tensor:
     """Return the pre-activations z, ``(models, batch, k)``."""
     centred = h - parameters["decoder_bias"][:, None]
     return torch.baddbmm(parameters["encoder_bias"][:, None], centred, parameters["encoder"].mT)
 
 
+@gate(
+    shapes(parameters={"threshold": "models k"}, z="models batch k"),
+    _as_the_variant,
+    z=checks.floating,
+    parameters=_parameters(),
+    variant=instance_of(Variant),
+)
 def let_through(z: Tensor, parameters: dict[str, Tensor], variant: Variant) -> Tensor:
     """Return f of pre-activations z."""
     if variant.kind == "jumprelu":
@@ -142,11 +209,20 @@ def let_through(z: Tensor, parameters: dict[str, Tensor], variant: Variant) -> T
     return torch.zeros_like(f).scatter_(-1, top.indices, kept)
 
 
+@gate(shapes(parameters={"threshold": "models k"}), parameters=tensors("threshold"))
 def thresholds(parameters: dict[str, Tensor]) -> Tensor:
     """Return JumpReLU's θ, ``(models, 1, k)``; what is learnt is its logarithm."""
     return parameters["threshold"].exp()[:, None]
 
 
+@gate(
+    _of_models,
+    _as_the_variant,
+    one_precision("parameters", "h"),
+    parameters=_all,
+    h=checks.floating,
+    variant=instance_of(Variant),
+)
 def gradients(
     parameters: dict[str, Tensor], h: Tensor, variant: Variant
 ) -> tuple[dict[str, Tensor], Tensor]:
@@ -194,6 +270,14 @@ def gradients(
     return found, f.sum(1) > 0
 
 
+@gate(
+    _of_models,
+    _as_the_variant,
+    one_precision("parameters", "h"),
+    parameters=_all,
+    h=checks.floating,
+    variant=instance_of(Variant),
+)
 def losses(parameters: dict[str, Tensor], h: Tensor, variant: Variant) -> Tensor:
     """Return each model's mean loss on activations ``h``, ``(models,)``."""
     z = before(parameters, h)

@@ -6,20 +6,24 @@ biases; it is to compute t(x) = x, |x| or another function of the features (`Mod
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from superpos import checks
 from superpos.checks import Numbers
 from superpos.compute import streams
+from superpos.compute.gates import gate, instance_of, one_precision, shapes
 from superpos.compute.streams import Purpose
 from superpos.errors import InvalidArgument
-from superpos.features import FeatureDistribution
+from superpos.features import FeatureDistribution, checked
 from superpos.models import Model, identity
 
 _INPUTS_AT_ONCE, _MODELS_AT_ONCE = 128, 512  # whose arrays stay in a core's cache
 
 
+@gate(model=instance_of(Model))
 def fits(model: Model) -> bool:
     """Whether a model's hidden layer and output are ReLUs, and it does nothing else of its own."""
     return model.is_layered and model.hidden is torch.relu and model.output is torch.relu
@@ -106,6 +110,39 @@ class HiddenRelu:
         return self._arrays
 
 
+def _parameters_fit(given: dict[str, Any]) -> None:
+    """Refuse parameters that are not the model's, or not of the features and their settings."""
+    model, features = given["model"], given["features"]
+    if not fits(model):
+        return  # which is told first
+    found = checks.tensors("parameters", given["parameters"], [*model.axes])
+    given["parameters"] = {name: found[name].detach() for name in model.axes}
+    one_precision("parameters")(given)
+    settings = " settings" if features.shape else ""
+    if len(features.shape) > 1 or not isinstance(features, FeatureDistribution):
+        raise InvalidArgument(
+            f"features has settings {tuple(features.shape)}: on one axis at most is needed"
+        )
+    axes = {name: f"models{settings} {' '.join(ends)}" for name, ends in model.axes.items()}
+    shapes(parameters=axes)(given)
+    W = found["W"]
+    if W.shape[-1] != features.n or (*W.shape[1:-2],) != (*features.shape,):
+        raise InvalidArgument(
+            f"W has shape {tuple(W.shape)}: (models, *{tuple(features.shape)}, m, {features.n}) of "
+            "these features is needed"
+        )
+    I = checks.importances("importance", given.get("importance"), features.n)
+    if checks.broadcast_shape(features=features.shape, importance=I.shape[:-1]) != features.shape:
+        raise InvalidArgument(
+            f"importance has shape {tuple(I.shape)}: (*{tuple(features.shape)}, n) is needed"
+        )
+
+
+@gate(
+    _parameters_fit,
+    model=instance_of(Model),
+    features=lambda _, features: checked(features),
+)
 def expected_loss(
     model: Model,
     parameters: dict[str, Tensor],

@@ -15,8 +15,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from superpos import losses
-from superpos.features import FeatureDistribution, IndependentFeatures
+from superpos import checks, losses
+from superpos.compute.gates import gate, instance_of
+from superpos.features import FeatureDistribution, IndependentFeatures, checked
 from superpos.models import LINEAR, RELU_OUTPUT, Model
 from superpos.training import hidden
 
@@ -33,6 +34,13 @@ class Objective(Protocol):
         ...
 
 
+@gate(
+    model=instance_of(Model),
+    features=lambda _, features: checked(features),
+    importance=checks.floating,
+    integrate=checks.flag,
+    skip_silent=checks.flag,
+)
 def objective(
     model: Model,
     features: FeatureDistribution,
