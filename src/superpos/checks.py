@@ -204,6 +204,14 @@ def finite(
     return tensor
 
 
+def some(name: str, value: Numbers, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Return ``value`` as `finite` does, at least one number."""
+    tensor = finite(name, value, dtype=dtype)
+    if not tensor.numel():
+        raise InvalidArgument(f"{name} has shape {tuple(tensor.shape)}: at least one is needed")
+    return tensor
+
+
 def array(name: str, value: Numbers, *, device: torch.device | None = None) -> Tensor:
     """Return ``value`` as a tensor of whatever type it has: numbers, or truth values."""
     if _is_abstract(value):

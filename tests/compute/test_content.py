@@ -22,7 +22,7 @@ import superpos
 from superpos import IndependentFeatures, Procedure, checks, train
 from superpos.claims.registry import thresholds
 from superpos.compute.content import BESIDE, described
-from superpos.compute.gates import gate
+from superpos.compute.gates import gate, one_precision, optional, shapes, tensors
 from superpos.errors import InvalidArgument
 
 
@@ -98,6 +98,53 @@ def test_a_gate_before_a_function_is_not_told():
     assert described([gated.__get__(1)]) == described([twice.__get__(1)])
     decorated = functools.wraps(twice)(lambda x: twice(x) + 1)  # which may do anything
     assert described(decorated) != described(twice)
+
+
+def test_a_gate_hands_on_what_was_given_and_leaves_wrong_calls_to_the_function():
+    @gate(x=checks.number, y=checks.number)
+    def difference(x, *, y=1):
+        return x, y
+
+    assert difference(np.int64(3)) == (3.0, 1)  # a default is not checked
+    assert difference(y=torch.tensor(2), x=3) == (3.0, 2.0)
+    for wrong in (lambda: difference(), lambda: difference(1, x=2), lambda: difference(1, 2)):
+        with pytest.raises(TypeError, match="difference"):
+            wrong()
+    with pytest.raises(TypeError, match="difference has no argument z"):
+        gate(z=checks.number)(difference)
+
+
+def test_a_gate_checks_several_arguments_together():
+    @gate(
+        shapes("W", W="... m n", b="... *n", own={"c": "m"}, seeds="m"),
+        one_precision("W", "own"),
+        W=checks.floating,
+        b=optional(checks.floating),
+        own=tensors("c"),
+    )
+    def told(W, b, own, seeds=None):
+        return W, b, own
+
+    W, c = torch.zeros(5, 2, 4), torch.zeros(2)
+    same = told(W, torch.zeros(4), {"c": c, "d": "anything"}, seeds=[0, 1])
+    assert same[0] is W
+    assert same[2] == {"c": c, "d": "anything"}
+    assert told(W, 0.5, {"c": c})[1].shape == (4,)
+    assert told(W, None, {"c": c})[1] is None
+    double = told(W, None, {"c": c.double()})
+    assert double[0].dtype == double[2]["c"].dtype == torch.float64
+    refused = {
+        "b has shape": (W, torch.zeros(3), {"c": c}),
+        "W has leading axes": (W, torch.zeros(2, 1, 4), {"c": c}),
+        "c has shape": (W, None, {"c": torch.zeros(3)}),
+        "own is": (W, None, {"d": c}),
+        "seeds has shape": (W, None, {"c": c}, [0]),
+        "W has shape": (torch.zeros(5, 0, 4), None, {"c": c}),
+        "W b": (W, torch.zeros(3, 4), {"c": c}),
+    }
+    for message, given in refused.items():
+        with pytest.raises(InvalidArgument, match=message.replace(" b", " .*b")):
+            told(*given)
 
 
 def test_a_function_may_use_itself():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
@@ -132,7 +132,7 @@ def shapes(holder: str | None = None, /, **axes: str | Mapping[str, str]) -> Tog
     >>> of_models({"W": torch.zeros(3, 2, 4), "b": torch.zeros(4)})
     >>> of_models({"W": torch.zeros(2, 4), "b": torch.zeros(3, 5)})
     Traceback (most recent call last):
-    superpos.errors.InvalidArgument: b has shape (3, 5): its last axis must be 1 or n = 4 ...
+    superpos.errors.InvalidArgument: b has shape (3, 5): (..., n), none empty, is needed, with n = 4
     """
     wanted = [
         (argument, key, _Axes(told))
@@ -140,30 +140,40 @@ def shapes(holder: str | None = None, /, **axes: str | Mapping[str, str]) -> Tog
         for key, told in (spec.items() if isinstance(spec, Mapping) else [(None, spec)])
     ]
 
-    def check(given: dict[str, Any]) -> None:
+    @functools.lru_cache(maxsize=256)  # what is called a thousand times has the same shapes
+    def to_expand(*found: tuple[int, ...] | None) -> list[tuple[str, int]]:
         sizes: dict[str, int] = {}
         leading: dict[str, tuple[int, ...]] = {}
-        for argument, key, ends in wanted:
-            value = given.get(argument)
-            if value is None:
-                continue  # one that may be
-            if key is not None:
-                if key not in value:
-                    continue  # what is needed, `tensors` tells
-                value = value[key]
-            elif ends.expanded:
-                value = given[argument] = checks.per_feature(argument, value, sizes[ends.names[-1]])
+        expanded = []
+        for (argument, key, ends), shape in zip(wanted, found, strict=True):
+            if shape is None:
+                continue  # one that may be missing: what is needed is told elsewhere
             name = key or argument
-            leading[name] = ends.fit(name, value, sizes)
-        if len(set(leading.values())) > 1:
-            together = checks.broadcast_shape(**leading)
-            if holder and together != leading[holder]:
-                raise InvalidArgument(
-                    f"{holder} has leading axes {leading[holder]}: those of "
-                    f"{', '.join(leading)} broadcast to more, {tuple(together)}"
-                )
+            if ends.star and shape[-1:] in ((), (1,)):
+                expanded.append((argument, sizes[ends.names[-1]]))
+                shape = (*shape[:-1], sizes[ends.names[-1]])
+            leading[name] = ends.fit(name, shape, sizes)
+        every = checks.broadcast_shape(**leading)
+        if holder and every != leading[holder]:
+            raise InvalidArgument(
+                f"{holder} has leading axes {tuple(leading[holder])}: those of "
+                f"{', '.join(leading)} broadcast to more, {tuple(every)}"
+            )
+        return expanded
+
+    def check(given: dict[str, Any]) -> None:
+        found = [
+            _shape(given.get(argument) if key is None else given[argument].get(key))
+            for argument, key, _ in wanted
+        ]
+        for argument, n in to_expand(*found):
+            given[argument] = checks.per_feature(argument, given[argument], n)
 
     return check
+
+
+def _shape(value: Tensor | list | None) -> tuple[int, ...] | None:
+    return value.shape if isinstance(value, Tensor) else None if value is None else (len(value),)
 
 
 class _Axes:
@@ -171,29 +181,26 @@ class _Axes:
 
     def __init__(self, told: str) -> None:
         names = told.split()
-        self.told = told
-        self.open = names[:1] == ["..."]
-        self.expanded = names[-1:] != [] and names[-1].startswith("*")
-        self.names = [name.removeprefix("*") for name in names if name != "..."]
+        self.told = ", ".join(names).replace("*", "")
+        self.open = names[0] == "..."
+        self.star = names[-1].startswith("*")
+        self.names = [name.removeprefix("*") for name in names[self.open :]]
 
-    def fit(self, name: str, value: Any, sizes: dict[str, int]) -> tuple[int, ...]:
+    def fit(self, name: str, shape: tuple[int, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         """Return the leading axes of what fits the sizes known so far, to which its own come."""
-        shape = tuple(value.shape) if isinstance(value, Tensor) else (len(value),)
         start = len(shape) - len(self.names)
-        fits = start >= 0 and (self.open or not start)
+        fits = start == 0 or (start > 0 and self.open)
+        for axis, size in zip(self.names, shape[start:], strict=False) if fits else ():
+            if sizes.setdefault(axis, size) != size or not (size or axis == "batch"):
+                fits = False
         if fits:
-            for axis, size in zip(self.names, shape[start:], strict=True):
-                fits &= sizes.setdefault(axis, size) == size and (size > 0 or axis == "batch")
-        if not fits:
-            told = ", ".join(self.told.replace("*", "").split())
-            known = " and ".join(
-                f"{axis} = {sizes[axis]}" for axis in dict.fromkeys(self.names) if sizes.get(axis)
-            )
-            raise InvalidArgument(
-                f"{name} has shape {shape}: ({told}), none empty, is needed"
-                + (f", with {known}" if known else "")
-            )
-        return shape[:start]
+            return shape[:start]
+        known = {axis: sizes[axis] for axis in self.names if sizes.get(axis)}
+        told = " and ".join(f"{axis} = {size}" for axis, size in known.items())
+        raise InvalidArgument(
+            f"{name} has shape {tuple(shape)}: ({self.told}), none empty, is needed"
+            + (f", with {told}" if told else "")
+        )
 
 
 def one_precision(*names: str) -> Together:
@@ -210,23 +217,25 @@ def one_precision(*names: str) -> Together:
     """
 
     def check(given: dict[str, Any]) -> None:
-        types = {each.dtype for name in names for each in _tensors(given[name])}
+        types = set()
+        for name in names:
+            value = given[name]
+            if isinstance(value, Tensor):
+                types.add(value.dtype)
+            else:
+                types.update(each.dtype for _, each in _tensors(value))
         if len(types) == 1:
             return
         widest = functools.reduce(torch.promote_types, types)
         for name in names:
             value = given[name]
-            if isinstance(value, Mapping):
-                given[name] = {
-                    key: each.to(widest) if isinstance(each, Tensor) else each
-                    for key, each in value.items()
-                }
+            if isinstance(value, dict):
+                given[name] = value | {key: each.to(widest) for key, each in _tensors(value)}
             else:
                 given[name] = value.to(widest)
 
     return check
 
 
-def _tensors(value: Tensor | Mapping[str, Tensor]) -> Iterator[Tensor]:
-    every = value.values() if isinstance(value, Mapping) else [value]
-    return (each for each in every if isinstance(each, Tensor))
+def _tensors(value: dict[str, Any]) -> list[tuple[str, Tensor]]:
+    return [(key, each) for key, each in value.items() if isinstance(each, Tensor)]

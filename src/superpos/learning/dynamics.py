@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from superpos import checks
-from superpos.compute.gates import gate, shapes
+from superpos.compute.gates import gate
 from superpos.errors import InvalidArgument
 
 T = TypeVar("T")
@@ -185,7 +185,6 @@ def _numbers(name: str, values: Sequence[float]) -> list[float]:
 
 
 @gate(
-    shapes(dimensionality="records n", loss="records"),
     dimensionality=checks.floating,
     loss=checks.floating,
     levels=_numbers,

@@ -91,10 +91,7 @@ def _of_one_shape(given: dict[str, Any]) -> None:
 
 
 def _some(name: str, value: Tensor) -> Tensor:
-    found = checks.finite(name, value).detach()
-    if not found.numel():
-        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: at least one is needed")
-    return found
+    return checks.some(name, value).detach()
 
 
 @gate(shapes(W="... m n", b="... *n"), _of_one_shape, W=checks.floating, b=checks.floating)

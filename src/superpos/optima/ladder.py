@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -153,11 +154,7 @@ def _spread_evenly(end: float, places: Tensor, step: float) -> Tensor:
     return torch.where((places > -step) & (places < end + step), even, 0.0)  # beyond is rounding
 
 
-def _some(name: str, value: Numbers) -> Tensor:
-    found = checks.finite(name, value, dtype=torch.float64)
-    if not found.numel():
-        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: at least one is needed")
-    return found
+_some = partial(checks.some, dtype=torch.float64)
 
 
 def _polytopes(name: str, value: Iterable[Polytope]) -> list[Polytope]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -93,13 +94,6 @@ class BestKnown:
     stack_loss: Tensor
 
 
-def _some(name: str, value: Numbers) -> Tensor:
-    found = checks.finite(name, value, dtype=torch.float64)
-    if not found.numel():
-        raise InvalidArgument(f"{name} has shape {tuple(found.shape)}: at least one is needed")
-    return found
-
-
 def _of_one_model(name: str, value: Numbers) -> Tensor:
     found = checks.finite(name, value, dtype=torch.float64)
     if found.ndim > 1:
@@ -125,7 +119,7 @@ def _of_features(name: str, value: Tensor) -> Tensor:
     return found
 
 
-@gate(probability=_some, importance=optional(_of_one_model))
+@gate(probability=partial(checks.some, dtype=torch.float64), importance=optional(_of_one_model))
 def best_known(
     n: int,
     m: int,

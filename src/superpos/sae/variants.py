@@ -145,7 +145,7 @@ def _as_the_variant(given: dict[str, Any]) -> None:
         )
 
 
-@gate(
+_checked = gate(
     _of_models,
     _as_the_variant,
     one_precision("parameters", "h"),
@@ -153,6 +153,9 @@ def _as_the_variant(given: dict[str, Any]) -> None:
     h=checks.floating,
     variant=instance_of(Variant),
 )
+
+
+@_checked
 def encode(parameters: dict[str, Tensor], h: Tensor, variant: Variant) -> Tensor:
     """Return the latents f of activations ``h`` ``(models, batch, m)``: ``(models, batch, k)``.
 
@@ -215,14 +218,7 @@ def thresholds(parameters: dict[str, Tensor]) -> Tensor:
     return parameters["threshold"].exp()[:, None]
 
 
-@gate(
-    _of_models,
-    _as_the_variant,
-    one_precision("parameters", "h"),
-    parameters=_all,
-    h=checks.floating,
-    variant=instance_of(Variant),
-)
+@_checked
 def gradients(
     parameters: dict[str, Tensor], h: Tensor, variant: Variant
 ) -> tuple[dict[str, Tensor], Tensor]:
@@ -270,14 +266,7 @@ def gradients(
     return found, f.sum(1) > 0
 
 
-@gate(
-    _of_models,
-    _as_the_variant,
-    one_precision("parameters", "h"),
-    parameters=_all,
-    h=checks.floating,
-    variant=instance_of(Variant),
-)
+@_checked
 def losses(parameters: dict[str, Tensor], h: Tensor, variant: Variant) -> Tensor:
     """Return each model's mean loss on activations ``h``, ``(models,)``."""
     z = before(parameters, h)

@@ -119,7 +119,7 @@ def _parameters_fit(given: dict[str, Any]) -> None:
     given["parameters"] = {name: found[name].detach() for name in model.axes}
     one_precision("parameters")(given)
     settings = " settings" if features.shape else ""
-    if len(features.shape) > 1 or not isinstance(features, FeatureDistribution):
+    if len(features.shape) > 1:
         raise InvalidArgument(
             f"features has settings {tuple(features.shape)}: on one axis at most is needed"
         )
