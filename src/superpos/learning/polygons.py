@@ -222,7 +222,7 @@ def _one_row_a_seed(given: dict[str, Any]) -> None:
             f"(seeds, ..., n) for {len(seeds)} seeds are needed"
         )
     record = given.get("record", ())
-    if record and (record != sorted({*record}) or record[-1] > steps):
+    if record and (record != sorted(record) or record[-1] > steps):
         raise InvalidArgument(f"record is {record}: rising steps from 0 to {steps} are needed")
     if 0 in record:  # then the starts are joined with what they become
         given["W"], given["b"] = W.expand(*shape, *W.shape[-2:]), b.expand(*shape, W.shape[-1])
