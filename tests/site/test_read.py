@@ -48,8 +48,14 @@ def axe() -> str:
     return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 
 
+# A wide formula scrolls, and begins at its beginning.
+BEGINS = """() => [...document.querySelectorAll("main div.math:has(mjx-math)")].filter((place) =>
+  place.querySelector("mjx-math").getBoundingClientRect().left
+    < place.getBoundingClientRect().left - 1).length"""
+
+
 def too_wide(page) -> list[str]:
-    """Return the widths at which a page is wider than its window."""
+    """Return the widths at which a page is wider than its window, or hides how formulas begin."""
     wrong = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
@@ -57,6 +63,8 @@ def too_wide(page) -> list[str]:
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if over > 0:
             wrong.append(f"{over} px too wide at {width} px")
+        if hidden := page.evaluate(BEGINS):
+            wrong.append(f"{hidden} formulas begin out of sight at {width} px")
     return wrong
 
 
