@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from superpos.book import pdf
-
 CHECKOUT = Path(__file__).parents[2]
 PRINT = """
 import sys
@@ -51,15 +49,6 @@ def test_on_paper_a_figure_stands_where_the_page_has_an_instrument(reads):
     page.emulate_media(media="print")
     assert figure.is_visible()
     assert not page.locator(".superpos-live-place").is_visible()
-
-
-@pytest.mark.parametrize("path", [each.path for each in pdf.sheets(CHECKOUT)])
-def test_nothing_is_cut_on_paper(reads, path):
-    page = reads(viewport={"width": pdf.WIDTH, "height": pdf.HEIGHT}).open(path)
-    page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.evaluate(pdf.DRAWN)
-    assert page.evaluate(pdf.CUT, [pdf.WIDTH, pdf.HEIGHT]) == []
 
 
 def test_a_chapter_as_pdf_has_all_its_figures_and_sections(reads, site, tmp_path, chromium_path):

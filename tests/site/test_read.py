@@ -17,11 +17,13 @@ from jsonschema import Draft202012Validator
 from sphinx.util.inventory import InventoryFile
 
 import superpos
+from superpos.book import pdf
 from superpos.book.reference import documented
 
 pytestmark = pytest.mark.site
 
 WIDTHS = (360, 390, 1280)
+PRINTED = {each.path for each in pdf.sheets(Path(__file__).parents[2])}
 PARTS = 8  # in which the pages of claims are read, so that no core waits long for another
 FRONT, CHAPTER = 400_000, 1_000_000  # bytes sent, compressed
 LIGHT = ("index.html", "book/index.html", "book/figures.html")  # as light as the front page
@@ -68,6 +70,17 @@ def too_wide(page) -> list[str]:
     return wrong
 
 
+def cut_on_paper(page, name: str) -> list[str]:
+    """Return what of a page that belongs to the PDF is larger than paper."""
+    if name not in PRINTED:
+        return []
+    page.set_viewport_size({"width": pdf.WIDTH, "height": pdf.HEIGHT})
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.evaluate(pdf.DRAWN)
+    return [f"{each}, on paper" for each in page.evaluate(pdf.CUT, [pdf.WIDTH, pdf.HEIGHT])]
+
+
 def refused(page, axe: str) -> list[str]:
     """Return what axe finds critical or serious, in the light and in the dark."""
     page.evaluate(axe)
@@ -79,7 +92,7 @@ def test_a_page_can_be_read_and_is_light(reads, axe, pages, site, name):
     reader = reads()
     page = reader.open(name)
     sent = sum(pages.weights(page, site).values())
-    wrong = too_wide(page) + refused(page, axe)
+    wrong = too_wide(page) + refused(page, axe) + cut_on_paper(page, name)
     assert wrong + reader.problems == []
     least = 5_000 if name == "404.html" else 20_000  # one comes without the theme
     assert least < sent < (FRONT if name in LIGHT else CHAPTER)

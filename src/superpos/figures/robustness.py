@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import torch
 
 from superpos.book.robustness import Drawn
@@ -42,23 +45,47 @@ def specification_curve(curve: Curve) -> Picture:
 
 
 def drawn(curve: Curve) -> Drawn:
-    """A specification curve for a page."""
+    """A specification curve for a page, which has many: as light as it can be drawn."""
     picture = specification_curve(curve)
     return Drawn(
-        svg(picture.figure).encode(), picture.alt, picture.caption, drivers(curve).markdown
+        _lightened(svg(picture.figure)).encode(),
+        picture.alt,
+        picture.caption,
+        drivers(curve).markdown,
     )
+
+
+def _lightened(drawing: str) -> str:
+    """A figure to a hundredth of a point, without comments, metadata and indentation.
+
+    >>> _lightened('<g> <!-- 0.5 -->\\n  <use x="1.23456"/>\\n</g>')
+    '<g> \\n<use x="1.23"/>\\n</g>'
+    """
+    bare = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", drawing, flags=re.S)
+    return re.sub(r"\n\s+", "\n", re.sub(r"(\d\.\d\d)\d+", r"\1", bare))
 
 
 def _draw_rates(axes, chosen: tuple[Specification, ...], share: float) -> None:
     reference(axes, y=[share])
     size = 3.5 if len(chosen) <= 60 else 2
-    for place, each in enumerate(chosen):
-        colour = HELD if each.holds else FAILED
-        if each.of:
-            low, high = rate_interval(torch.arange(each.of) < each.shown)
-            axes.plot([place, place], [low, high], color=FAINT, lw=THIN, zorder=1)
-        mark = "o" if each.of else "x"
-        axes.plot(place, each.rate, mark, color=colour, ms=size, zorder=2)
+    # one line with gaps, and one for each kind of mark: many small ones would make the page heavy
+    intervals = [
+        (place, *rate_interval(torch.arange(each.of) < each.shown))
+        for place, each in enumerate(chosen)
+        if each.of
+    ]
+    places = [at for place, *_ in intervals for at in (place, place, math.nan)]
+    ends = [at for _, low, high in intervals for at in (low, high, math.nan)]
+    axes.plot(places, ends, color=FAINT, lw=THIN, zorder=1)
+    for mark in "ox":
+        for holds, colour in ((True, HELD), (False, FAILED)):
+            some = [
+                (place, each.rate)
+                for place, each in enumerate(chosen)
+                if each.holds is holds and (mark == "o") == bool(each.of)
+            ]
+            if some:
+                axes.plot(*zip(*some, strict=True), mark, color=colour, ms=size, zorder=2)
     axes.set(ylim=(-0.03, 1.03), ylabel="rate", xlim=(-1, len(chosen)))
     axes.tick_params(bottom=False)
 
