@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 
 from superpos.claims.curves import Curve, Specification
@@ -24,15 +25,24 @@ def curve() -> Curve:
 
 def test_the_upper_axes_have_every_rate_sorted_and_an_interval_each():
     rates, _ = draw.specification_curve(curve()).figure.axes
-    dots = [line for line in rates.lines if line.get_marker() in ("o", "x")]
-    heights = [line.get_ydata()[0] for line in dots]
-    assert len(dots) == 24
+    marked = [line for line in rates.lines if line.get_marker() in ("o", "x")]
+    dots = sorted(
+        (place, height, line.get_marker(), line.get_color())
+        for line in marked
+        for place, height in zip(*line.get_data(), strict=True)
+    )
+    heights = [height for _, height, *_ in dots]
+    assert [place for place, *_ in dots] == list(range(24))
     assert heights == sorted(heights)
-    assert [line.get_marker() for line in dots].count("x") == 1
-    assert sum(line.get_color() == INK for line in dots) == 12
-    assert sum(line.get_color() == ACCENT for line in dots) == 12
-    bars = [line for line in rates.lines if len(line.get_xdata()) == 2 and line not in dots]
-    assert len(bars) == 24  # 23 intervals, and the share
+    assert [mark for *_, mark, _ in dots].count("x") == 1
+    assert sum(colour == INK for *_, colour in dots) == 12
+    assert sum(colour == ACCENT for *_, colour in dots) == 12
+    (bars,) = [line for line in rates.lines if len(line.get_xdata()) > 2 and line not in marked]
+    x, low, high = bars.get_xdata()[::3], bars.get_ydata()[::3], bars.get_ydata()[1::3]
+    assert len(x) == 23  # one has nothing to count
+    by_place = {place: height for place, height, *_ in dots}
+    assert all(a < by_place[k] < b for k, a, b in zip(x, low, high, strict=True))
+    assert all(math.isnan(gap) for gap in bars.get_ydata()[2::3])
 
 
 def test_the_lower_axes_have_a_dot_for_every_option_of_every_specification():

@@ -58,11 +58,12 @@ def drawn(curve: Curve) -> Drawn:
 def _lightened(drawing: str) -> str:
     """A figure to a hundredth of a point, without comments, metadata and indentation.
 
-    >>> _lightened('<g> <!-- 0.5 -->\\n  <use x="1.23456"/>\\n</g>')
-    '<g> \\n<use x="1.23"/>\\n</g>'
+    >>> _lightened('<g> <!-- 0.5 -->\\n  <use x="1.23456" transform="scale(0.015625)"/>\\n</g>')
+    '<g> \\n<use x="1.23" transform="scale(0.015625)"/>\\n</g>'
     """
     bare = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", drawing, flags=re.S)
-    return re.sub(r"\n\s+", "\n", re.sub(r"(\d\.\d\d)\d+", r"\1", bare))
+    places = r"(scale\([^)]*\)|\d\.\d\d)\d*"  # letters are drawn at a scale of a hundredth
+    return re.sub(r"\n\s+", "\n", re.sub(places, r"\1", bare))
 
 
 def _draw_rates(axes, chosen: tuple[Specification, ...], share: float) -> None:
