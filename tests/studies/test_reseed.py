@@ -11,12 +11,12 @@ import pytest
 from superpos.claims.registry import load_registry
 from superpos.claims.verdicts import conclude
 from superpos.cli import main
-from superpos.errors import InvalidArgument
 from superpos.studies import reseed
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = load_registry()
-SEEDED, OTHER, UNSEEDED = "uniform-sum-is-m", "demo-90-pentagon", "loss-L0"
+SEEDED, OTHER, UNSEEDED = "uniform-sum-is-m", "demo-90-pentagon", "nonuniform-collapse"
+UNMEASURED = "cost-correction"
 ALL, NONE = [True] * 20, [False] * 20
 
 
@@ -27,12 +27,9 @@ def pretend(monkeypatch):
 
     def retest(root, name, *, first_seed, seeds, quick):
         told.asked.append((name, first_seed, seeds, quick))
-        if CLAIMS[name].unmeasured:
-            raise InvalidArgument(f"nothing is measured of {name}")
         shown = told.shown.get((name, first_seed), ALL)
         verdict = conclude(CLAIMS[name], shown, measured={}, quick=quick)
-        settings = {} if name == UNSEEDED else {"n_seeds": 20, "steps": 5}
-        return SimpleNamespace(verdict=verdict, settings=settings)
+        return SimpleNamespace(verdict=verdict)
 
     monkeypatch.setattr(reseed, "retest", retest)
     return told
@@ -47,11 +44,11 @@ def test_each_claim_is_measured_with_the_books_seeds_and_with_others(pretend):
 
 def test_all_is_every_claim_that_no_other_amends(pretend):
     found, left = reseed.of_all(ROOT, 500)
-    asked = {name for name, *_ in pretend.asked}
-    assert asked == {claim.id for claim in CLAIMS.values() if not claim.amended_by}
-    assert {each.id for each in found} | {*left} == asked
+    every = {claim.id for claim in CLAIMS.values() if not claim.amended_by}
+    assert {each.id for each in found} | {*left} == every
+    assert {name for name, *_ in pretend.asked} == {each.id for each in found}
     assert left[UNSEEDED] == "it counts no seeds: nothing is drawn at random"
-    assert left["cost-correction"] == "nothing is measured of cost-correction"
+    assert left[UNMEASURED].startswith(f"nothing is measured of {UNMEASURED}: ")
 
 
 def test_a_verdict_that_moves_is_told_with_both_rates(pretend):

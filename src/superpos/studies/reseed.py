@@ -17,7 +17,7 @@ from superpos.claims.registry import load_registry
 from superpos.claims.verdicts import Verdict
 from superpos.claims.wording import label
 from superpos.errors import InvalidArgument
-from superpos.studies.retest import retest
+from superpos.studies.retest import counts_seeds, retest
 
 GOAL = 0.95  # of the verdicts, at least, are the same with other seeds
 
@@ -104,6 +104,8 @@ def of_all(
     left: dict[str, str] = {}
     for number, name in enumerate(chosen, 1):
         try:
+            if not counts_seeds(root, name):
+                raise InvalidArgument("it counts no seeds: nothing is drawn at random")
             both = [
                 retest(root, name, first_seed=first, seeds=seeds, quick=quick)
                 for first in (0, first_seed)
@@ -111,10 +113,6 @@ def of_all(
         except InvalidArgument as problem:  # nothing is measured of it, or nothing with fewer seeds
             left[name] = str(problem)
             say(f"{number} of {len(chosen)}  {name}: left out: {problem}")
-            continue
-        if not any(setting.startswith("n_seeds") for setting in both[0].settings):
-            left[name] = "it counts no seeds: nothing is drawn at random"
-            say(f"{number} of {len(chosen)}  {name}: left out: {left[name]}")
             continue
         found.append(Reseeded(name, both[0].verdict, both[1].verdict))
         say(f"{number} of {len(chosen)}  {found[-1].told()}")

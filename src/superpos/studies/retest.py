@@ -6,7 +6,7 @@ Nothing here changes the ledger.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -202,6 +202,22 @@ def listed(root: Path) -> str:
     return "\n".join(lines)
 
 
+def counts_seeds(root: Path, claim_id: str) -> bool:
+    """Return whether a claim is counted over seeds, of whatever kind.
+
+    Raises
+    ------
+    InvalidArgument
+        If the claim is unknown, or nothing is measured of it.
+    """
+    _, _, study = _found(root, claim_id)
+    return bool(_seeds(study.parameters(claim_id)))
+
+
+def _seeds(parameters: Iterable[str]) -> list[str]:
+    return [name for name in parameters if name.startswith("n_seeds")]
+
+
 def _found(root: Path, claim_id: str) -> tuple[Claim, Chapter, Study]:
     registry = load_registry()
     if claim_id not in registry:
@@ -229,7 +245,7 @@ def _settings(
     if way is not None:
         chosen |= {name: value for name, value in way.settings.items() if name in parameters}
     asked = {name: parameters[name].read(value) for name, value in given.items()}
-    counted = [name for name in parameters if name.startswith("n_seeds")]
+    counted = _seeds(parameters)
     if seeds is not None:
         if not counted:
             raise InvalidArgument("the claim counts no seeds: nothing is drawn at random")
