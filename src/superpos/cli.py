@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -443,7 +443,8 @@ def _build_alone(root: Path, arguments: argparse.Namespace) -> int:
     for status in found:
         if status.stale:  # a file changed while the chapters ran
             return _fail(f"{status.chapter.name} is stale again: {status.stale}; build anew")
-    new = publish(root, found, notebooks, ledger, quick=quick, say=_say, extra=_curves(root))
+    curves = _curves(root, {status.chapter.name: status.chapter.title for status in found})
+    new = publish(root, found, notebooks, ledger, quick=quick, say=_say, extra=curves)
     where = _short(site_folder(root, quick=quick) / "index.html")
     print(f"{'site built' if new else 'nothing changed'}: {where}")
     return 0
@@ -476,8 +477,8 @@ def _budgets(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _curves(root: Path) -> dict[str, bytes]:
-    """Return the page of specification curves with its figures, by path."""
+def _curves(root: Path, titles: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the pages of specification curves with their figures, by path."""
     from superpos.book.ledger import registry
     from superpos.book.robustness import as_files
     from superpos.claims.specifications import LEAST
@@ -486,7 +487,7 @@ def _curves(root: Path) -> dict[str, bytes]:
     from superpos.studies.retest import load_study
 
     curves, pools = grids.curves_of(root, load_study), grids.pools(root, load_study)
-    return as_files(curves, pools, registry(root), drawn, least=LEAST)
+    return as_files(curves, pools, registry(root), titles, drawn, least=LEAST)
 
 
 def _status(arguments: argparse.Namespace) -> int:

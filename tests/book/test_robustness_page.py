@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 import yaml
 
 from superpos.book import robustness, scoreboard
+from superpos.book.chapters import chapter_names
 from superpos.book.ledger import collect
 from superpos.book.robustness import Drawn
 from superpos.claims.curves import Curve, Specification
@@ -30,37 +32,69 @@ def claims(book):
 
 
 POOLS = {
-    "lines": SimpleNamespace(
-        name="lines",
-        claims=("alpha-rises", "beta-rests"),
+    name: SimpleNamespace(
+        name=name,
+        chapter=chapter,
+        claims=(claim,),
         why="Why.",
         count=lambda _: 24,
         amendments=("On a day: because.",),
     )
+    for name, chapter, claim in (
+        ("lines", "alpha", "alpha-rises"),
+        ("points", "beta", "beta-rests"),
+    )
 }
+TITLES = {"alpha": "The first", "beta": "The second", "gamma": "Without curves"}
 
 
-def page(curves, claims) -> tuple[str, dict[str, bytes]]:
-    files = robustness.as_files(curves, POOLS, claims, lambda _: DRAWN, least=24)
-    return files.pop("book/robustness.md").decode(), files
+def pages(curves, claims) -> dict[str, str]:
+    """Return the pages, and the figures, by path."""
+    files = robustness.as_files(curves, POOLS, claims, TITLES, lambda _: DRAWN, least=24)
+    return {path.removeprefix("book/"): text.decode() for path, text in files.items()}
 
 
 def test_every_curve_is_shown_with_its_figure_and_its_drivers(claims):
-    text, files = page({"alpha-rises": curve("alpha-rises")}, claims)
+    files = pages({"alpha-rises": curve("alpha-rises")}, claims)
+    text = files["robustness/alpha.md"]
     assert '<span id="curve-alpha-rises"></span>' in text
     assert "It **holds in 5 of 10** specifications" in text
     assert "p 9: 9 of 9" in text
     assert ':alt: "Rates: 10% to 90%."' in text
     assert DRAWN.drivers in text
     assert "*Amended* On a day: because." in text
-    assert files == {"book/robustness/alpha-rises.svg": b"<svg/>"}
-    assert "- beta-rests (24 specifications): not computed yet" in text
+    assert "## Registered and not shown" not in text
+    assert files["robustness/alpha-rises.svg"] == "<svg/>"
+
+
+def test_each_chapter_has_its_own_and_one_page_leads_to_all(claims):
+    files = pages({"alpha-rises": curve("alpha-rises")}, claims)
+    assert {*files} == {
+        "robustness.md", "robustness/alpha.md", "robustness/beta.md", "robustness/alpha-rises.svg",
+    }  # fmt: skip
+    index = files["robustness.md"]
+    assert index.index("## The first") < index.index("## The second")
+    link = '<a href="robustness/alpha.html#curve-alpha-rises">alpha-rises</a>'
+    assert f"| {link} | holds in 5 of 10 |" in index
+    assert "beta-rests" not in index
+    assert "- beta-rests (24 specifications): not computed yet" in files["robustness/beta.md"]
+
+
+def test_the_table_of_contents_has_a_page_for_every_chapter_with_a_grid():
+    checkout = Path(__file__).parents[2]
+    listed = (checkout / "_toc.yml").read_text("utf-8").split("book/robustness/")[1:]
+    grids = yaml.safe_load((checkout / "book" / "specifications.yml").read_text("utf-8"))
+    grids = {pool["chapter"] for pool in grids}
+    assert [line.split()[0] for line in listed] == [
+        n for n in chapter_names(checkout) if n in grids
+    ]
 
 
 def test_a_stale_curve_is_named_and_not_shown(claims):
     curves = {"alpha-rises": curve("alpha-rises", stale="its code has changed")}
-    text, files = page(curves, claims)
-    assert files == {}
+    files = pages(curves, claims)
+    text = files["robustness/alpha.md"]
+    assert "robustness/alpha-rises.svg" not in files
     assert "- alpha-rises: does not count any more: its code has changed" in text
     assert "holds in" not in text
 
@@ -76,7 +110,7 @@ def test_the_ledger_and_the_scoreboard_tell_of_a_curve(claims):
     assert ledger[0]["curve"] == {"holds": 5, "of": 10, "favourable": "p 9: 9 of 9"}
     assert ledger[1]["curve"] is None
     text = scoreboard.as_markdown(ledger, {"alpha": "The first", "beta": "The second"})
-    link = '<a href="robustness.html#curve-alpha-rises">holds in 5 of 10 specifications</a>'
+    link = '<a href="robustness/alpha.html#curve-alpha-rises">holds in 5 of 10 specifications</a>'
     assert text.count("specifications</a>") == text.count(link) == 1
 
 
@@ -86,9 +120,16 @@ def test_the_built_site_has_the_page(copied_book, monkeypatch):
     curves = {"alpha-rises": curve("alpha-rises")}
     monkeypatch.setattr("superpos.studies.grids.curves_of", lambda *_: curves)
     monkeypatch.setattr("superpos.studies.grids.pools", lambda *_: POOLS)
+    contents = (copied_book / "_toc.yml").read_text("utf-8")
+    own = "".join(f"\n          - file: book/robustness/{name}" for name in ("alpha", "beta"))
+    index = "      - file: book/robustness"
+    contents = contents.replace(index, f"{index}\n        sections:{own}")
+    (copied_book / "_toc.yml").write_text(contents, "utf-8")
     assert main(["build"]) == 0
     html = copied_book / "_build" / "html" / "book"
-    text = (html / "robustness.html").read_text("utf-8")
+    index = (html / "robustness.html").read_text("utf-8")
+    assert 'href="robustness/alpha.html#curve-alpha-rises"' in index
+    text = (html / "robustness" / "alpha.html").read_text("utf-8")
     assert 'id="curve-alpha-rises"' in text
     assert "The claim alpha-rises holds in 5 of 10 specifications." in text  # as an image's text
     assert (html.parent / "_sources" / "book" / "specifications.yml").read_text("utf-8") == grid

@@ -121,7 +121,7 @@ def test_without_a_script_every_claim_is_there_and_opens(visit, ledger):
     name, chapter = ledger[0]["id"], ledger[0]["chapter"]
     assert led >= {
         f"executed/{chapter}.html#claim-{name}", f"../claims/{name}.html",
-        f"robustness.html#curve-{name}",
+        f"robustness/{chapter}.html#curve-{name}",
     }  # fmt: skip
 
 

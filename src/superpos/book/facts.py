@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from superpos.book.evidence import field
 from superpos.claims.amendments import Amendment, Response
 from superpos.claims.cards import JUDGEMENT
+from superpos.claims.curves import address
 from superpos.claims.typeset import typeset
 from superpos.claims.wording import KEPT
 
@@ -124,7 +125,7 @@ def facts(
         told["Amends"] += f" ({row['amendment']['date']}): {typeset(row['amendment']['why'])}"
     told |= {typeset(name): typeset(text) for name, text in (row["measured"] or {}).items()}
     if curve := row["curve"]:
-        to = _to(f"book/robustness.html#curve-{row['id']}", folder)
+        to = _to(f"book/{address(row['id'], row['chapter'])}", folder)
         told["Robustness"] = (
             f'<a href="{to}">holds in {curve["holds"]} of {curve["of"]} specifications</a>'
         )

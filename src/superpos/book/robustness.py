@@ -1,13 +1,13 @@
-"""The specification curves as a page."""
+"""The specification curves as pages: one of all in a table, and one for each chapter."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from superpos.book.lines import one_line
-from superpos.claims.curves import FOLDER, Curve
+from superpos.claims.curves import FOLDER, Curve, address
 from superpos.claims.registry import Claim
 from superpos.claims.specifications import FILE as GRIDS
 from superpos.claims.specifications import Pool
@@ -23,6 +23,13 @@ were registered before any of it was run ({grids}); one that proved wrong is ame
 A specification holds if the share of its trials that show the claim lies above the share that the
 registry asks for; intervals do not enter. Sizes and numbers of seeds are smaller than in the
 chapters, and the seeds are others. `superpos robustness` computes the curves again.
+"""
+_OF_A_CHAPTER = """\
+# {title}: curves
+
+The claims of <a href="../executed/{chapter}.html">the chapter</a> under all combinations of
+choices that somebody could reasonably have made.
+<a href="../robustness.html">What counts as holding, and the other chapters</a>
 """
 
 
@@ -40,11 +47,12 @@ def as_files(
     curves: Mapping[str, Curve],
     pools: Mapping[str, Pool],
     claims: Mapping[str, Claim],
+    titles: Mapping[str, str],
     draw: Callable[[Curve], Drawn],
     *,
     least: int,
 ) -> dict[str, bytes]:
-    """Return the page and its figures, by their paths in the site's source.
+    """Return the pages and their figures, by their paths in the site's source.
 
     Parameters
     ----------
@@ -54,38 +62,50 @@ def as_files(
         The registered grids.
     claims
         The registry.
+    titles
+        Of the chapters, in reading order; one whose claims have no grid has no page.
     draw
         What draws a curve.
     least
         How many specifications a claim has at least.
     """
-    shown = {name: curve for name, curve in curves.items() if not curve.stale}
-    files: dict[str, bytes] = {}
     grids = f'<a href="../_sources/book/{GRIDS}">the file</a>' if pools else "there is none yet"
-    lines = [_INTRODUCTION.format(least=least, grids=grids), *_table(shown, claims), ""]
-    for pool in pools.values():
-        mine = [claim for claim in pool.claims if claim in shown]
-        if not mine:
+    index = [_INTRODUCTION.format(least=least, grids=grids)]
+    files: dict[str, bytes] = {}
+    for chapter, title in titles.items():
+        its = [pool for pool in pools.values() if pool.chapter == chapter]
+        if not its:
             continue
-        lines += [f"## {pool.name.replace('-', ' ').capitalize()}", "", one_line(pool.why), ""]
-        for text in pool.amendments:
-            lines += [f"*Amended* {one_line(text)}", ""]
-        for claim in mine:
-            drawn = draw(shown[claim])
-            files[f"{PAGE}/{claim}.svg"] = drawn.svg
-            lines += [*_section(shown[claim], claims[claim], drawn), ""]
-    lines += _missing(curves, pools)
-    files[f"{PAGE}.md"] = "\n".join(lines).encode()
-    return files
+        names = [name for pool in its for name in pool.claims]
+        shown = {name: curves[name] for name in names if name in curves and not curves[name].stale}
+        figures = {name: draw(curve) for name, curve in shown.items()}
+        files |= {f"{PAGE}/{name}.svg": drawn.svg for name, drawn in figures.items()}
+        index += [f"## {title}", "", *_table(shown, claims), ""]
+        lines = [_OF_A_CHAPTER.format(chapter=chapter, title=title)]
+        for pool in its:
+            mine = [name for name in pool.claims if name in shown]
+            lines += _introduced(pool) if mine else []
+            for name in mine:
+                lines += _section(shown[name], claims[name], figures[name])
+        lines += _missing(curves, its)
+        files[f"{PAGE}/{chapter}.md"] = "\n".join(lines).encode()
+    return files | {f"{PAGE}.md": "\n".join(index).encode()}
 
 
 def _table(shown: Mapping[str, Curve], claims: Mapping[str, Claim]) -> list[str]:
     if not shown:
-        return []
+        return ["None of its registered curves is computed."]
     lines = ["| Claim | | Verdict of the book |", "|---|---|---|"]
     for name, curve in shown.items():
-        link = f'<a href="#curve-{name}">{name}</a>'
+        link = f'<a href="{address(name, claims[name].chapter)}">{name}</a>'
         lines.append(f"| {link} | {curve.in_words} | {claims[name].expected} |")
+    return lines
+
+
+def _introduced(pool: Pool) -> list[str]:
+    lines = [f"## {pool.name.replace('-', ' ').capitalize()}", "", one_line(pool.why), ""]
+    for text in pool.amendments:
+        lines += [f"*Amended* {one_line(text)}", ""]
     return lines
 
 
@@ -97,9 +117,9 @@ def _section(curve: Curve, claim: Claim, drawn: Drawn) -> list[str]:
         "",
         f"{one_line(claim.statement)} It **{curve.in_words}** specifications; most favourable to "
         f"the claim: {one_line(curve.favourable)}. "
-        f'<a href="scoreboard.html#claim-{claim.id}">What counts</a>',
+        f'<a href="../scoreboard.html#claim-{claim.id}">What counts</a>',
         "",
-        f"```{{figure}} {FOLDER}/{claim.id}.svg",
+        f"```{{figure}} {claim.id}.svg",
         f":alt: {json.dumps(' '.join(drawn.alt.split()), ensure_ascii=False)}",
         f":name: figure-curve-{claim.id}",
         "",
@@ -107,13 +127,14 @@ def _section(curve: Curve, claim: Claim, drawn: Drawn) -> list[str]:
         "```",
         "",
         drawn.drivers,
+        "",
     ]
 
 
-def _missing(curves: Mapping[str, Curve], pools: Mapping[str, Pool]) -> list[str]:
+def _missing(curves: Mapping[str, Curve], pools: Iterable[Pool]) -> list[str]:
     """Return the registered curves that are not shown, and why."""
     found = []
-    for pool in pools.values():
+    for pool in pools:
         for claim in pool.claims:
             if claim not in curves:
                 found.append(f"- {claim} ({pool.count(claim)} specifications): not computed yet")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from superpos.claims import curves
 from superpos.claims.registry import Claim
 from superpos.claims.typeset import typeset
 from superpos.claims.wording import label, mark
@@ -75,9 +76,9 @@ def card(
         rows["Responses"] = html.escape(" ".join(each.told() for each in claim.responses))
     if verdict.curve:
         rows["Robustness"] = (
-            f'<a href="../robustness.html#curve-{claim.id}">holds in {verdict.curve["holds"]} of '
-            f"{verdict.curve['of']} specifications</a>; most favourable: "
-            + typeset(verdict.curve["favourable"])
+            f'<a href="../{curves.address(claim.id, claim.chapter)}">holds in '
+            f"{verdict.curve['holds']} of {verdict.curve['of']} specifications</a>; "
+            "most favourable: " + typeset(verdict.curve["favourable"])
         )
     if when := registered or ("knowing the outcome" if claim.known else ""):
         rows["Registered"] = when

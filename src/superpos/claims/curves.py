@@ -21,6 +21,15 @@ FOLDER = "robustness"  # in the book's folder
 _LINE = 160  # characters, up to which a part of a file stands on one line
 
 
+def address(claim: str, chapter: str) -> str:
+    """Return where a claim's curve is shown, from the book's folder in the site.
+
+    >>> address("alpha-rises", "alpha")
+    'robustness/alpha.html#curve-alpha-rises'
+    """
+    return f"{FOLDER}/{chapter}.html#curve-{claim}"
+
+
 @dataclass(frozen=True)
 class Specification:
     """One specification of a claim, and what was counted.
