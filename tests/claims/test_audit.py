@@ -5,8 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from clones import NOTEBOOK, Book, entry, study
 
+from superpos.claims import past
 from superpos.claims.audit import PREDICATE, REGISTRY, audit, summary, told, unamended
 from superpos.claims.clone import NoHistory, history
 
@@ -268,6 +270,31 @@ def test_a_draft_that_no_registry_would_take_is_passed_over(book, draft):
     book.commit({REGISTRY_FILE: draft, STUDY_FILE: "\0record("})
     registered = book.commit({REGISTRY_FILE: entry()})
     assert one(book).registered.id == registered
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Claims\n\n- id: a\n  statement: >-\n    One\n    - two\n\n# aside\n- id: b\n",
+        "- id: a\n  list:\n  - 1\n  - 2\n-  id: b\n",
+        "- &one {id: a}\n- *one\n",  # which cannot be read alone
+        "- id: a\n  thresholds: &t {k: 1}\n- id: b\n  thresholds: *t\n",
+        "- id: a\n---\n- id: b\n",
+        "  - id: a\n  - id: b\n",
+        "- id: a\n - id: b\n",
+        " x\n- id: a\n",
+        "- id: a",
+        "id: a\n",
+        "- [\n",
+        "",
+    ],
+)
+def test_entries_read_one_by_one_are_those_of_the_file(text):
+    try:
+        listed = yaml.safe_load(text)
+    except yaml.YAMLError:
+        listed = None
+    assert past._entries(text.encode()) == (listed if isinstance(listed, list) else [])
 
 
 def test_the_rule_is_followed(book):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +161,11 @@ def _is_name(value: object) -> bool:
 
 def read_notebook(source: str) -> NotebookNode:
     """Return a MyST-Markdown notebook as a Jupyter notebook without outputs."""
+    return copy.deepcopy(_parsed(source))
+
+
+@lru_cache(maxsize=64)  # a tenth of a second each, and all that knows chapters asks for it
+def _parsed(source: str) -> NotebookNode:
     import jupytext
 
     notebook = jupytext.reads(source, fmt="md:myst")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import yaml
@@ -20,6 +21,9 @@ _ASIDE = (  # what is no part of what is claimed, of what would count, or of wha
     *("id", "chapter", "deviations", "thresholds_of"),
     *("amendments", "responses", "moved"),
 )
+# A list of which every entry begins at the margin, so that each can be read alone; and one entry.
+_OF_ENTRIES = re.compile(r"(?:#.*\n|\n)*(?:- .*\n(?:[ #].*\n|\n)*)*")
+_ENTRY = re.compile(r"^- .*\n(?:[ #].*\n|\n)*", re.M)
 _TEXTS = ("statement", "setting", "counts", "qualified")
 
 
@@ -115,17 +119,37 @@ def _decided(content: bytes, path: str) -> Mapping[str, Predicate]:
     return predicates(content.decode("utf-8", "replace"), path)
 
 
+def _entries(content: bytes) -> list[Any]:
+    """Return the entries of a list in YAML; of anything else, or what cannot be read, none.
+
+    A commit changes few of them: where each can be read alone, it is read once for all commits.
+    """
+    text = content.decode("utf-8", "replace")
+    try:
+        if _OF_ENTRIES.fullmatch(text):
+            return [each for alone in _ENTRY.findall(text) for each in _alone(alone)]
+    except yaml.YAMLError:  # an entry that uses others by an alias, if it is not just wrong
+        pass
+    try:
+        listed = yamls.load(content)
+    except yaml.YAMLError:  # a draft that cannot be read registers nothing
+        return []
+    return listed if isinstance(listed, list) else []
+
+
+@cache
+def _alone(text: str) -> list[Any]:
+    return yamls.load(text)
+
+
 def _registered(content: bytes, path: str) -> Mapping[str, Entry]:
     """Return the claims that a file registers: any list of entries with an id and a statement."""
     if b"id:" not in content or b"statement:" not in content:
         return {}
-    try:
-        listed = yamls.load(content)
-    except yaml.YAMLError:  # a draft that cannot be read registers nothing
-        return {}
+    listed = _entries(content)
     found: dict[str, Entry] = {}
     thresholds: dict[str, Mapping[str, float]] = {}
-    for entry in listed if isinstance(listed, list) else ():
+    for entry in listed:
         if isinstance(entry, dict) and {"id", "statement"} <= entry.keys():
             # A commit is there for good: a draft that no registry would take registers nothing.
             with suppress(AttributeError, TypeError, ValueError):

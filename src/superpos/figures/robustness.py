@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 
@@ -11,7 +12,7 @@ from superpos.book.robustness import Drawn
 from superpos.claims.curves import Curve, Specification
 from superpos.figures.axes import reference
 from superpos.figures.palette import ACCENT, FAINT, INK, THIN
-from superpos.figures.style import Picture, Table, figure, svg
+from superpos.figures.style import Picture, Table, applied, figure, svg
 from superpos.stats import rate_interval
 
 HELD, FAILED = INK, ACCENT  # specifications in which the claim holds, and in which it does not
@@ -46,9 +47,11 @@ def specification_curve(curve: Curve) -> Picture:
 
 def drawn(curve: Curve) -> Drawn:
     """A specification curve for a page, which has many: as light as it can be drawn."""
-    picture = specification_curve(curve)
+    with applied():  # once, not for each of its hundreds of marks
+        picture = specification_curve(curve)
+        drawing = svg(picture.figure)
     return Drawn(
-        _lightened(svg(picture.figure)).encode(),
+        _lightened(drawing).encode(),
         picture.alt,
         picture.caption,
         drivers(curve).markdown,
@@ -71,9 +74,7 @@ def _draw_rates(axes, chosen: tuple[Specification, ...], share: float) -> None:
     size = 3.5 if len(chosen) <= 60 else 2
     # one line with gaps, and one for each kind of mark: many small ones would make the page heavy
     intervals = [
-        (place, *rate_interval(torch.arange(each.of) < each.shown))
-        for place, each in enumerate(chosen)
-        if each.of
+        (place, *_interval(each.shown, each.of)) for place, each in enumerate(chosen) if each.of
     ]
     places = [at for place, *_ in intervals for at in (place, place, math.nan)]
     ends = [at for _, low, high in intervals for at in (low, high, math.nan)]
@@ -89,6 +90,11 @@ def _draw_rates(axes, chosen: tuple[Specification, ...], share: float) -> None:
                 axes.plot(*zip(*some, strict=True), mark, color=colour, ms=size, zorder=2)
     axes.set(ylim=(-0.03, 1.03), ylabel="rate", xlim=(-1, len(chosen)))
     axes.tick_params(bottom=False)
+
+
+@functools.cache
+def _interval(shown: int, of: int) -> tuple[float, float]:
+    return rate_interval(torch.arange(of) < shown)
 
 
 def _draw_options(axes, chosen: tuple[Specification, ...], rows: list[tuple[str, str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from superpos.compute.fingerprint import digest
 if TYPE_CHECKING:
     from superpos.studies.study import Study
 
+_BETWEEN_QUOTES = re.compile(r"(?<=')[^']+(?=')")  # and between one text and the next
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 
 
@@ -38,10 +40,9 @@ def of(study: Study, claim_id: str, ways: Iterable[Any]) -> str:
     """
     used = [study.test_of(claim_id), *study.experiments_of(claim_id)]
     text = described((used, *ways), anywhere=True)
+    named = {claim_id, *_BETWEEN_QUOTES.findall(text)}
     thresholds = {
-        other.id: dict(other.thresholds)
-        for other in load_registry().values()
-        if other.id == claim_id or f"'{other.id}'" in text
+        other.id: dict(other.thresholds) for other in load_registry().values() if other.id in named
     }
     return digest(described((text, thresholds)))
 
