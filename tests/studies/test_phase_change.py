@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from superpos import IndependentFeatures, Procedure, train
 from superpos.optima import phases
 from superpos.studies import phase_change as change
 
@@ -151,6 +152,27 @@ def test_the_best_of_patient_models_decides_whatever_the_others_are():
 
 # by kind of three features: what becomes of the extra one
 THREE = torch.tensor([[0, 1], [2, 3]])  # the cheapest candidates of P and R
+
+
+def test_no_two_cells_start_alike_and_a_seed_starts_a_cell_as_it_always_does():
+    start = change.own_starts(3, [0, 7], torch.arange(4), 1.0)["W"]
+    assert start.shape == (2, 4, 2, 3)
+    assert len(start.flatten(0, 1).flatten(1).unique(dim=0)) == 8
+    alone = change.own_starts(3, [7], torch.tensor([2]), 1.0)["W"]
+    assert torch.equal(alone[0, 0], start[1, 2])
+
+
+def test_the_models_of_a_cell_are_trained_with_its_density_and_its_importance():
+    p, r = torch.tensor([1.0, 0.1]).double(), torch.tensor([0.5, 1.0, 2.0]).double()
+    how = Procedure(steps=50, centred=False)
+    found = change.models(p, r, seeds=[3, 4], procedure=how)
+    start = change.own_starts(2, [3, 4], torch.tensor([5]), how.initial_scale)
+    alone = train(
+        IndependentFeatures(2, 0.1), 1, importance=phases.importances(r[2]), seeds=[3, 4],
+        procedure=how, start={name: value[:, 0] for name, value in start.items()},
+    )  # fmt: skip
+    assert (found.W.shape, found.loss.shape) == ((2, 2, 3, 1, 2), (2, 2, 3))
+    torch.testing.assert_close(found.W[:, 1, 2], alone.W)
 
 
 def test_only_what_becomes_of_the_extra_feature_counts():

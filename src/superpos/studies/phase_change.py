@@ -13,6 +13,7 @@ from torch import Tensor
 
 from superpos import (
     PUBLISHED,
+    RELU_OUTPUT,
     IndependentFeatures,
     Procedure,
     geometry,
@@ -22,11 +23,13 @@ from superpos import (
     train,
 )
 from superpos.claims import rate
+from superpos.compute.sweeps import tensors
 from superpos.losses import exact_loss
 from superpos.optima import branches, phases
 from superpos.studies.study import Outcome, Study, Way
 from superpos.studies.ways import at_rest, elhage_notebook
 
+APART = 1_000_000  # between the seeds of a cell's initial values and those of the next
 JOINT = phases.THREE_FEATURES.index("joint")
 NO_KIND = phases.TWO_FEATURES.index("none of these")
 NEARLY = replace(PUBLISHED, batch_size=64, integrate=True)  # less work, and less noise
@@ -198,18 +201,37 @@ def joint_omitted(three, near, *, kept, paired, apart):
 
 
 def models(p: Tensor, r: Tensor, *, seeds, procedure: Procedure, n: int = 2, device: str = "cpu"):
-    """Train n features in n − 1 dimensions: W (seed, p, r, dimension, feature), and the loss."""
+    """Train n features in n − 1 dimensions: W (seed, p, r, dimension, feature), and the loss.
 
-    def trained(seed, p, r):
-        features = IndependentFeatures(n, p[:, None, None].expand(-1, len(r), 1))
-        importance = phases.importances(r, features=n)
+    Each cell has draws of its own: from the same ones they would be no independent trials.
+    """
+    importances = phases.importances(r, features=n).expand(len(p), -1, -1).flatten(0, 1)
+    densities = p.repeat_interleave(len(r))
+
+    def trained(seed, cell):
+        features = IndependentFeatures(n, densities[cell, None].expand(-1, n))
+        importance = importances[cell]
+        start = own_starts(n, seed, cell, procedure.initial_scale)
+        if procedure.centred:
+            start["b"] = RELU_OUTPUT.centred(start, features.mean.to(start["W"]))
         run = train(
-            features, n - 1, importance=importance, seeds=seed, procedure=procedure, device=device
-        )
-        loss = exact_loss(run.W, run.b, p[:, None, None], importance)
+            features, n - 1, importance=importance, seeds=seed, procedure=procedure, device=device,
+            start=start,
+        )  # fmt: skip
+        loss = exact_loss(run.W, run.b, densities[cell, None], importance)
         return {"W": (["dimension", "feature"], run.W), "loss": loss}
 
-    return sweep(trained, {"seed": seeds, "p": p, "r": r}, cells_at_once=1200)
+    grid = {"seed": seeds, "cell": torch.arange(len(densities))}
+    found = tensors(sweep(trained, grid, cells_at_once=1200))
+    shape = len(p), len(r)
+    return SimpleNamespace(W=found.W.unflatten(1, shape), loss=found.loss.unflatten(1, shape))
+
+
+def own_starts(n: int, seeds, cells, scale: float) -> dict[str, Tensor]:
+    """Initial values of which no two cells share any: ``(seed, cell, ...)``."""
+    own = [APART * int(cell) + int(seed) for seed in seeds for cell in cells]
+    drawn = RELU_OUTPUT.initial(n, n - 1, seeds=own, scale=scale)
+    return {k: v[:, 0].unflatten(0, (len(seeds), len(cells))) for k, v in drawn.items()}
 
 
 @study.experiment
