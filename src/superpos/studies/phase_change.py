@@ -201,7 +201,7 @@ def joint_omitted(three, near, *, kept, paired, apart):
 
 
 def models(p: Tensor, r: Tensor, *, seeds, procedure: Procedure, n: int = 2, device: str = "cpu"):
-    """Train n features in n − 1 dimensions: W (seed, p, r, dimension, feature), and the loss.
+    """Train n features in n − 1 dimensions: W and its start (seed, p, r, dimension, feature), loss.
 
     Each cell has draws of its own: from the same ones they would be no independent trials.
     """
@@ -219,12 +219,15 @@ def models(p: Tensor, r: Tensor, *, seeds, procedure: Procedure, n: int = 2, dev
             start=start,
         )  # fmt: skip
         loss = exact_loss(run.W, run.b, densities[cell, None], importance)
-        return {"W": (["dimension", "feature"], run.W), "loss": loss}
+        axes = ["dimension", "feature"]
+        return {"W": (axes, run.W), "start": (axes, start["W"]), "loss": loss}
 
     grid = {"seed": seeds, "cell": torch.arange(len(densities))}
     found = tensors(sweep(trained, grid, cells_at_once=1200))
     shape = len(p), len(r)
-    return SimpleNamespace(W=found.W.unflatten(1, shape), loss=found.loss.unflatten(1, shape))
+    return SimpleNamespace(
+        **{name: getattr(found, name).unflatten(1, shape) for name in ("W", "start", "loss")}
+    )
 
 
 def own_starts(n: int, seeds, cells, scale: float) -> dict[str, Tensor]:
