@@ -19,6 +19,8 @@ from superpos.studies import phase_change as study
 from superpos.studies.phase_change import JOINT, NO_KIND
 
 CUTS = (0.8, 0.6, 0.45)  # densities at which the onset is cut
+PAIR = phases.TWO_FEATURES.index("antipodal pair")
+PAIRS = ("pairs", "pairs: opposite", "pairs: alike")  # how many find it, by how weights start
 STAR = {"color": ACCENT, "ms": 11, "mec": "white", "mew": 0.8}
 
 
@@ -33,9 +35,13 @@ def two_features(two, coarse, trained) -> Picture:
         f"{len(trained.loss)} trained models": (coarse, most),
     }
     diagrams(axes, panels, phases.TWO_FEATURES)
-    kind_legend(fig, phases.TWO_FEATURES[:NO_KIND])
+    kind_legend(fig, phases.TWO_FEATURES[: NO_KIND + bool((most == NO_KIND).any())])
     agree = (theory == exact).double().mean()
-    shown = (most == study.candidate(coarse)).double().mean()
+    told, kinds = study.candidate(coarse), phases.kind(trained.W)
+    shown = (most == told).double().mean()
+    pair = (told == PAIR).expand(kinds.shape)
+    alike = trained.start.prod(-1)[..., 0] > 0
+    found = [(kinds[of] == PAIR).double().mean() for of in (pair, pair & ~alike, pair & alike)]
     return Picture(
         fig,
         "Three diagrams over density p and relative importance r, for two features in one "
@@ -45,6 +51,7 @@ def two_features(two, coarse, trained) -> Picture:
         f"models and the candidates in {shown:.1%}.",
         "$n = 2$, $m = 1$: the candidate with the lowest loss, the exact optimum, and what most of "
         "the trained models are.",
+        {name: f"{share:.0%}" for name, share in zip(PAIRS, found, strict=True)},
     )
 
 
