@@ -18,7 +18,7 @@ from superpos.claims.curves import Curve, Specification
 from superpos.claims.registry import load_registry
 from superpos.claims.verdicts import conclude, judge
 from superpos.errors import InvalidArgument
-from superpos.studies import kept
+from superpos.studies import code, kept
 from superpos.studies.study import Outcome, Study, Way
 
 CLAIM = {
@@ -29,8 +29,8 @@ CLAIM = {
 }  # fmt: skip
 
 
-def registered(book, **changes) -> None:
-    (book / "book" / "claims.yml").write_text(yaml.safe_dump([CLAIM | changes]))
+def registered(book, *others, **changes) -> None:
+    (book / "book" / "claims.yml").write_text(yaml.safe_dump([CLAIM | changes, *others]))
     (book / "book" / "deviations.yml").write_text("{}")
 
 
@@ -39,7 +39,7 @@ def _a_book_of_coins(book):
     registered(book)
 
 
-def study(bias: float = 0.5, force: int = 10) -> Study:
+def study(bias: float | str = 0.5, force: int = 10) -> Study:
     coins = Study(
         "coins",
         {
@@ -117,6 +117,16 @@ def test_another_threshold_makes_it_stale_and_another_wording_does_not(book):
     assert list(kept.fresh(study(), "heads-fall")) == ["published"]
     registered(book, thresholds={"level": 0})
     assert kept.fresh(study(), "heads-fall") == {}
+
+
+def test_the_threshold_of_another_claim_counts_where_the_code_names_it(book):
+    names, names_none = study("tails-fall"), study("tails-falls")  # nothing is run
+    other = CLAIM | {"id": "tails-fall"}
+    registered(book, other)
+    before = [code.of(each, "heads-fall", []) for each in (names, names_none)]
+    registered(book, other | {"thresholds": {"level": 0}})
+    after = [code.of(each, "heads-fall", []) for each in (names, names_none)]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, True]
 
 
 def test_another_way_to_train_leaves_the_one_fresh():

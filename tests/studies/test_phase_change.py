@@ -166,13 +166,14 @@ def test_the_models_of_a_cell_are_trained_with_its_density_and_its_importance():
     p, r = torch.tensor([1.0, 0.1]).double(), torch.tensor([0.5, 1.0, 2.0]).double()
     how = Procedure(steps=50, centred=False)
     found = change.models(p, r, seeds=[3, 4], procedure=how)
-    start = change.own_starts(2, [3, 4], torch.tensor([5]), how.initial_scale)
-    alone = train(
-        IndependentFeatures(2, 0.1), 1, importance=phases.importances(r[2]), seeds=[3, 4],
-        procedure=how, start={name: value[:, 0] for name, value in start.items()},
-    )  # fmt: skip
     assert (found.W.shape, found.loss.shape) == ((2, 2, 3, 1, 2), (2, 2, 3))
-    torch.testing.assert_close(found.W[:, 1, 2], alone.W)
+    for place, (row, column) in {1: (0, 1), 5: (1, 2)}.items():
+        start = change.own_starts(2, [3, 4], torch.tensor([place]), how.initial_scale)
+        alone = train(
+            IndependentFeatures(2, p[row]), 1, importance=phases.importances(r[column]),
+            seeds=[3, 4], procedure=how, start={name: value[:, 0] for name, value in start.items()},
+        )  # fmt: skip
+        torch.testing.assert_close(found.W[:, row, column], alone.W)
 
 
 def test_only_what_becomes_of_the_extra_feature_counts():

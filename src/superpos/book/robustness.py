@@ -94,7 +94,7 @@ def as_files(
 
 def _table(shown: Mapping[str, Curve], claims: Mapping[str, Claim]) -> list[str]:
     if not shown:
-        return ["None of its registered curves is computed."]
+        return ["None of its registered curves is shown."]
     lines = ["| Claim | | Verdict of the book |", "|---|---|---|"]
     for name, curve in shown.items():
         link = f'<a href="{address(name, claims[name].chapter)}">{name}</a>'

@@ -107,4 +107,5 @@ def heat(axes: Axes, x: Tensor, y: Tensor, values: Tensor, *, label: str) -> Non
 def kind_legend(fig: Figure, names: Sequence[str]) -> None:
     """Add a legend of the kinds of solutions below a figure."""
     patches = [Patch(color=KINDS[name], label=name) for name in names]
-    fig.legend(handles=patches, loc="outside lower center", ncols=3)
+    columns = len(names) if len(names) <= 4 else -(-len(names) // 2)
+    fig.legend(handles=patches, loc="outside lower center", ncols=columns)
