@@ -61,6 +61,11 @@ def test_it_begins_with_title_and_contents_whose_numbers_are_right(pdf):
         assert told[front + number - 1].endswith(f"lines: a book & more {number}")
 
 
+def test_what_its_pages_draw_is_compressed(pdf):
+    drawn = [page["/Contents"].get_object() for page in pdf.pages]
+    assert all(each["/Filter"] == "/FlateDecode" for each in drawn)
+
+
 def test_parts_pages_and_sections_are_bookmarks(pdf):
     found = titles(pdf.outline)
     assert found[0] == "A tiny book"

@@ -176,6 +176,7 @@ def printed(
         _added(writer, made[each.path][2])
     for page, foot in zip(writer.pages[first:], feet.pages, strict=True):
         page.merge_page(foot)
+        page.compress_content_streams()  # which are plain once they are merged
     _lead(writer, inside, address, told)
     _bookmarks(writer, chosen, made, {path: first + start for path, start in starts.items()})
     writer.page_layout = "/OneColumn"
