@@ -142,7 +142,9 @@ def sample(
         at, at_found, at_slope, speed = place, found, slope, momentum
         for _ in range(_LEAPS):
             speed = speed - length / 2 * force(at, at_slope)
-            at = at + length * speed
+            there = at + length * speed
+            # a leap that diverges goes nowhere: its speed is not finite, and the move is rejected
+            at = torch.where(there.isfinite().all(-1, keepdim=True), there, at)
             at_found, at_slope = both(at)
             speed = speed - length / 2 * force(at, at_slope)
         gain = (

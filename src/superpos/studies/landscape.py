@@ -6,6 +6,7 @@ Chen et al. 2023, Scherlis et al. 2022, Lecomte et al. 2023, Jermyn et al. 2022,
 from __future__ import annotations
 
 import math
+from collections import Counter
 from types import SimpleNamespace
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from superpos import IndependentFeatures, Procedure, geometry, optima, sweep
 from superpos.claims import rate
+from superpos.claims.registry import thresholds
 from superpos.compute import streams
 from superpos.compute.processes import in_parallel
 from superpos.compute.streams import Purpose
@@ -36,6 +38,8 @@ FALLOFF = (1.0, 0.9, 0.7, 0.5)  # r of importance r^i; at 1 all features are equ
 DENSITIES = torch.tensor([0.5, 0.2, 0.1, 0.05, 0.02], dtype=torch.float64)
 DIMENSIONS = (2, 3)
 RARER = 0.6  # how much rarer each feature is than the one before
+BLOCKS = {"n": 7, "m": 3, "falloff": (1.0, 0.95, 0.9, 0.85, 0.8, 0.7)}  # with blocks of a plane
+CROWD = {"n": 8, "m": 2, "rarer": (0.9, 0.75, 0.6)}  # so many that some weights are positive
 PENALTY = 0.2
 FEATURES = (32, 64, 96)
 NEURONS = (1, 2, 4, 8)  # for each feature
@@ -139,22 +143,20 @@ def are_critical(critical_points, *, gradient, long):
 def kgons():
     """The k-gons of six features, by k and by how many of the others have a positive bias.
 
-    ``loss``, ``least`` (the least curvature but for rotations) and ``flat`` (the number of
-    directions without curvature) by ``(k, positive)``.
+    W, b, ``loss`` and ``least``, the least curvature but for rotations, by ``(k, positive)``. Up to
+    four corners disturb nobody and have biases of 0, where the loss has a kink: no curvature tells
+    how it rises from there.
     """
     found = {}
     for k in CORNERS:
         for positive in range(N - k + 1):
             at = polygons.regular(N, k, positive=positive)
-            values = torch.linalg.eigvalsh(optima.hessian(at.W, at.b, polygons.inputs(N)))
             least = optima.least_curvature(at.W, at.b, polygons.inputs(N))
             found[k, positive] = SimpleNamespace(
                 W=at.W,
                 b=at.b,
                 loss=at.loss.item(),
                 least=least.item(),
-                flat=int((values.abs() < 1e-6).sum()),
-                falls=int((values < -1e-6).sum()),
             )
     return found
 
@@ -164,17 +166,35 @@ def height(place: Tensor) -> Tensor:
     return polygons.loss(place[..., : 2 * N].unflatten(-1, (2, N)), place[..., 2 * N :]) / 2
 
 
+def sampled_coefficients(kgons, seeds, **how) -> Tensor:
+    """Return the learning coefficients of some k-gons, ``(seeds, k-gons)``."""
+    minima = torch.stack([torch.cat([one.W.flatten(), one.b]) for one in kgons])
+
+    def experiment(seed):
+        found = posterior.local_coefficient(height, minima, seeds=seed, **how)
+        return {"coefficient": (["k"], found)}
+
+    found = sweep(experiment, {"seed": seeds}, cells_at_once=10, executor=on_cores())
+    return tensors(found).coefficient
+
+
 @study.experiment
 def coefficients(kgons, sweeps, seeds_posterior):
     """Learning coefficients of the k-gons whose other features are silent, ``(seeds, k)``."""
-    minima = torch.stack([torch.cat([kgons[k, 0].W.flatten(), kgons[k, 0].b]) for k in CORNERS])
+    silent = [kgons[k, 0] for k in CORNERS]
+    return sampled_coefficients(silent, seeds_posterior, size=COEFFICIENT_AT, sweeps=sweeps)
 
-    def experiment(seed):
-        at = {"size": COEFFICIENT_AT, "seeds": seed, "sweeps": sweeps}
-        return {"coefficient": (["k"], posterior.local_coefficient(height, minima, **at))}
 
-    found = sweep(experiment, {"seed": seeds_posterior}, cells_at_once=10, executor=on_cores())
-    return tensors(found).coefficient
+@study.experiment
+def close_coefficients(kgons, sweeps, seeds_posterior):
+    """Those of all k-gons, so near them that hardly anything else holds the samples.
+
+    ``(seeds,)`` by ``(k, positive)``. Below 0 where samples fell into another valley: such a k-gon
+    is no minimum.
+    """
+    how = thresholds("land-complexity-2", "size", "precision")
+    found = sampled_coefficients(list(kgons.values()), seeds_posterior, sweeps=sweeps, **how)
+    return dict(zip(kgons, found.unbind(1), strict=True))
 
 
 @study.test("land-complexity")
@@ -189,9 +209,23 @@ def more_complex(kgons, coefficients, *, more):
         {
             "Loss of 3 to 6 corners": listed(loss, ".4f"),
             "Learning coefficient": listed(mean),
-            "Half the curved directions": listed(
-                [(3 * N - kgons[k, 0].flat) / 2 for k in CORNERS], ".1f"
-            ),
+        },
+    )
+
+
+@study.test("land-complexity-2")
+def more_complex_close_by(kgons, close_coefficients, *, more, size, precision):
+    """From each k to the next the loss falls and the coefficient rises; weaker: the loss falls."""
+    loss = torch.tensor([kgons[k, 0].loss for k in CORNERS])
+    each = torch.stack([close_coefficients[k, 0] for k in CORNERS], 1)
+    falls = loss.diff() < 0
+    return Outcome(
+        falls & (each.mean(0).diff() >= more),
+        falls,
+        {
+            "Loss of 3 to 6 corners": listed(loss, ".4f"),
+            f"Learning coefficient at N = {size:,.0f}, held by {precision:g}": listed(each.mean(0)),
+            "Its standard deviation over seeds": listed(each.std(0)),
         },
     )
 
@@ -267,6 +301,57 @@ def posterior_moves(samples, kgons, coefficients, *, factor, most):
         )
     likely = samples.share.argmax(-1)
     return Outcome(shown, (likely.diff(dim=-1) >= 0).all(-1) & (likely[:, -1] == N), measured)
+
+
+def leaders(kgons, coefficients, sizes: Tensor) -> Tensor:
+    """Return how many corners the k-gon with the least N L/2 + λ log N has, at each N.
+
+    Parameters
+    ----------
+    kgons
+        By name, with ``loss``; names begin with the number of corners.
+    coefficients
+        λ by name, ``(seeds,)`` each; a k-gon whose mean is not above 0 is no minimum, and left out.
+    sizes
+        N.
+
+    >>> two = {(3, 0): SimpleNamespace(loss=0.2), (4, 0): SimpleNamespace(loss=0.1)}
+    >>> complexity = {(3, 0): torch.tensor([1.0]), (4, 0): torch.tensor([2.0])}
+    >>> leaders(two, complexity, torch.tensor([80.0, 100.0])).tolist()
+    [3, 4]
+    """
+    minima = [name for name, found in coefficients.items() if found.mean() > 0]
+    loss = torch.tensor([kgons[name].loss for name in minima], dtype=sizes.dtype)
+    price = torch.stack([coefficients[name].mean() for name in minima]).to(sizes)
+    least = (sizes[:, None] * loss / 2 + price * sizes[:, None].log()).argmin(1)
+    return torch.tensor([name[0] for name in minima])[least]
+
+
+def passages(kgons, coefficients) -> dict[int, float]:
+    """Return from which N on, of those sampled, another k-gon is to lead: N by its corners."""
+    first, last = SAMPLES[[0, -1]].log10().tolist()
+    sizes = torch.logspace(first, last, 2000, dtype=torch.float64)
+    corners = leaders(kgons, coefficients, sizes)
+    begins = (corners.diff() > 0).nonzero()[:, 0] + 1
+    return {int(corners[at]): float(sizes[at]) for at in begins}
+
+
+@study.test("land-bayes-2")
+def posterior_passes(samples, kgons, close_coefficients, *, factor, most):
+    """More corners become likely at the N at which their k-gon is to lead."""
+    share = samples.share.mean(0)
+    shown, measured = [], {}
+    for k, at in passages(kgons, close_coefficients).items():
+        there = float(arrives(share[:, k:].sum(-1), SAMPLES, most=most))
+        shown.append(abs(math.log(there / at)) <= math.log(factor))
+        measured[f"N from which on {k} or more are likely"] = (
+            f"{there:.0f}; by loss and coefficient {at:.0f}"
+        )
+    likely = share.argmax(-1)
+    order = bool((likely.diff() >= 0).all() and likely[-1] == N)
+    # without a passage to be seen, none was where it should be
+    shown = torch.tensor(shown or [False])
+    return Outcome(shown, torch.full_like(shown, order), measured)
 
 
 def records(steps: int) -> list[int]:
@@ -374,15 +459,15 @@ def best(importance: Tensor, p: Tensor, m: int, starts: int, seed: int) -> Optim
     Parameters
     ----------
     importance, p
-        ``(..., 6)`` each, or what broadcasts.
+        ``(..., n)`` each, or what broadcasts.
     m, starts, seed
         Dimensions; how many starts, and which.
     """
-    shape = torch.broadcast_shapes(importance.shape, p.shape)[:-1]
+    *shape, n = torch.broadcast_shapes(importance.shape, p.shape)
     draw = torch.Generator().manual_seed(seed)
-    W = torch.randn(starts, *(1 for _ in shape), m, N, generator=draw) / m**0.5
+    W = torch.randn(starts, *(1 for _ in shape), m, n, generator=draw) / m**0.5
     found = optima.minimise(
-        W.expand(starts, *shape, m, N), torch.zeros(N), p, importance, max_steps=200
+        W.expand(starts, *shape, m, n), torch.zeros(n), p, importance, max_steps=200
     )
     return found.best()
 
@@ -432,14 +517,28 @@ def blocks(W: Tensor, *, cosine: float, least: float = 0.1) -> list[list[int]]:
     return sorted(found)
 
 
+def extents(W: Tensor, block: list[int]) -> Tensor:
+    """Return the singular values of a block, one for each dimension that it has."""
+    values = torch.linalg.svdvals(W[:, block])
+    return values[values > 1e-3 * values[0]]
+
+
+def dimension(W: Tensor, block: list[int]) -> int:
+    """Return how many dimensions the features of a block span.
+
+    >>> dimension(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]), [0, 1])
+    1
+    """
+    return len(extents(W, block))
+
+
 def unevenness(W: Tensor, block: list[int]) -> float:
     """Return how much the singular values of a block differ, as a share of the largest.
 
     >>> round(unevenness(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 1.0]]), [0, 1]), 6)
     0.0
     """
-    values = torch.linalg.svdvals(W[:, block])
-    values = values[values > 1e-3 * values[0]]
+    values = extents(W, block)
     return float(1 - values[-1] / values[0])
 
 
@@ -465,6 +564,43 @@ def semi_orthogonal(allocated, *, cosine, equal, nearly):
 
 
 @study.experiment
+def allocated_in_blocks(n_starts, first_seed):
+    """The best models of more features, whose blocks may be planes: W is (p, r, m, n)."""
+    r = torch.tensor(BLOCKS["falloff"], dtype=torch.float64)
+    importance = r[:, None] ** torch.arange(BLOCKS["n"])
+    return best(importance, DENSITIES[:, None, None], BLOCKS["m"], n_starts, first_seed)
+
+
+@study.test("land-blocks-2")
+def semi_orthogonal_planes(allocated_in_blocks, *, cosine, equal, nearly):
+    """Each block's singular values are equal, in models with a block that is no line."""
+    worst, several, sizes = [], [], Counter()
+    for W in allocated_in_blocks.W.flatten(0, 1):
+        parts = blocks(W, cosine=cosine)
+        dimensions = [dimension(W, part) for part in parts]
+        if max(dimensions, default=0) < 2:
+            continue
+        worst.append(max(unevenness(W, part) for part in parts))
+        several.append(len(parts) > 1)
+        sizes[" + ".join(str(size) for size in sorted(dimensions, reverse=True))] += 1
+    # without such a model, none has the structure
+    worst = torch.tensor(worst or [math.inf])
+    return Outcome(
+        worst <= equal,
+        worst <= nearly,
+        {
+            "Models with a block of two dimensions or more": f"{len(several)} of "
+            f"{allocated_in_blocks.W[..., 0, 0].numel()}",
+            "Of these with another block": f"{sum(several)} of {len(several)}",
+            "Dimensions of the blocks": "; ".join(
+                f"{size} in {count}" for size, count in sorted(sizes.items())
+            ),
+            "Unevenness": f"median {worst.median():.0%}, at most {worst.max():.0%}",
+        },
+    )
+
+
+@study.experiment
 def rarer(n_starts, first_seed):
     """The best models where each feature is rarer than the one before: a list of p, W and b."""
     p = DENSITIES[:, None] * RARER ** torch.arange(N)
@@ -477,61 +613,107 @@ def rarer(n_starts, first_seed):
 
 
 @study.experiment
-def weights(rarer):
-    """Every weight between two features of those models, by each measure.
+def crowded(n_starts, first_seed):
+    """The same with so many features that some weights are positive: a list of p, W and b."""
+    r = torch.tensor(CROWD["rarer"], dtype=torch.float64)
+    p = DENSITIES[:, None, None] * r[:, None] ** torch.arange(CROWD["n"])
+    found = best(torch.ones(CROWD["n"]), p, CROWD["m"], n_starts, first_seed)
+    flat = (values.flatten(0, 1) for values in (p, found.W, found.b))
+    return [SimpleNamespace(p=p, W=W, b=b) for p, W, b in zip(*flat, strict=True)]
 
-    Of each model: ``size`` (signed), ``expected`` (times E[x_j]), ``first`` and ``harm``.
+
+def weighed(model) -> SimpleNamespace:
+    """Return every weight between two features of a model, by each measure.
+
+    ``size`` (signed), ``expected`` (times E[x_j]), ``first`` and ``harm``; ``back``, the harm of
+    the weight the other way, which is as large; ``from_rarer``, whether its source is rarer.
     """
-    off = ~torch.eye(N, dtype=torch.bool)
-    found = []
-    for one in rarer:
-        features = IndependentFeatures(N, one.p)
-        V = one.W.mT @ one.W
-        found.append(
-            SimpleNamespace(
-                m=one.m,
-                p=one.p,
-                size=V[off],
-                expected=(V * one.p / 2)[off],
-                first=interference.first_order(one.W, one.b, features)[off],
-                harm=interference.harm(one.W, one.b, features)[off],
-            )
-        )
-    return found
+    off = ~torch.eye(len(model.p), dtype=torch.bool)
+    features = IndependentFeatures(len(model.p), model.p)
+    V = model.W.mT @ model.W
+    harm = interference.harm(model.W, model.b, features)
+    return SimpleNamespace(
+        size=V[off],
+        expected=(V * model.p / 2)[off],
+        first=interference.first_order(model.W, model.b, features)[off],
+        harm=harm[off],
+        back=harm.mT[off],
+        from_rarer=(model.p < model.p[:, None])[off],
+    )
+
+
+@study.experiment
+def weights(rarer):
+    """Every weight between two features of those models."""
+    return [weighed(one) for one in rarer]
+
+
+@study.experiment
+def crowded_weights(crowded):
+    """Every weight between two features of the crowded ones."""
+    return [weighed(one) for one in crowded]
+
+
+def harm_told(one, *, least: float) -> SimpleNamespace | None:
+    """Return how well each measure ranks the harm of a model's positive weights.
+
+    Rank correlations ``size``, ``expected`` and ``first``; ``ratio``, the mean harm of negative
+    weights over that of positive ones. None with fewer than three positive ones or no negative one.
+    """
+    positive, negative = one.size >= least, one.size <= -least
+    if int(positive.sum()) < 3 or not negative.any():
+        return None
+    harm = one.harm[positive]
+    told = {
+        name: rank_correlation(getattr(one, name)[positive][None], harm).item()
+        for name in ("size", "expected", "first")
+    }
+    return SimpleNamespace(**told, ratio=(one.harm[negative].mean() / harm.mean()).item())
+
+
+def ranked(told, *, agree: float, little: float) -> bool:
+    """Whether size times activity ranks the harm of positive weights, and negative ones do none."""
+    return told.expected >= agree and told.expected > told.size and told.ratio <= little
+
+
+def spreads(told: list[SimpleNamespace]) -> dict[str, str]:
+    """Return the ranges of what `harm_told` gives, in words."""
+    names = {
+        "size": "Rank correlation of size with harm",
+        "expected": "Rank correlation of size times activity",
+        "first": "Rank correlation of the first-order change",
+        "ratio": "Harm of negative weights over that of positive ones",
+    }
+    return {
+        words: span(torch.tensor([getattr(one, name) for one in told])).replace("-", "−")
+        if told
+        else "nowhere"
+        for name, words in names.items()
+    }
 
 
 @study.test("land-interference")
 def told_by(weights, *, agree, little):
     """Size times activity ranks the harm of positive weights; negative ones do hardly any."""
-    shown, by_size, by_activity, by_first, ratios = [], [], [], [], []
-    for one in weights:
-        positive, negative = one.size >= 0.01, one.size <= -0.01
-        if int(positive.sum()) < 3 or not negative.any():
-            shown.append(False)
-            continue
-        harm = one.harm[positive]
-        size, expected, first = (
-            rank_correlation(values[positive][None], harm).item()
-            for values in (one.size, one.expected, one.first)
-        )
-        ratio = (one.harm[negative].mean() / harm.mean()).item()
-        by_size.append(size)
-        by_activity.append(expected)
-        by_first.append(first)
-        ratios.append(ratio)
-        shown.append(expected >= agree and expected > size and ratio <= little)
+    each = [harm_told(one, least=0.01) for one in weights]
+    shown = [one is not None and ranked(one, agree=agree, little=little) for one in each]
+    return Outcome(torch.tensor(shown), measured=spreads([one for one in each if one]))
 
-    def spread(values: list[float]) -> str:
-        return span(torch.tensor(values)).replace("-", "−") if values else "nowhere"
 
+@study.test("land-interference-2")
+def told_where_positive(crowded_weights, *, agree, little, least):
+    """The same of models that have positive weights."""
+    each = [told for one in crowded_weights if (told := harm_told(one, least=least))]
+    # without such a model, nothing is told
+    shown = [ranked(one, agree=agree, little=little) for one in each] or [False]
+    more = [(one.harm > one.back)[(one.size >= least) & one.from_rarer] for one in crowded_weights]
     return Outcome(
         torch.tensor(shown),
         measured={
-            "Rank correlation of size with harm": spread(by_size),
-            "Rank correlation of size times activity": spread(by_activity),
-            "Rank correlation of the first-order change": spread(by_first),
-            "Harm of negative weights over that of positive ones": spread(ratios),
-        },
+            "Models with three positive weights or more": f"{len(each)} of {len(crowded_weights)}"
+        }
+        | spreads(each)
+        | {"More harm from the rarer of two features": rate(torch.cat(more))},
     )
 
 
