@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,6 +79,17 @@ def test_each_chapter_has_its_own_and_one_page_leads_to_all(claims):
     assert f"| {link} | holds in 5 of 10 |" in index
     assert "beta-rests" not in index
     assert "- beta-rests (24 specifications): not computed yet" in files["robustness/beta.md"]
+
+
+def test_a_superseded_test_names_the_one_in_force(claims):
+    newer = replace(claims["beta-rests"], amends="alpha-rises")
+    index = pages({"alpha-rises": curve("alpha-rises")}, claims | {"beta-rests": newer})
+    assert "| holds in 5 of 10 | superseded by beta-rests |" in index["robustness.md"]
+
+
+def test_a_factor_that_moves_nothing_decides_nothing():
+    found = [Specification({"p": str(k)}, 0, 9, False) for k in range(3)]
+    assert Curve("alpha-rises", "lines", 0.5, tuple(found)).decides == ""
 
 
 def test_the_table_of_contents_has_a_page_for_every_chapter_with_a_grid():

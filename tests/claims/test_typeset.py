@@ -29,6 +29,7 @@ def slanted(text: str) -> list[str]:
         ("x_{2c+1}", "<var>x</var><sub>2<var>c</var>+1</sub>"),
         ("(1 − p)^(n−k)", "(1 − <var>p</var>)<sup><var>n</var>−<var>k</var></sup>"),
         ("0.9^i, 2^bits", "0.9<sup><var>i</var></sup>, 2<sup>bits</sup>"),
+        ("i^-0.5", "<var>i</var><sup>-0.5</sup>"),
         ("WᵀW", "<var>W</var>ᵀ<var>W</var>"),
         ("x'_j", "<var>x</var>'<sub><var>j</var></sub>"),
         ("within 1e-6, 3e-9", "within 10<sup>−6</sup>, 3 · 10<sup>−9</sup>"),

@@ -58,6 +58,7 @@ def test_what_is_undecided_says_what_is_missing():
     assert reason(trained, "qualified", [{HOLDS}, fails]).endswith("not both.")
     told = reason(trained, "qualified", [{HOLDS}], curve="few", decides="the rate")
     assert told == "It holds in few reasonable specifications; what decides most is the rate."
+    assert reason(trained, "qualified", [{HOLDS}], curve="few") == told.partition(";")[0] + "."
     assert reason(trained, "qualified", [{HOLDS}], curve="most") == ""
     assert reason(trained, "qualified", [fails], curve="most").startswith(
         "It fails here, and holds"

@@ -53,6 +53,19 @@ def test_a_wide_valley_has_more_of_the_posterior_until_samples_are_many():
     assert deeper[-1] > 0.95
 
 
+def test_a_leap_that_diverges_is_a_move_that_is_rejected():
+    def wall(place):
+        assert place.isfinite().all()
+        return place.pow(4).sum(-1)
+
+    # stable near 0 alone: from far away leaps of the usual length diverge
+    found = posterior.sample(
+        wall, torch.full((2,), 1e70, dtype=torch.float64), torch.tensor([1e3]), seeds=[0], sweeps=40
+    )
+    assert found.place.isfinite().all()
+    assert found.accepted.item() < 0.5
+
+
 def test_a_run_is_the_same_whatever_runs_beside_it():
     at = {"start": torch.zeros(2), "sizes": torch.tensor([5.0, 8.0]), "sweeps": 20}
     both = posterior.sample(bowl, seeds=[3, 4], **at)

@@ -22,7 +22,7 @@ def polygon(k: int, n: int = N, *, turned: float = 0.0) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def kgons():
     return {
-        (k, positive): SimpleNamespace(W=at.W, b=at.b, loss=at.loss.item(), flat=0)
+        (k, positive): SimpleNamespace(W=at.W, b=at.b, loss=at.loss.item())
         for k in CORNERS
         for positive in range(N - k + 1)
         for at in [polygons.regular(N, k, positive=positive)]
@@ -55,10 +55,32 @@ def test_complexity_rises_by_enough_or_the_loss_alone_falls(kgons):
     found = study.judge("land-complexity", kgons, rising + torch.tensor([[0.0], [0.1]]))
     assert found.shown.tolist() == [True, False, False]
     assert found.weaker.tolist() == [False, True, True]
-    dear = kgons | {(6, 0): SimpleNamespace(loss=0.2, flat=0)}
+    dear = kgons | {(6, 0): SimpleNamespace(loss=0.2)}
     found = study.judge("land-complexity", dear, torch.tensor([[3.0, 4.0, 5.0, 6.0]]))
     assert found.shown.tolist() == [True, True, False]
     assert not found.weaker.any()
+
+
+def complexities(**changed: float) -> dict[tuple[int, int], torch.Tensor]:
+    """What theory gives for the k-gons of six features; 5+ is the pentagon with a positive bias."""
+    known = {"3": 6.0, "4": 7.5, "5": 7.0, "5+": 8.5, "6": 8.5} | changed
+    return {(int(name[0]), len(name) - 1): torch.full((2,), value) for name, value in known.items()}
+
+
+def test_near_the_polygons_the_pentagon_is_flatter_than_the_square(kgons):
+    found = study.judge("land-complexity-2", kgons, complexities())
+    assert found.shown.tolist() == [True, False, True]
+    assert found.weaker.all()
+    rising = study.judge("land-complexity-2", kgons, complexities(**{"5": 8.0}))
+    assert rising.shown.all()
+
+
+def test_the_coefficients_are_those_of_theory(kgons):
+    run = study.run({"sweeps": 1000, "n_seeds_posterior": 2, "quick": True})
+    found = run.call(landscape.close_coefficients)
+    for name, value in complexities().items():
+        assert found[name].mean().item() == pytest.approx(value.mean().item(), abs=0.5)
+    assert found[3, 3].mean() < 0  # no minimum: samples fall out of it
 
 
 # land-bayes
@@ -86,6 +108,33 @@ def test_the_posterior_moves_where_loss_and_coefficient_say_or_in_order_at_least
     found = study.judge("land-bayes", samples, kgons, coefficient)
     assert found.shown.tolist() == [True, True, False, False, False]
     assert found.weaker.tolist() == [True, True, True, True, False]
+
+
+def test_the_polygon_with_the_least_exponent_leads_unless_it_is_no_minimum(kgons):
+    found = landscape.passages(kgons, complexities())
+    assert list(found) == [5, 6]
+    for k, before in ((5, 3), (6, 5)):
+        gain = (kgons[before, 0].loss - kgons[k, 0].loss) / 2
+        price = (complexities()[k, 0] - complexities()[before, 0]).mean().item()
+        assert gain * found[k] == pytest.approx(price * math.log(found[k]), rel=0.02)
+    saddle = complexities() | {(6, 0): torch.tensor([-1.0])}
+    assert 6 not in landscape.passages(kgons, saddle)
+
+
+def test_the_posterior_passes_where_a_polygon_begins_to_lead_or_in_order_at_least(kgons):
+    first, second = landscape.passages(kgons, complexities()).values()
+
+    def judged(share):
+        samples = SimpleNamespace(share=share[None])
+        return study.judge("land-bayes-2", samples, kgons, complexities())
+
+    assert judged(shares(first, second)).shown.tolist() == [True, True]
+    late = judged(shares(first, 4 * second))
+    assert late.shown.tolist() == [True, False]
+    assert late.weaker.all()
+    back = shares(first, second)
+    back[-3:] = back[0]
+    assert not judged(back).weaker.any()
 
 
 def test_two_polygons_meet_where_their_exponents_are_equal():
@@ -191,6 +240,21 @@ def test_blocks_are_semi_orthogonal_where_their_singular_values_are_equal():
     assert found.weaker.tolist() == [True, True, True, False, True]
 
 
+def test_only_models_with_a_block_that_is_no_line_tell_of_semi_orthogonality():
+    triangle = torch.zeros(3, 7)
+    triangle[:2, :3] = polygon(3, 3)
+    beside = triangle.clone()
+    beside[2, 3:5] = torch.tensor([1.0, -1.0])
+    uneven = beside * torch.tensor([[1.0], [0.9], [1.0]])
+    bent = beside * torch.tensor([[1.0], [0.5], [1.0]])
+    models = torch.stack([triangle, beside, uneven, bent, torch.eye(3, 7)])
+    found = study.judge("land-blocks-2", SimpleNamespace(W=models[None].double()))
+    assert found.shown.tolist() == [True, True, False, False]
+    assert found.weaker.tolist() == [True, True, True, False]
+    lines = study.judge("land-blocks-2", SimpleNamespace(W=torch.eye(3, 7)[None, None].double()))
+    assert lines.shown.tolist() == [False]
+
+
 def test_blocks_join_features_that_are_joined_by_a_third():
     W = torch.tensor([[1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0, 0.01], [0, 0, 0, 1.0, 0.0]])
     assert landscape.blocks(W, cosine=0.05) == [[0, 1, 2], [3]]
@@ -201,7 +265,10 @@ def test_blocks_join_features_that_are_joined_by_a_third():
 
 def measured(size, harm, activity) -> SimpleNamespace:
     size, harm, activity = (torch.tensor(values) for values in (size, harm, activity))
-    return SimpleNamespace(m=2, p=None, size=size, expected=size * activity, first=harm, harm=harm)
+    return SimpleNamespace(
+        size=size, expected=size * activity, first=harm, harm=harm, back=harm - 1,
+        from_rarer=size > 0.15,
+    )  # fmt: skip
 
 
 def test_size_times_activity_ranks_harm_better_than_size_and_negative_weights_do_little():
@@ -213,6 +280,18 @@ def test_size_times_activity_ranks_harm_better_than_size_and_negative_weights_do
     none_negative = measured(size[:4], harm[:4], active[:4])
     found = study.judge("land-interference", [right, by_size, signless, none_negative])
     assert found.shown.tolist() == [True, False, False, False]
+    again = study.judge("land-interference-2", [right, by_size, signless, none_negative])
+    assert again.shown.tolist() == [True, False, False]  # the last one could not show it
+    assert again.measured["More harm from the rarer of two features"].startswith("12 of 12")
+
+
+def test_of_two_weights_between_a_pair_the_one_from_the_rarer_is_told():
+    p = torch.tensor([0.4, 0.1, 0.2], dtype=torch.float64)
+    W = torch.tensor([[1.0, 0.5, -0.3], [0.0, 0.8, 0.9]], dtype=torch.float64)
+    found = landscape.weighed(SimpleNamespace(W=W, b=torch.zeros(3).double(), p=p))
+    # weights to 0 from 1, to 0 from 2, to 1 from 0, to 1 from 2, to 2 from 0, to 2 from 1
+    assert found.from_rarer.tolist() == [True, True, False, False, False, True]
+    assert torch.equal(found.back, found.harm[[2, 4, 0, 5, 1, 3]])
 
 
 # land-collisions

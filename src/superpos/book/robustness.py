@@ -98,7 +98,9 @@ def _table(shown: Mapping[str, Curve], claims: Mapping[str, Claim]) -> list[str]
     lines = ["| Claim | | Verdict of the book |", "|---|---|---|"]
     for name, curve in shown.items():
         link = f'<a href="{address(name, claims[name].chapter)}">{name}</a>'
-        lines.append(f"| {link} | {curve.in_words} | {claims[name].expected} |")
+        by = [other.id for other in claims.values() if other.amends == name]
+        verdict = f"superseded by {by[0]}" if by else claims[name].expected
+        lines.append(f"| {link} | {curve.in_words} | {verdict} |")
     return lines
 
 

@@ -190,10 +190,10 @@ def _line(
     }
     kind = "ours" if row["new"] else "sources"
     old = ' class="superpos-superseded"' if row["amended_by"] else ""
-    superseded = "<br><small>superseded</small>" if old else ""
+    superseded = " <br><small>superseded</small>" if old else ""
     chapter = f'<a href="{_to(row["page"])}{card}">{title}</a>' if row["page"] else title
     rated = "" if found is None else f"{found.percent}<br><small>{found.shown} of {found.of}"
-    rated += f"<br>{found.by}</small>" if found and found.by else "</small>" if found else ""
+    rated += f" <br>{found.by}</small>" if found and found.by else "</small>" if found else ""
     of_source = (
         f"{html.escape(who[key])}"
         if kind == "sources"

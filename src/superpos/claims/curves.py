@@ -177,13 +177,16 @@ class Curve:
 
     @property
     def decides(self) -> str:
-        """What moves the rate most, as text: the factor, with its worst and its best option."""
+        """What moves the rate most, as text: the factor, with its worst and its best option.
+
+        Empty where both have the same rate in per cent.
+        """
         driver = self.drivers[0]
         low, *_, high = sorted(driver.rates, key=lambda option: driver.rates[option])
-        return (
-            f"{driver.factor}, with mean rates from {driver.rates[low]:.0%} ({low}) to "
-            f"{driver.rates[high]:.0%} ({high})"
-        )
+        worst, best = (f"{driver.rates[option]:.0%}" for option in (low, high))
+        if worst == best:
+            return ""
+        return f"{driver.factor}, with mean rates from {worst} ({low}) to {best} ({high})"
 
     @property
     def drivers(self) -> tuple[Driver, ...]:

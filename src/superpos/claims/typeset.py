@@ -16,7 +16,7 @@ _FORMULA = re.compile(
     (?:(?<![{_LETTERS}\d])(?P<letter>[{_LETTERS}])(?P<layer>\d?)(?P<prime>'?)|(?P<group>[Σ‖|)\d]))
     (?P<mark>[_^])
     (?:\{{(?P<braced>[^{{}}]+)\}}|\((?P<bracketed>[^()]+)\)
-      |(?P<bare>\w≠\w|[−-]?\d+|bits|[A-Za-zα-ω]{{1,2}}))
+      |(?P<bare>\w≠\w|[−-]?\d+(?:\.\d+)?|bits|[A-Za-zα-ω]{{1,2}}))
     (?![{_LETTERS}_])
     | (?<![\w.])(?P<mantissa>\d(?:\.\d+)?)e(?P<exponent>-?\d+)\b  # 1e-9
     | (?<!\w)(?P<product>[A-Z]{{1,2}}ᵀ[A-Z]?|RW|BW|Wx)(?!\w)

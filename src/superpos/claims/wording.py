@@ -101,8 +101,8 @@ def reason(
     if verdict == "qualified" and {SOMETIMES} in measured:
         return "It holds sometimes, at this rate."
     if verdict == "qualified" and all(stands == {HOLDS} for stands in measured):
-        told = f"It holds in few reasonable specifications; what decides most is {decides}."
-        return told if curve == "few" else ""
+        most = f"; what decides most is {decides}" if decides else ""
+        return f"It holds in few reasonable specifications{most}." if curve == "few" else ""
     if verdict == "qualified" and {HOLDS} in measured:
         return "It holds as published or at rest, not both."
     if verdict == "qualified" and curve == "most":

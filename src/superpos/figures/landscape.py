@@ -20,10 +20,10 @@ from superpos.training.procedures import Procedure
 SHOWN_FALLOFF = 0.7  # r of the picture of capacity
 
 
-def kgon_planes(kgons, coefficients) -> Picture:
+def kgon_planes(kgons, close_coefficients) -> Picture:
     """The k-gons with their loss and learning coefficient."""
     fig, axes = figure(1, len(CORNERS), height=LOW)
-    mean = coefficients.mean(0).tolist()
+    mean = [close_coefficients[k, 0].mean().item() for k in CORNERS]
     for ax, k, complexity in zip(axes, CORNERS, mean, strict=True):
         plane(ax, kgons[k, 0].W)
         ax.set_title(f"L = {kgons[k, 0].loss:.4f}, $\\lambda$ = {complexity:.1f}")
@@ -40,20 +40,20 @@ def kgon_planes(kgons, coefficients) -> Picture:
             "fifth alive": f"{kgons[5, 1].loss:.4f}",
             "sixth": f"{kgons[6, 0].loss:.4f}",
             "least": f"{kgons[5, 1].least:.3f}",
+            "coefficients": listed(mean, ".1f"),
+            "square alive": f"{close_coefficients[4, 2].mean():.1f}",
         },
     )
 
 
-def posterior_shares(samples, kgons, coefficients) -> Picture:
+def posterior_shares(samples, kgons, close_coefficients) -> Picture:
     """Which number of corners is how probable, over N."""
     fig, axes = figure(1, 2, height=MIDDLE)
     share = samples.share.mean(0)
     for place, k in enumerate(CORNERS):
         axes[0].plot(SAMPLES, share[:, k], color=sequence(place, 4), label=f"{k} corners")
-    loss = torch.tensor([kgons[k, 0].loss for k in CORNERS])
-    mean = coefficients.mean(0)
-    meets = [study.meeting(loss[[i, i + 1]], mean[[i, i + 1]]) for i in (1, 2)]
-    reference(axes[0], x=meets)
+    to_lead = study.passages(kgons, close_coefficients)
+    reference(axes[0], x=list(to_lead.values()))
     axes[0].set(xscale="log", xlabel="number of samples N", ylabel="probability")
     percent_ticks(axes[0].yaxis)
     axes[0].legend()
@@ -71,13 +71,13 @@ def posterior_shares(samples, kgons, coefficients) -> Picture:
         f"N = {half:.0f} on. Right, the mean loss falls from {samples.loss[:, 0].mean():.3f} to "
         f"{samples.loss[:, -1].mean():.4f}.",
         "The posterior of six features in a plane. Left: how probable each number of features of a "
-        "length of at least 0.5 is; dashed: where loss and learning coefficient of two k-gons "
-        "balance, 4 and 5, and 5 and 6. Right: the mean loss; dotted: that of the k-gons.",
+        "length of at least 0.5 is; dashed: from where on five corners should lead by loss and "
+        "learning coefficient, and then six. Right: the mean loss; dotted: that of the k-gons.",
         {
             "begins": f"{begins}",
             "half": f"{half:.0f}",
-            "four to five": f"{meets[0]:.0f}",
-            "five to six": f"{meets[1]:.0f}",
+            "to five": f"{to_lead[5]:.0f}" if 5 in to_lead else "none",
+            "to six": f"{to_lead[6]:.0f}" if 6 in to_lead else "none",
         },
     )
 
@@ -85,6 +85,9 @@ def posterior_shares(samples, kgons, coefficients) -> Picture:
 def courses(descents, kgons) -> Picture:
     """The loss of every run of SGD, with the levels of the k-gons."""
     marks = thresholds("land-plateaus")
+    alive = polygons.corners(descents.W, long=marks["long"])
+    still = study.stands_still(descents.loss, descents.step, still=marks["still"]) & (alive >= 3)
+    several = [len(set(alive[still[:, seed], seed].tolist())) > 1 for seed in range(still.shape[1])]
     fig, axes = figure(1, 2, height=MIDDLE, width_ratios=[1.6, 1])
     ends = polygons.corners(descents.W[-1], long=marks["long"])
     step = descents.step.clamp_min(1)
@@ -103,16 +106,22 @@ def courses(descents, kgons) -> Picture:
     plane(axes[1], descents.W[-1, 0])
     axes[1].set_title("one of them, at the end")
     count = {k: int((ends == k).sum()) for k in (*CORNERS,)}
-    final = listed(descents.loss[-1].unique().double().quantile(torch.tensor([0.0, 1.0]).double()))
+    final = listed(torch.stack(descents.loss[-1].aminmax()))
     return Picture(
         fig,
         f"The loss of {len(ends)} runs against steps, with dotted lines at the k-gons whose other "
-        f"biases are positive. At the end {count[4]} runs have four long features, {count[5]} five "
-        f"and {count[6]} six; their losses lie between {final.replace(', ', ' and ')}. On the "
-        "right one model at the end.",
+        f"biases are positive. Runs that end with four long features: {count[4]}; with five: "
+        f"{count[5]}; with six: {count[6]}. Their losses lie between "
+        f"{final.replace(', ', ' and ')}. On the right one model at the end.",
         "Plain SGD from small weights. Dotted: losses of the k-gons that answer each other feature "
         "with its mean (a plus for each). Right: a model at the end.",
-        {"four": f"{count[4]}", "five": f"{count[5]}", "six": f"{count[6]}", "of": f"{len(ends)}"},
+        {
+            "four": f"{count[4]}",
+            "five": f"{count[5]}",
+            "six": f"{count[6]}",
+            "of": f"{len(ends)}",
+            "more than one plateau": f"{sum(several)}",
+        },
     )
 
 
@@ -196,21 +205,22 @@ def biases(decoders) -> Picture:
     )
 
 
-def measures(weights) -> Picture:
+def measures(crowded_weights) -> Picture:
     """Harm of single weights against their size, their expected input, and the first order."""
+    weights, least = crowded_weights, thresholds("land-interference-2")["least"]
     fig, axes = figure(1, 3, height=MIDDLE, sharey=True)
     names = {"size": "size", "expected": "size × activity", "first": "first-order change"}
     signs = {"positive": (ACCENT, 1), "negative": (DIGON, -1)}
     for ax, (name, label) in zip(axes, names.items(), strict=True):
         for sign, (colour, side) in signs.items():
-            values = torch.cat([getattr(each, name)[side * each.size >= 0.01] for each in weights])
-            harm = torch.cat([each.harm[side * each.size >= 0.01] for each in weights])
+            values = torch.cat([getattr(each, name)[side * each.size >= least] for each in weights])
+            harm = torch.cat([each.harm[side * each.size >= least] for each in weights])
             ax.plot(values.abs(), harm, "o", color=colour, ms=2.5, alpha=0.6, label=sign)
         ax.set(xscale="log", yscale="log", xlabel=label)
     axes[0].set_ylabel("harm: fall of the loss without it")
     plain_ticks(axes[0].xaxis)
     axes[0].legend()
-    every = torch.cat([each.harm[each.size.abs() >= 0.01] for each in weights])
+    every = torch.cat([each.harm[each.size.abs() >= least] for each in weights])
     helps = (every < 0).double().mean()
     return Picture(
         fig,

@@ -80,7 +80,7 @@ def ladder_table(ladder) -> Table:
         k, d = polytope.corners, polytope.dimension
         saved = ladder.saved[ladder.names.index(name), (ladder.inverse_p - place).abs().argmin()]
         since = f"{place:.4g}" if number > 1 else f"{place:.4g} or less"  # where one begins to look
-        rows[f"{number} {name}"] = [f"{k} in {d}", since, f"{saved:.3f}"]
+        rows[f"{number}: {name}"] = [f"{k} in {d}", since, f"{saved:.3f}"]
     return Table(
         ["corners in dimensions", "best from 1/p =", "saved there, in v"], rows, "polytope"
     )

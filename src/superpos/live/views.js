@@ -378,7 +378,7 @@ export function ladder({ model, el }) {
     marks.replaceChildren(...each.map(({ rgb, saved: value }, k) => svg("circle", { cx: x(log), cy: y(value), r: k ? 3 : 5.5, fill: `rgb(${rgb})` })));
     list.replaceChildren(...each.map(({ name, rgb, saved: value, length }) => html("li", {},
       html("span", { text: upper(name), style: `border-left: 0.7rem solid rgb(${rgb}); padding-left: 0.5rem` }), html("span", { text: `${two(value)}, at length ${two(length)}` }))));
-    view.tell(each[0].name, `saves most at p = ${p.toPrecision(2)}: ${two(each[0].saved)} by the dimension`);
+    view.tell(each[0].name, `saves most of these ${each.length} at p = ${p.toPrecision(2)}: ${two(each[0].saved)} by the dimension`);
   }
 
   let at = 0;

@@ -21,7 +21,7 @@ STATISTICS = {
     "dimensionality": "mean D_i",
     "dimensionality_spread": "spread of D_i (sd)",
     "rms_cosine": "rms cosine of a pair",
-    "worst_cosine": "largest |cosine| of a pair",
+    "worst_cosine": "largest size of a cosine",
     "mean_cosine": "mean cosine of a pair",
     "nearest": "mean cosine with nearest",
     "antipode": "mean cosine with antipode",
