@@ -13,6 +13,7 @@ from superpos.book.facts import Rate, rate
 from superpos.book.ledger import collect, registry
 from superpos.claims.amendments import Amendment, Response
 from superpos.claims.registry import VERDICTS
+from superpos.claims.wording import KEPT
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "book" / "_static"
@@ -241,3 +242,9 @@ def test_the_scoreboard_tells_what_chapters_may_take():
     assert "| The first | 30 s |  |" in page
     assert "42" not in page  # it would differ the next time
     assert "Time and memory" not in scoreboard.as_markdown([], {})
+
+
+def test_the_words_on_the_cards_are_explained(text):
+    rows = {name.lower() for name in KEPT.values()}
+    assert {*scoreboard.WORDS} >= rows | {"mark", "weaker reading", "specification"}
+    assert all(f"<dt>{word}</dt><dd>" in text for word in scoreboard.WORDS)

@@ -37,6 +37,17 @@ OUTCOMES = {
     "failed": ("contradicted", "new: failed"),
     "open": ("untested", "untested"),
 }
+WORDS = {  # of cards
+    "as published": "by the source's own procedure and at its own size, as far as it states them; "
+    "what takes too long for the book is measured once and kept",
+    "at rest": "on models that no further training would change, or on exact optima",
+    "mark": "the share of trials that must show a claim; where trials are a sample, the whole 95 % "
+    "interval has to lie above it",
+    "weaker reading": "the claim with one change, which is named: if that holds and the claim does "
+    "not, it is qualified",
+    "specification": "one combination of what somebody could reasonably have chosen where the "
+    "source is silent; a claim's curve shows in how many of them it holds",
+}
 KINDS = {"sources": "The sources' claims", "ours": "Ours, beyond them"}
 _COLUMNS = ("Verdict", "Claim", "Source", "Chapter", "Rate")
 
@@ -77,6 +88,8 @@ def as_markdown(
         "",
         *_counts(rows),
         "",
+        *_words(),
+        "",
         *(_board(ledger, titles, sources) if ledger else []),
         "",
     ]
@@ -104,6 +117,12 @@ def _counts(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         ]
         lines.append(f"| {outcome} | {' | '.join(cells)} |")
     return [*lines, f"| in all | **{total[False]}** | **{total[True]}** |"]
+
+
+def _words() -> list[str]:
+    """Return what the words on cards mean, folded."""
+    told = "".join(f"<dt>{word}</dt><dd>{means}</dd>" for word, means in WORDS.items())
+    return [f"<details><summary>The words on the cards</summary><dl>{told}</dl></details>"]
 
 
 def _in_short(shown: str) -> str:
