@@ -10,7 +10,9 @@ from torch import Tensor
 
 from superpos import IndependentFeatures
 from superpos.claims.registry import thresholds
-from superpos.sae import Activations, Variant
+from superpos.codes.vectors import random_code
+from superpos.figures import sparse_autoencoders as drawn
+from superpos.sae import Activations, Families, Variant
 from superpos.studies import sparse_autoencoders as chapter
 
 judged = chapter.study.judge
@@ -247,3 +249,43 @@ def test_all_three_kinds_of_features_have_about_two_active():
         assert 1.9 <= chapter.on_average(features) <= 2.4
     assert Variant("topk", 2).sizes(24) == [24]
     assert thresholds("sae-frozen")["cosine"] == thresholds("sae-recovers")["cosine"] == 0.9
+
+
+# What it is drawn beside
+
+
+def test_chance_is_what_random_directions_have():
+    others = random_code(2000, chapter.M, seed=1)
+    for latents in (1, 40, 160):
+        cosine = random_code(latents, chapter.M).mT @ others
+        expected = cosine.amax(0).clamp_min(0).mean().item()
+        assert drawn.by_chance(latents) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_budget_alone_silences_parents_until_it_is_as_large_as_need_be():
+    features = Families(**chapter.FAMILIES, spread=chapter.SPREAD)
+    one, two, all_of_them = drawn.silent_by_budget(features, (1, 2, features.n)).tolist()
+    assert one > two > 0.1
+    assert all_of_them == 0
+
+
+def test_most_is_found_at_a_setting_of_the_variants_own():
+    models = variants(found={"TopK": 0.5})
+    models.found[:, 1, KINDS.index("TopK"), 3] = 0.75
+    assert drawn.most_found(models, "correlated", "TopK") == "0.75 (4.0)"
+    assert drawn.most_found(models, "independent", "TopK") == "0.50 (1.0)"
+    assert drawn.with_two(models, "active", "correlated", "TopK") == 2
+
+
+def test_the_least_found_is_told_with_what_is_explained_there():
+    found, explained = (
+        torch.tensor([[0.9, 0.1], [0.8, 0.2]]),
+        torch.tensor([[0.3, 0.5], [0.4, 0.7]]),
+    )
+    assert drawn.least_found(found, explained) == pytest.approx(0.6)
+
+
+def test_each_width_is_read_at_its_seeds_own_best_penalty():
+    mmcs = torch.tensor([[0.5, 0.9], [0.8, 0.7]])[:, None].expand(2, 3, 2)
+    models = SimpleNamespace(mmcs=mmcs, active=torch.tensor([3.0, 2.0]).expand(2, 3, 2))
+    assert drawn.at_best(models, "active", 2).tolist() == [2, 3]

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from matplotlib.colors import to_hex
 from torch import Tensor
 
 from superpos import IndependentFeatures, Procedure
 from superpos.claims.registry import thresholds
+from superpos.codes.vectors import chance_above
 from superpos.figures.axes import band, percent_ticks, plain_ticks, reference, size_axis
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.palette import FAINT, FEATURES, INTERFERENCE, THIN, sequence
-from superpos.figures.style import MIDDLE, TALL, Picture, Table, figure
-from superpos.sae import recovery
+from superpos.figures.palette import FAINT, FEATURES, INK, INTERFERENCE, MEDIUM, THIN, sequence
+from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
+from superpos.sae import Activations, Families, Variant, recovery, start
 from superpos.stats import listed, told
 from superpos.studies.sparse_autoencoders import (
     ACTIVE,
+    FAMILIES,
     KINDS,
     NARROW,
     PRICES,
     SIZES,
+    SOME_PRICES,
+    SPREAD,
     WIDTHS,
     M,
     N,
     P,
     best_l1_and_topk,
     chosen,
+    datasets,
     fitted,
+    found_at,
     hundredths,
+    on_average,
     toys,
 )
 
@@ -39,13 +47,16 @@ WIDTH_NAMES = ("n latents", "2n latents", "4n latents")
 def window(window, n_seeds) -> Picture:
     """MMCS, agreement with a larger dictionary and active latents, against λ."""
     fig, axes = figure(1, 2, height=MIDDLE)
+    chance = [by_chance(width * N) for width in WIDTHS]
     for k, name in enumerate(WIDTH_NAMES):
         colour = to_hex(sequence(k, len(WIDTHS)))
-        axes[0].plot(PRICES, window.mmcs[:, k].mean(0), "o-", ms=3, color=colour, label=name)
-        band(axes[0], PRICES, window.mmcs[:, k], color=colour, alpha=0.2)
+        drawn = [(axes[0], window.mmcs[:, k], name, chance[k])]
         if k + 1 < len(WIDTHS):
-            label = f"{name} with 4n"
-            axes[1].plot(PRICES, window.agrees[:, k].mean(0), "o-", ms=3, color=colour, label=label)
+            drawn.append((axes[1], window.agrees[:, k], f"{name} with 4n", chance[-1]))
+        for ax, values, label, random in drawn:
+            ax.plot(PRICES, values.mean(0), "o-", ms=3, color=colour, label=label)
+            band(ax, PRICES, values, color=colour, alpha=0.2)
+            ax.axhline(random, color=colour, lw=MEDIUM, ls=":", zorder=0)
     for ax, title in zip(axes, ("with the true features", "with a larger dictionary"), strict=True):
         ax.set(xscale="log", xlabel="penalty λ", ylabel="mean largest cosine", title=title)
         ax.set_ylim(0.4, 1.02)
@@ -57,31 +68,58 @@ def window(window, n_seeds) -> Picture:
         fig,
         "Mean over features of the largest cosine with a living latent, against λ. At best it is "
         f"{listed(best)} with n, 2n and 4n latents; with 2n it is {middle[0]:.2f} at the smallest "
-        f"λ and {middle[-1]:.2f} at the largest. Agreement with the dictionary of 4n latents "
-        "rises and falls with it.",
+        f"λ and {middle[-1]:.2f} at the largest. So many random directions have {listed(chance)}. "
+        "Agreement with the dictionary of 4n latents rises and falls with it.",
         f"L1 autoencoders on trained toy models ($n = {N}$, $m = {M}$, $p = {P}$), mean and range "
         f"over {n_seeds} seeds. Left: with the true features (MMCS). Right: of each dictionary's "
-        "living latents with the largest dictionary at the same λ, which needs no truth.",
+        "living latents with the largest dictionary at the same λ, which needs no truth. Dotted: "
+        "what a dictionary of random directions would have.",
         {
             "best": listed(best),
-            "active at the best": f"{at_best(window, 'active'):.1f}",
-            "dead at the best": f"{at_best(window, 'dead'):.0%}",
+            "best λ": f"{PRICES[int(window.mmcs[:, 1].mean(0).argmax())]:g}",
+            "active at the best": f"{at_best(window, 'active', 1).mean():.1f}",
+            "active at the smallest": f"{window.active[:, 1, 0].mean():.0f}",
+            "found at the smallest": f"{window.found[:, 1, 0].mean():.0%}",
+            "smallest": f"{middle[0]:.2f}",
+            "chance": f"{chance[1]:.2f}",
         },
     )
 
 
-def at_best(window, name: str) -> float:
-    """A column of dictionaries of 2n latents at each seed's best λ, on average."""
-    best = window.mmcs[:, 1].argmax(1, keepdim=True)
-    return getattr(window, name)[:, 1].gather(1, best).mean().item()
+def at_best(window, name: str, width: int) -> Tensor:
+    """A column of dictionaries of one of `WIDTHS` at each seed's best λ."""
+    best = window.mmcs[:, width].argmax(1, keepdim=True)
+    return getattr(window, name)[:, width].gather(1, best)[:, 0]
+
+
+def by_chance(latents: int) -> float:
+    """The largest cosine of a direction with so many random ones, on average."""
+    grid = torch.linspace(0, 0.999, 201)
+    below = 1 - torch.tensor([chance_above(cosine, M) for cosine in grid.tolist()])
+    return torch.trapezoid(1 - below**latents, grid).item()
+
+
+def widths_table(window) -> Table:
+    """What dictionaries of each width have found at their best λ, and how many latents it takes."""
+    columns = ("found", "mmcs", "true", "twice", "dead")
+    rows = {
+        name: [
+            f"{at_best(window, 'active', k).mean():.1f}",
+            *(told(at_best(window, column, k), digits=2) for column in columns),
+        ]
+        for k, name in enumerate(WIDTH_NAMES)
+    }
+    return Table(["active", *(HEADS[column] for column in columns)], rows, "at the best λ")
 
 
 def loads(loads, n_seeds_loads) -> Picture:
     """Share found and variance explained against n/m, by number of active features."""
-    found, explained = best_l1_and_topk(loads, thresholds("sae-few-found")["cosine"])
+    cosine = thresholds("sae-few-found")["cosine"]
+    found, explained = best_l1_and_topk(loads, cosine)
     fig, axes = figure(1, 2, height=MIDDLE, sharey=True)
-    ratios = [n / M for n in SIZES]
-    for column, (ax, title) in enumerate(zip(axes, ("L1, best λ", "TopK"), strict=True)):
+    ratios = [n / M if n % M else n // M for n in SIZES]
+    titles = (f"L1, best of λ = {listed(SOME_PRICES, 'g')}", "TopK")
+    for column, (ax, title) in enumerate(zip(axes, titles, strict=True)):
         for k, active in enumerate(ACTIVE):
             colour = sequence(k, len(ACTIVE))
             ax.plot(
@@ -89,45 +127,54 @@ def loads(loads, n_seeds_loads) -> Picture:
                 label=f"{active} active",
             )  # fmt: skip
             ax.plot(ratios, explained[:, :, k, column].mean(0), "--", lw=THIN, color=colour)
-        size_axis(ax, [1.5, 2.5, 5, 10], "features per dimension, n/m")  # pyright: ignore[reportArgumentType]
+        size_axis(ax, ratios, "features per dimension, n/m")  # pyright: ignore[reportArgumentType]
         ax.set_title(title)
         ax.set_ylim(-0.02, 1.02)
         percent_ticks(ax.yaxis)
     axes[0].legend(loc="lower left")
     few, many = found[:, 0, 0].mean(0), found[:, -1, -1].mean(0)
     left = explained[:, -1, -1].mean(0)
+    stricter = found_at(loads, thresholds("sae-recovers")["cosine"])[..., -1]
     return Picture(
         fig,
         "Share of features found, and variance explained, against features per dimension. With 1.5 "
         f"per dimension and one active, L1 and TopK find {listed(few, '.0%')}; with ten and four "
         f"active {listed(many, '.0%')}, while {listed(left, '.0%')} of the variance is explained.",
-        "Solid: share of the embedded features that a living latent has at a cosine of 0.8. "
-        f"Dashed: variance explained. Means over {n_seeds_loads} seeds; $2n$ latents.",
+        "Solid: share of the embedded features that a living latent has at a cosine of "
+        f"{cosine:g}. Dashed: variance explained. Means over {n_seeds_loads} seeds; $2n$ latents.",
         {
             "found by TopK, fewest": f"{found[..., 1].mean(0).min():.0%}",
             "found by L1, fewest": f"{found[..., 0].mean(0).min():.0%}",
-            "explained by TopK there": f"{least_found(found, explained, 1):.0%}",
-            "explained by L1 there": f"{least_found(found, explained, 0):.0%}",
+            "found by TopK at 0.9, fewest": f"{stricter.mean(0).min():.0%}",
+            "explained by L1 there": f"{least_found(found[..., 0], explained[..., 0]):.0%}",
+            "embedded, most crowded": f"{loads.embedded[:, -1, -1].sum(-1).double().mean():.0f}",
+            "prices": listed(SOME_PRICES, "g"),
         },
     )
 
 
-def least_found(found: Tensor, explained: Tensor, kind: int) -> float:
+def least_found(found: Tensor, explained: Tensor) -> float:
     """The variance explained in the setting in which the fewest features are found."""
-    place = found[..., kind].mean(0).argmin()
-    return explained[..., kind].mean(0).flatten()[place].item()
+    return explained.mean(0).flatten()[found.mean(0).argmin()].item()
+
+
+def column(variants, name: str, data: str, kind: str) -> Tensor:
+    """A column of `variants` for one variant on one kind of features, by seed and setting."""
+    return getattr(variants, name)[:, list(datasets()).index(data), list(KINDS).index(kind)]
 
 
 def fidelity(variants, n_seeds) -> Picture:
     """Variance left unexplained against the number of active latents."""
     fig, axes = figure(1, 2, height=MIDDLE)
-    for k, name in enumerate(KINDS):
+    for name in KINDS:
         style = {"color": COLOURS[name], "ms": 4}
-        active = variants.active[:, 0, k].mean(0)
+        active, explained, found = (
+            column(variants, each, "independent", name).mean(0)
+            for each in ("active", "explained", "found")
+        )
         order = active.argsort()
-        left = 1 - variants.explained[:, 0, k].mean(0)
-        axes[0].plot(active[order], left[order], "o-", label=name, **style)
-        axes[1].plot(active[order], variants.found[:, 0, k].mean(0)[order], "o-", **style)
+        axes[0].plot(active[order], 1 - explained[order], "o-", label=name, **style)
+        axes[1].plot(active[order], found[order], "o-", **style)
     axes[0].set(yscale="log", ylabel="variance left unexplained")
     axes[1].set(ylabel="features found")
     percent_ticks(axes[1].yaxis)
@@ -136,8 +183,8 @@ def fidelity(variants, n_seeds) -> Picture:
         ax.set(xlim=(0, 8), xlabel="active latents")
     plain_ticks(axes[0].yaxis)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    found = [variants.found[:, 0, k].mean(0).max() for k in range(len(KINDS))]
-    rows = ", ".join(f"{name} {best:.0%}" for name, best in zip(KINDS, found, strict=True))
+    best = {name: column(variants, "found", "independent", name).mean(0).max() for name in KINDS}
+    rows = ", ".join(f"{name} {found:.0%}" for name, found in best.items())
     return Picture(
         fig,
         "Left: variance left unexplained against the number of active latents. Right: share of "
@@ -146,10 +193,15 @@ def fidelity(variants, n_seeds) -> Picture:
         f"settings each, means over {n_seeds} seeds. Dashed: as many latents active as features. "
         "Found: a cosine of 0.9.",
         {
-            "frozen explained": f"{variants.explained[:, 0, 4, 1].mean():.0%}",
-            "TopK explained": f"{variants.explained[:, 0, 1, 1].mean():.0%}",
+            f"{name} explained": f"{with_two(variants, 'explained', 'independent', name):.0%}"
+            for name in ("TopK", "frozen decoder")
         },
     )
+
+
+def with_two(variants, name: str, data: str, kind: str) -> float:
+    """A column of `variants` at the setting that lets two latents be active, on average."""
+    return column(variants, name, data, kind)[:, KINDS[kind][1].index(2)].mean().item()
 
 
 def hedging(narrow, price_narrow, n_seeds) -> Picture:
@@ -178,36 +230,65 @@ def hedging(narrow, price_narrow, n_seeds) -> Picture:
         f"Twelve pairs of features in 16 dimensions, L1 at λ = {price_narrow:g}. Left: what "
         "latents have of a feature's partner, as a share of what they have of it; mean and range "
         f"over {n_seeds} seeds. Right: share of living latents that lie along a feature (0.9).",
-        {"correlated": hundredths(mixed), "independent": hundredths(narrow.mixing[:, 0].mean(0))},
+        {
+            "correlated": hundredths(mixed),
+            "independent": hundredths(narrow.mixing[:, 0].mean(0)),
+            "correlated, as many": f"{mixed[NARROW.index(1)]:.2f}",
+            "independent, along one": listed(narrow.true[:, 0, :2].mean(0), ".0%"),
+        },
     )
 
 
 def absorption(variants, n_seeds) -> Picture:
     """How much more often parents are silent where a child is active, against active latents."""
-    fig, axes = figure(1, 2, height=MIDDLE)
-    for k, name in enumerate(list(KINDS)[:4]):
-        active = variants.active[:, 2, k].mean(0)
+    fig, axes = figure(1, 2, height=HIGH)
+    features = Families(**FAMILIES, spread=SPREAD)
+    for name in KINDS:
+        active = column(variants, "active", "hierarchical", name).mean(0)
         order = active.argsort()
-        for ax, values in zip(axes, (variants.silent, variants.taken), strict=True):
-            y = values[:, 2, k].mean(0)[order]
+        for ax, each in zip(axes, ("silent", "taken"), strict=True):
+            y = column(variants, each, "hierarchical", name).mean(0)[order]
             ax.plot(active[order], y, "o-", ms=4, color=COLOURS[name], label=name)
+    budgets = KINDS["TopK"][1]
+    alone = silent_by_budget(features, budgets)
+    axes[0].plot(budgets, alone, ":", color=INK, label="perfect, the largest kept")
     for ax, name in zip(
         axes, ("parent silent, beyond when alone", "parent in the child's latent"), strict=True
     ):
         ax.set(xlabel="active latents", ylabel=name, xlim=(0, 8))
-        reference(ax, x=[1.92], y=[0])
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        reference(ax, x=[on_average(features)], y=[0])
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     at = [chosen(variants, "silent", "hierarchical", name).mean() for name in list(KINDS)[:4]]
+    by_two = f"{alone[budgets.index(2)]:.2f}"
+    frozen = f"{with_two(variants, 'silent', 'hierarchical', 'frozen decoder'):.2f}"
     return Picture(
         fig,
         "Left: how much more often a parent's latent is silent where a child is active, against "
         "active latents. With as many latents active as features it is "
-        f"{listed(at)} for L1, TopK, JumpReLU and Matryoshka. Right: the weight of the parent in "
-        "the child's latent.",
+        f"{listed(at)} for L1, TopK, JumpReLU and Matryoshka; with two active {frozen} for a "
+        f"frozen decoder and {by_two} for a perfect dictionary that keeps the two largest values. "
+        "Right: the weight of the parent in the child's latent.",
         "Eight parents with two children each in 16 dimensions, 24 latents; means over families "
-        f"and {n_seeds} seeds. Dashed: as many latents active as features.",
-        {"at the features' number": listed(at)},
+        f"and {n_seeds} seeds. Dashed: as many latents active as features. Dotted: a dictionary "
+        "that has every feature and keeps only the one, two, three, four or six largest values.",
+        {"at the features' number": listed(at), "by a budget of two": by_two, "frozen": frozen},
     )
+
+
+def silent_by_budget(features: Families, budgets: Sequence[int]) -> Tensor:
+    """How much more often parents are silent under a child, where nothing is absorbed.
+
+    Of perfect dictionaries that keep so many of the largest values, one for each budget.
+    """
+    n, parents = features.n, features.parents
+    data = Activations(torch.eye(n)[None], features, [0])
+    variant = Variant("topk", torch.tensor(budgets))
+    perfect = start(data, n, variant, settings=len(budgets))
+    for name in ("encoder", "decoder"):
+        perfect.parameters[name].copy_(torch.eye(n))
+    silent = recovery.seen(perfect, data, variant, samples=100_000, parents=parents).silent
+    children = parents != torch.arange(n)
+    return (silent[:, children] - silent[:, parents[children]]).mean(-1)
 
 
 def independent_table(variants) -> Table:
@@ -227,22 +308,34 @@ def hierarchical_table(variants) -> Table:
 
 
 HEADS = {
-    "found": "features found", "mmcs": "MMCS", "true": "latents along one", "dead": "dead",
-    "explained": "explained", "mixing": "mixing", "silent": "parent silent",
+    "found": "features found", "mmcs": "MMCS", "true": "latents along one", "twice": "duplicates",
+    "dead": "dead", "explained": "explained", "mixing": "mixing", "silent": "parent silent",
     "taken": "parent in child",
 }  # fmt: skip
 
 
 def comparison_table(variants, data: str, columns: Sequence[str]) -> Table:
-    """Columns of `variants` by kind, at the setting next to as many latents active as features."""
-    rows = {
-        name: [
-            f"{chosen(variants, 'active', data, name).mean():.1f}",
-            *(told(chosen(variants, column, data, name), digits=2) for column in columns),
+    """Columns of `variants` by kind, at the setting next to as many latents active as features.
+
+    The last column is of another setting: that of the five at which most features are found.
+    """
+    rows, numbers = {}, {}
+    for name in KINDS:
+        values = {each: chosen(variants, each, data, name) for each in ("active", *columns)}
+        numbers |= {f"{name}, {HEADS[each]}": f"{values[each].mean():.2f}" for each in columns}
+        rows[name] = [
+            f"{values['active'].mean():.1f}",
+            *(told(values[each], digits=2) for each in columns),
+            most_found(variants, data, name),
         ]
-        for name in KINDS
-    }
-    return Table(["active", *(HEADS[column] for column in columns)], rows, data)
+    heads = ["active", *(HEADS[each] for each in columns), "most found (active)"]
+    return Table(heads, rows, data, numbers)
+
+
+def most_found(variants, data: str, kind: str) -> str:
+    """The largest share found at any of a variant's settings, and the active latents there."""
+    found, active = (column(variants, each, data, kind).mean(0) for each in ("found", "active"))
+    return f"{found.max():.2f} ({active[found.argmax()]:.1f})"
 
 
 def explorer() -> Picture:
