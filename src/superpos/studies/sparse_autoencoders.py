@@ -28,9 +28,9 @@ SIZES = (24, 40, 80, 160)  # n where load is varied
 ACTIVE = (1, 2, 4)  # features active at once, on average
 SOME_PRICES = (0.05, 0.1, 0.2)
 FAMILIES = {"families": 8, "children": 2, "probability": 0.15, "given": 0.3, "otherwise": 0.0}
-PAIR = {"families": 12, "children": 1, "probability": 0.1}
 # In correlated pairs a child is as frequent as its parent: active in half of the inputs with the
 # parent, it is so in p (1 − ½) / (1 − p) = 0.05 / 0.9 of those without.
+PAIR = {"families": 12, "children": 1, "probability": 0.1}
 SPREAD = 0.2  # of values in families: between 0.8 and 1
 NARROW = (0.25, 0.5, 1, 2)  # latents a feature where hedging is looked for
 KINDS = {  # by name: kind, what it is given at the five settings, other traits
