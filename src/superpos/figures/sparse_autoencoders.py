@@ -293,7 +293,7 @@ def silent_by_budget(features: Families, budgets: Sequence[int]) -> Tensor:
 
 def independent_table(variants) -> Table:
     """What each variant finds of independent features."""
-    return comparison_table(variants, "independent", ("found", "mmcs", "true", "dead", "explained"))
+    return comparison_table(variants, "independent", ("found", "mmcs", "true", "explained"))
 
 
 def correlated_table(variants) -> Table:
