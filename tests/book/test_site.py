@@ -179,6 +179,17 @@ def test_only_what_changed_is_executed_and_published(copied_book, capsys, edit):
     assert b"<svg" in (html / "_sources/book/executed/beta.ipynb").read_bytes()
 
 
+def test_what_stands_beside_every_page_is_the_same_on_all(copied_book, edit):
+    edit(copied_book / "notebooks" / "beta.md", "The second", "Another")
+    edit(copied_book / "_toc.yml", "caption: Lines", "caption: Curves")
+    assert main(["build"]) == 0
+    untouched = (copied_book / "_build" / "html" / PAGES[1]).read_text("utf-8")
+    beside = untouched[: untouched.index("<article")]
+    assert "Another chapter" in beside
+    assert "Curves</" in beside
+    assert "Lines</" not in beside
+
+
 def test_a_page_that_sphinx_refuses_leaves_the_site_however_often_it_is_built(
     copied_book, capsys, edit
 ):

@@ -162,9 +162,12 @@ def publish(
     say("building the site")
     # These name the commit that publishes: another one alone is no reason to publish anew.
     beside |= _data(root, ledger, notebooks, known.sources, edition, quick=quick)
-    source = site.parent / "source"
+    source, output = site.parent / "source", site.parent / "sphinx"
+    if _navigation(_existing(source)) != _navigation(staged):
+        # all pages have the contents beside them, and Sphinx writes those that changed themselves
+        shutil.rmtree(output, ignore_errors=True)
     _write_changed(source, staged)
-    built = _sphinx(source, site.parent / "sphinx")
+    built = _sphinx(source, output)
     new = site.with_name("html.new")
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(built, new, ignore=weight.unused(built))
@@ -354,9 +357,21 @@ def _existing(folder: Path) -> dict[str, bytes]:
     }
 
 
+def _navigation(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return what of a site's source stands beside every page: contents, settings, titles."""
+    shown = {path: files[path] for path in ("_toc.yml", "_config.yml") if path in files}
+    for path, content in files.items():
+        if path.endswith(".ipynb"):
+            content = "".join(json.loads(content)["cells"][0]["source"]).encode()
+        if path.endswith((".md", ".ipynb")):
+            lines = content.splitlines()
+            shown[path] = next((line for line in lines if line.startswith(b"# ")), b"")
+    return shown
+
+
 def _write_changed(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make ``folder`` hold exactly ``files``, touching only those that differ."""
-    before = _existing(folder) if folder.exists() else {}
+    before = _existing(folder)
     for path in before.keys() - files.keys():
         (folder / path).unlink()
     for path, content in files.items():
