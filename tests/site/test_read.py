@@ -23,7 +23,6 @@ from superpos.book.reference import documented
 pytestmark = pytest.mark.site
 
 WIDTHS = (360, 390, 1280)
-THEMES = ("light", "dark")
 PRINTED = {each.path for each in pdf.sheets(Path(__file__).parents[2])}
 PARTS = 8  # in which the pages of claims are read, so that no core waits long for another
 FRONT, CHAPTER = 400_000, 1_000_000  # bytes sent, compressed
@@ -82,9 +81,10 @@ def cut_on_paper(page, name: str) -> list[str]:
     return [f"{each}, on paper" for each in page.evaluate(pdf.CUT, [pdf.WIDTH, pdf.HEIGHT])]
 
 
-def refused(page, axe: str, themes=THEMES) -> list[str]:
+def refused(page, axe: str) -> list[str]:
     """Return what axe finds critical or serious, in the light and in the dark."""
     page.evaluate(axe)
+    themes = ("light", "dark")
     return [found for theme in themes for found in page.evaluate(AXE, [RULES, theme])]
 
 
@@ -103,11 +103,9 @@ def test_the_pages_of_claims_can_be_read(reads, axe, site, part):
     reader, wrong = reads(), {}
     found = sorted((site / "claims").glob("*.html"))
     assert len(found) >= PARTS
-    for place, path in enumerate(found[part::PARTS]):
+    for path in found[part::PARTS]:
         page = reader.open(f"claims/{path.name}")
-        # they are made alike and each is looked at in one theme, by turns: one costs a third of it
-        theme = THEMES[place % 2 :][:1]
-        if found := too_wide(page) + refused(page, axe, theme) + reader.problems:
+        if found := too_wide(page) + refused(page, axe) + reader.problems:
             wrong[path.name] = found
         reader.problems.clear()
     assert wrong == {}

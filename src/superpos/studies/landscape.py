@@ -606,8 +606,8 @@ def rarer(n_starts, first_seed):
     p = DENSITIES[:, None] * RARER ** torch.arange(N)
     found = {m: best(torch.ones(N), p, m, n_starts, first_seed) for m in DIMENSIONS}
     return [
-        SimpleNamespace(p=p[k], W=each.W[k], b=each.b[k], m=m)
-        for m, each in found.items()
+        SimpleNamespace(p=p[k], W=each.W[k], b=each.b[k])
+        for each in found.values()
         for k in range(len(p))
     ]
 
