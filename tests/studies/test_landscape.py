@@ -118,7 +118,7 @@ def test_the_polygon_with_the_least_exponent_leads_unless_it_is_no_minimum(kgons
         price = (complexities()[k, 0] - complexities()[before, 0]).mean().item()
         assert gain * found[k] == pytest.approx(price * math.log(found[k]), rel=0.02)
     saddle = complexities() | {(6, 0): torch.tensor([-1.0])}
-    assert 6 not in landscape.passages(kgons, saddle)
+    assert 6 not in landscape.leaders(kgons, saddle, SAMPLES)
 
 
 def test_the_posterior_passes_where_a_polygon_begins_to_lead_or_in_order_at_least(kgons):
@@ -280,9 +280,11 @@ def test_size_times_activity_ranks_harm_better_than_size_and_negative_weights_do
     none_negative = measured(size[:4], harm[:4], active[:4])
     found = study.judge("land-interference", [right, by_size, signless, none_negative])
     assert found.shown.tolist() == [True, False, False, False]
-    again = study.judge("land-interference-2", [right, by_size, signless, none_negative])
-    assert again.shown.tolist() == [True, False, False]  # the last one could not show it
-    assert again.measured["More harm from the rarer of two features"].startswith("12 of 12")
+    two_positive = measured([0.3, 0.4, -0.3], [2.0, 1.0, 0.1], [0.1, 0.01, 1.0])
+    cases = [right, by_size, signless, none_negative, two_positive]
+    again = study.judge("land-interference-2", cases)
+    assert again.shown.tolist() == [True, False, False]  # the last two could not show it
+    assert again.measured["More harm from the rarer of two features"].startswith("14 of 14")
 
 
 def test_of_two_weights_between_a_pair_the_one_from_the_rarer_is_told():
