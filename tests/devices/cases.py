@@ -485,6 +485,7 @@ CASES = [
         of_sae.start(toys_hidden(at), 6, Variant("l1", 0.1)), toys_hidden(at), Variant("l1", 0.1),
         samples=9, parents=at(RELATED.parents))),
     called(recovery.nearest, drawn(2, 4, 3), torch.ones(2, 4) > 0),
+    called(recovery.matched, drawn(2, 4, 3), torch.ones(2, 4) > 0),
     called(recovery.mean_max_cosine, drawn(2, 4, 3), torch.ones(2, 4) > 0),
     called(recovery.found_share, drawn(2, 4, 3), torch.ones(2, 4) > 0, torch.ones(2, 3) > 0,
            least=0.9),
@@ -494,6 +495,8 @@ CASES = [
            torch.tensor([1, 0, 0])),
     called(recovery.taken_in, drawn(2, 4, 3), torch.ones(2, 4) > 0, drawn(2, 3, 3),
            torch.tensor([0, 0, 0])),
+    called(recovery.taken_in, drawn(2, 4, 3), torch.ones(2, 4) > 0, drawn(2, 3, 3),
+           torch.tensor([0, 0, 0]), one_each=True),
     called(compressed.covariance, drawn(2, 4, 4), p=0.3),
     called(compressed.least_loss, drawn(2, 4, 4), m=2, p=0.3),
     case((compressed.train, compressed.loss), lambda at, _: (

@@ -91,3 +91,77 @@ def test_what_was_seen_is_counted_on_inputs_held_out():
     assert found.active.item() == pytest.approx(0.75, abs=0.05)  # at most one, of two alive
     assert 0 < found.explained.item() < 0.9
     assert found.embedded.all()
+
+
+def test_each_feature_has_a_latent_of_its_own():
+    cosine = torch.tensor([[0.9, 0.8, 0.0], [0.7, 0.1, 0.0], [0.0, 0.0, 0.3], [0.0, 0.95, 0.0]])
+    every = torch.ones(4, dtype=torch.bool)
+    assert recovery.matched(cosine, every).tolist() == [0, 3, 2]
+    assert recovery.matched(cosine, torch.tensor([True, True, True, False])).tolist() == [1, 0, 2]
+    few = recovery.matched(cosine, torch.tensor([True, False, False, False]))
+    assert few.tolist() == [0, -1, -1]
+    both = recovery.matched(torch.stack([cosine, cosine.flip(0)]), every)
+    assert both.tolist() == [[0, 3, 2], [3, 0, 1]]
+
+
+def perfect(features: Families, variant: Variant):
+    """What a dictionary that has every feature makes of orthogonal ones."""
+    n = features.n
+    data = Activations(torch.eye(n)[None], features, [0])
+    state = start(data, n, variant, settings=variant.price.numel())
+    for name in ("encoder", "decoder"):
+        state.parameters[name].copy_(torch.eye(n))
+    return recovery.seen(state, data, variant, samples=100_000, parents=features.parents)
+
+
+FAMILIES = Families(8, 2, 0.15, given=0.3, otherwise=0.0, spread=0.2)
+
+
+def test_a_budget_alone_silences_parents_but_absorbs_none():
+    found = perfect(FAMILIES, Variant("topk", torch.tensor([1, 2, FAMILIES.n])))
+    children = FAMILIES.parents != torch.arange(FAMILIES.n)
+    beyond = found.silent[:, children] - found.silent[:, FAMILIES.parents[children]]
+    assert beyond[0].mean() > beyond[1].mean()
+    assert beyond[1].mean().item() == pytest.approx(0.396 - 0.226, abs=0.01)  # counted apart
+    assert beyond[2].mean() == 0
+    assert found.absorbed[:, ~children].isnan().all()
+    assert (found.absorbed[:, children].mean(-1).abs() < 0.01).all()
+
+
+def test_what_is_absorbed_is_counted_whole():
+    assert family(absorbed=True).absorbed[0, 1].isnan()  # no parent is one of two without its child
+    features = Families(2, 1, 0.5, given=0.5, otherwise=0.0, spread=0.0)
+    data = Activations(torch.eye(4)[None], features, [0])
+    variant = Variant("l1", 0.0)
+    state = start(data, 4, variant)
+    encoder, decoder = torch.eye(4), torch.eye(4)
+    encoder[0, 1], decoder[0, 1] = -1, 1  # the first child's latent has both, the parent's neither
+    for name, value in (("encoder", encoder), ("decoder", decoder)):
+        state.parameters[name].copy_(value)
+    found = recovery.seen(state, data, variant, samples=2000, parents=features.parents)
+    assert found.absorbed[0, 1] == 1
+    assert found.absorbed[0, 3] == 0
+
+
+def test_a_latent_that_fires_for_both_absorbs_nothing():
+    features = Families(2, 1, 0.5, given=0.5, otherwise=0.0, spread=0.0)
+    data = Activations(torch.eye(4)[None], features, [0])
+    variant = Variant("l1", 0.0)
+    state = start(data, 4, variant)
+    shared = torch.eye(4)
+    shared[:, 0], shared[:, 1] = torch.tensor([1.0, 1, 0, 0]), 0.0
+    state.parameters["decoder"].copy_(shared)
+    state.parameters["encoder"].copy_(shared.T)
+    found = recovery.seen(state, data, variant, samples=2000, parents=features.parents)
+    assert found.absorbed[0, 1] == 0
+
+
+def test_a_child_has_its_own_latent_or_none():
+    cosine = torch.tensor([[0.95, 0.9], [0.1, 0.6]])
+    parents, both = torch.tensor([0, 0]), torch.tensor([True, True])
+    nearest = recovery.taken_in(cosine, both, torch.eye(2), parents)
+    assert nearest[1].item() == 1  # 0.95 / 0.9, no more than 1
+    own = recovery.taken_in(cosine, both, torch.eye(2), parents, one_each=True)
+    assert own[1].item() == pytest.approx(0.1 / 0.6)
+    one = torch.tensor([True, False])
+    assert recovery.taken_in(cosine, one, torch.eye(2), parents, one_each=True)[1].isnan()

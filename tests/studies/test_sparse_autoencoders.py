@@ -12,12 +12,15 @@ from superpos import IndependentFeatures
 from superpos.claims.registry import thresholds
 from superpos.codes.vectors import random_code
 from superpos.figures import sparse_autoencoders as drawn
-from superpos.sae import Activations, Families, Variant
+from superpos.sae import Activations, Variant
 from superpos.studies import sparse_autoencoders as chapter
 
 judged = chapter.study.judge
 SEEDS = 3
-KINDS = list(chapter.KINDS)
+KINDS = list(chapter.NESTED)
+COLUMNS = (
+    "found", "mmcs", "true", "explained", "mixing", "silent", "taken", "absorbed", "taken_own",
+)  # fmt: skip
 
 
 def per_seed(values: Tensor) -> Tensor:
@@ -42,7 +45,7 @@ def window(best: Tensor, *, dead: Tensor | None = None, agrees: Tensor | None = 
     )
 
 
-ARCH = torch.tensor([0.6, 0.7, 0.8, 0.99, 0.98, 0.9, 0.8, 0.6])
+ARCH = torch.tensor([0.6, 0.7, 0.8, 0.99, 0.98, 0.9, 0.8, 0.6, 0.5])
 
 
 def test_features_are_recovered_where_nearly_all_have_a_latent():
@@ -70,20 +73,33 @@ def test_features_that_the_toy_model_does_not_have_are_not_asked_for():
     assert judged("sae-recovers", missing).shown.all()
 
 
-def test_a_window_has_two_ends_and_deaths_above_it():
-    dead = torch.tensor([0, 0, 0, 0, 0, 0.1, 0.3, 0.6])
-    assert judged("sae-window", window(ARCH, dead=dead)).shown.all()
-    alive = judged("sae-window", window(ARCH))
+WINDOWS = {"sae-window": 8, "sae-window-2": 9}  # how many λ each test looks at
+
+
+@pytest.mark.parametrize(("claim", "prices"), WINDOWS.items())
+def test_a_window_has_two_ends_and_deaths_above_it(claim, prices):
+    dead = torch.zeros(9)
+    dead[prices - 1] = 0.6
+    assert judged(claim, window(ARCH, dead=dead)).shown.all()
+    alive = judged(claim, window(ARCH, dead=0.6 - dead))
     assert not alive.shown.any()
     assert alive.weaker.all()
-    flat = judged("sae-window", window(torch.full((8,), 0.9), dead=dead))
+    flat = judged(claim, window(torch.full((9,), 0.9), dead=dead))
     assert not flat.weaker.any()
+
+
+def test_what_was_registered_for_eight_penalties_does_not_see_the_ninth():
+    only_there = torch.tensor([0.5] * 8 + [0.99])
+    assert not judged("sae-recovers", window(only_there)).weaker.any()
+    assert not judged("sae-window", window(only_there)).weaker.any()
+    agrees = torch.cat([torch.zeros(3), torch.tensor([0.9]), torch.zeros(4), torch.ones(1)])
+    assert judged("sae-larger-agrees", window(ARCH, agrees=agrees)).shown.all()
 
 
 def test_agreement_chooses_a_penalty_which_is_good_or_is_not():
     lost = {3: (True, True), 5: (False, True), 7: (False, False)}
     for place, expected in lost.items():
-        agrees = torch.zeros(8)
+        agrees = torch.zeros(9)
         agrees[place] = 1
         found = judged("sae-larger-agrees", window(ARCH, agrees=agrees))
         assert (bool(found.shown.all()), bool(found.weaker.all())) == expected, place
@@ -107,7 +123,7 @@ def loads(share: Tensor, explained: float = 0.9):
     features = 20
     count = (share * features).round()[..., None]
     best = (torch.arange(features) < count).float()  # (n, active, feature)
-    best = per_seed(best[:, :, None].expand(4, 3, 4, features))
+    best = per_seed(best[:, :, None].expand(4, 3, 6, features))
     return SimpleNamespace(
         best=best,
         explained=torch.full(best.shape[:-1], explained),
@@ -131,6 +147,21 @@ def test_both_kinds_must_show_it_and_l1_is_taken_at_its_best():
     models = loads(FALLING)
     models.best[..., 0, :] = 1  # one λ finds everything
     assert not judged("sae-few-found", models).shown.any()
+    assert judged("sae-few-found-2", models).shown.all()  # TopK does not
+    models.best[..., -1, :] = 1
+    assert not judged("sae-few-found-2", models).weaker.any()
+
+
+def test_a_penalty_that_was_not_tried_at_first_may_find_more():
+    models = loads(FALLING)
+    models.best[..., -1, :] = 1  # TopK
+    models.best[..., 4, :] = 1  # λ = 0.8
+    assert not judged("sae-few-found-2", models).weaker.any()
+    models.best[..., 4, :] = 0
+    assert judged("sae-few-found-2", models).shown.all()
+    models = loads(FALLING)
+    models.best[..., 3:5, :] = 1
+    assert judged("sae-few-found", models).shown.all()  # looks at three λ
 
 
 def test_load_and_activity_each_must_lower_what_is_found():
@@ -145,39 +176,37 @@ def test_load_and_activity_each_must_lower_what_is_found():
 # Variants
 
 
-def variants(**columns: dict[str, float]):
+def compared(**columns: dict[str, float]):
     """Columns of the comparison, the same at all settings but for ``active``: 1, 2, 3, 4 and 6."""
-    shape = (SEEDS, 3, len(KINDS), 5)
+    shape = (SEEDS, len(KINDS), 5)
     made = SimpleNamespace(active=torch.tensor([1.0, 2, 3, 4, 6]).expand(shape).clone())
-    for name in chapter.COLUMNS:
-        if name != "active":
-            setattr(made, name, torch.zeros(shape))
-    made.silent, made.taken = torch.zeros(shape), torch.zeros(shape)
+    for name in COLUMNS:
+        setattr(made, name, torch.zeros(shape))
     made.best = torch.zeros(*shape, 10)
     made.best[..., 8:] = torch.nan  # not embedded
     for name, by_kind in columns.items():
         for kind, value in by_kind.items():
-            getattr(made, name)[:, :, KINDS.index(kind)] = value
+            getattr(made, name)[:, KINDS.index(kind)] = value
     return made
 
 
 def test_a_frozen_decoder_explains_as_much_or_does_not():
     trained = {"TopK": 0.9, "frozen decoder": 0.8}
-    assert judged("sae-frozen", variants(explained=trained)).shown.all()
-    lucky = variants(explained=trained)
-    lucky.best[:, :, KINDS.index("frozen decoder"), :, 0] = 0.95  # one of eight
+    assert judged("sae-frozen", compared(explained=trained)).shown.all()
+    lucky = compared(explained=trained)
+    lucky.best[:, KINDS.index("frozen decoder"), :, 0] = 0.95  # one of eight
     assert not judged("sae-frozen", lucky).shown.any()
     poor = trained | {"frozen decoder": 0.5}
-    assert not judged("sae-frozen", variants(explained=poor)).shown.any()
+    assert not judged("sae-frozen", compared(explained=poor)).shown.any()
 
 
 def test_better_reconstruction_is_asked_of_both_or_for_the_weaker_of_one():
     better = {"L1": 0.8, "TopK": 0.9, "JumpReLU": 0.9}
-    assert judged("sae-fidelity", variants(explained=better)).shown.all()
-    one = judged("sae-fidelity", variants(explained=better | {"TopK": 0.7}))
+    assert judged("sae-fidelity", compared(explained=better)).shown.all()
+    one = judged("sae-fidelity", compared(explained=better | {"TopK": 0.7}))
     assert not one.shown.any()
     assert one.weaker.all()
-    none = judged("sae-fidelity", variants(explained={"L1": 0.9, "TopK": 0.8, "JumpReLU": 0.8}))
+    none = judged("sae-fidelity", compared(explained={"L1": 0.9, "TopK": 0.8, "JumpReLU": 0.8}))
     assert not none.weaker.any()
 
 
@@ -190,26 +219,36 @@ def test_values_are_read_between_two_settings_and_at_the_ends():
         assert turned.item() == pytest.approx(value)
 
 
-def test_absorption_needs_a_silent_parent_and_a_child_that_has_it():
-    shown = judged("sae-absorption", variants(silent={"L1": 0.5}, taken={"L1": 0.6}))
+# which test, and the columns that it reads
+ABSORPTION = {"sae-absorption": ("silent", "taken"), "sae-absorption-2": ("absorbed", "taken_own")}
+NESTED = {"sae-matryoshka": ("silent", "Matryoshka"),
+          "sae-matryoshka-2": ("absorbed", "Matryoshka, thirds")}  # fmt: skip
+
+
+@pytest.mark.parametrize("claim", ABSORPTION)
+def test_absorption_needs_a_silent_parent_and_a_child_that_has_it(claim):
+    silence, weight = ABSORPTION[claim]
+    shown = judged(claim, compared(**{silence: {"L1": 0.5}, weight: {"L1": 0.6}}))
     assert shown.shown.all()
-    for change in ({"silent": {"L1": 0.5}}, {"taken": {"L1": 0.6}}, {}):
-        assert not judged("sae-absorption", variants(**change)).weaker.any()
-    elsewhere = variants(taken={"L1": 0.6})
-    elsewhere.silent[:, 2, 0, 4] = 0.9
-    found = judged("sae-absorption", elsewhere)
+    for change in ({silence: {"L1": 0.5}}, {weight: {"L1": 0.6}}, {}):
+        assert not judged(claim, compared(**change)).weaker.any()
+    elsewhere = compared(**{weight: {"L1": 0.6}})
+    getattr(elsewhere, silence)[:, 0, 4] = 0.9
+    found = judged(claim, elsewhere)
     assert not found.shown.any()
     assert found.weaker.all()
 
 
-def test_nested_dictionaries_must_absorb_less_without_losing_much():
-    silent, explained = {"L1": 0.5, "TopK": 0.4, "Matryoshka": 0.1}, {"TopK": 0.9}
-    good = variants(silent=silent, explained=explained | {"Matryoshka": 0.85})
-    assert judged("sae-matryoshka", good).shown.all()
-    costly = judged("sae-matryoshka", variants(silent=silent, explained=explained))
+@pytest.mark.parametrize("claim", NESTED)
+def test_nested_dictionaries_must_absorb_less_without_losing_much(claim):
+    silence, nested = NESTED[claim]
+    silent, explained = {"L1": 0.5, "TopK": 0.4, nested: 0.1}, {"TopK": 0.9}
+    good = compared(**{silence: silent}, explained=explained | {nested: 0.85})
+    assert judged(claim, good).shown.all()
+    costly = judged(claim, compared(**{silence: silent}, explained=explained))
     assert not costly.shown.any()
     assert costly.weaker.all()
-    same = judged("sae-matryoshka", variants(silent=silent | {"Matryoshka": 0.48}))
+    same = judged(claim, compared(**{silence: silent | {nested: 0.48}}))
     assert not same.weaker.any()
 
 
@@ -240,7 +279,7 @@ def test_an_autoencoder_that_is_fitted_is_that_of_its_seed_and_penalty():
     assert decoder.shape == (2, 2, 4, 6)
     assert (found.explained[:, 0] > found.explained[:, 1]).all()
     rows = chapter.described(found)
-    assert set(rows) < {*chapter.COLUMNS}
+    assert {"found", "mmcs", "explained", "active"} < set(rows)
     assert all(values.shape == (2, 2) for values in rows.values())
 
 
@@ -262,20 +301,12 @@ def test_chance_is_what_random_directions_have():
         assert drawn.by_chance(latents) == pytest.approx(expected, abs=0.02)
 
 
-def test_a_budget_alone_silences_parents_until_it_is_as_large_as_need_be():
-    features = Families(**chapter.FAMILIES, spread=chapter.SPREAD)
-    one, two, all_of_them = drawn.silent_by_budget(features, (1, 2, features.n)).tolist()
-    assert one > two
-    assert two == pytest.approx(0.396 - 0.226, abs=0.01)  # counted apart, under a child and alone
-    assert all_of_them == 0
-
-
 def test_most_is_found_at_a_setting_of_the_variants_own():
-    models = variants(found={"TopK": 0.5})
-    models.found[:, 1, KINDS.index("TopK"), 3] = 0.75
-    assert drawn.most_found(models, "correlated", "TopK") == "0.75 (4.0)"
-    assert drawn.most_found(models, "independent", "TopK") == "0.50 (1.0)"
-    assert drawn.with_two(models, "active", "correlated", "TopK") == 2
+    models = compared(found={"TopK": 0.5})
+    models.found[:, KINDS.index("TopK"), 3] = 0.75
+    assert drawn.most_found(models, "TopK") == "0.75 (4.0)"
+    assert chapter.chosen(models, "found", "correlated", "TopK").tolist() == [0.5] * SEEDS
+    assert chapter.with_two(models, "active", "TopK").tolist() == [2] * SEEDS
 
 
 def test_the_least_found_is_told_with_what_is_explained_there():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from matplotlib.colors import to_hex
@@ -13,15 +13,16 @@ from superpos.claims.registry import thresholds
 from superpos.codes.vectors import chance_above
 from superpos.figures.axes import band, percent_ticks, plain_ticks, reference, size_axis
 from superpos.figures.explorers import Explorer, real, whole
-from superpos.figures.palette import FAINT, FEATURES, INK, INTERFERENCE, MEDIUM, THIN, sequence
+from superpos.figures.palette import FAINT, FEATURES, INTERFERENCE, MEDIUM, THIN, sequence
 from superpos.figures.style import HIGH, MIDDLE, TALL, Picture, Table, figure
-from superpos.sae import Activations, Families, Variant, recovery, start
+from superpos.sae import Families, recovery
 from superpos.stats import listed, told
 from superpos.studies.sparse_autoencoders import (
     ACTIVE,
     FAMILIES,
     KINDS,
     NARROW,
+    NESTED,
     PRICES,
     SIZES,
     SOME_PRICES,
@@ -32,15 +33,16 @@ from superpos.studies.sparse_autoencoders import (
     P,
     best_l1_and_topk,
     chosen,
-    datasets,
+    column,
     fitted,
     found_at,
     hundredths,
     on_average,
     toys,
+    with_two,
 )
 
-COLOURS = dict(zip(KINDS, (*FEATURES[:4], FAINT), strict=True))
+COLOURS = dict(zip(NESTED, (*FEATURES[:4], FAINT, FEATURES[4]), strict=True))
 WIDTH_NAMES = ("n latents", "2n latents", "4n latents")
 
 
@@ -119,14 +121,14 @@ def loads(loads, n_seeds_loads) -> Picture:
     fig, axes = figure(1, 2, height=MIDDLE, sharey=True)
     ratios = [n / M if n % M else n // M for n in SIZES]
     titles = (f"L1, best of λ = {listed(SOME_PRICES, 'g')}", "TopK")
-    for column, (ax, title) in enumerate(zip(axes, titles, strict=True)):
+    for which, (ax, title) in enumerate(zip(axes, titles, strict=True)):
         for k, active in enumerate(ACTIVE):
             colour = sequence(k, len(ACTIVE))
             ax.plot(
-                ratios, found[:, :, k, column].mean(0), "o-", ms=4, color=colour,
+                ratios, found[:, :, k, which].mean(0), "o-", ms=4, color=colour,
                 label=f"{active} active",
             )  # fmt: skip
-            ax.plot(ratios, explained[:, :, k, column].mean(0), "--", lw=THIN, color=colour)
+            ax.plot(ratios, explained[:, :, k, which].mean(0), "--", lw=THIN, color=colour)
         size_axis(ax, ratios, "features per dimension, n/m")  # pyright: ignore[reportArgumentType]
         ax.set_title(title)
         ax.set_ylim(-0.02, 1.02)
@@ -158,19 +160,13 @@ def least_found(found: Tensor, explained: Tensor) -> float:
     return explained.mean(0).flatten()[found.mean(0).argmin()].item()
 
 
-def column(variants, name: str, data: str, kind: str) -> Tensor:
-    """A column of `variants` for one variant on one kind of features, by seed and setting."""
-    return getattr(variants, name)[:, list(datasets()).index(data), list(KINDS).index(kind)]
-
-
-def fidelity(variants, n_seeds) -> Picture:
+def fidelity(independent, n_seeds) -> Picture:
     """Variance left unexplained against the number of active latents."""
     fig, axes = figure(1, 2, height=MIDDLE)
     for name in KINDS:
         style = {"color": COLOURS[name], "ms": 4}
         active, explained, found = (
-            column(variants, each, "independent", name).mean(0)
-            for each in ("active", "explained", "found")
+            column(independent, each, name).mean(0) for each in ("active", "explained", "found")
         )
         order = active.argsort()
         axes[0].plot(active[order], 1 - explained[order], "o-", label=name, **style)
@@ -183,7 +179,7 @@ def fidelity(variants, n_seeds) -> Picture:
         ax.set(xlim=(0, 8), xlabel="active latents")
     plain_ticks(axes[0].yaxis)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    best = {name: column(variants, "found", "independent", name).mean(0).max() for name in KINDS}
+    best = {name: column(independent, "found", name).mean(0).max() for name in KINDS}
     rows = ", ".join(f"{name} {found:.0%}" for name, found in best.items())
     return Picture(
         fig,
@@ -193,15 +189,10 @@ def fidelity(variants, n_seeds) -> Picture:
         f"settings each, means over {n_seeds} seeds. Dashed: as many latents active as features. "
         "Found: a cosine of 0.9.",
         {
-            f"{name} explained": f"{with_two(variants, 'explained', 'independent', name):.0%}"
+            f"{name} explained": f"{with_two(independent, 'explained', name).mean():.0%}"
             for name in ("TopK", "frozen decoder")
         },
     )
-
-
-def with_two(variants, name: str, data: str, kind: str) -> float:
-    """A column of `variants` at the setting that lets two latents be active, on average."""
-    return column(variants, name, data, kind)[:, KINDS[kind][1].index(2)].mean().item()
 
 
 def hedging(narrow, price_narrow, n_seeds) -> Picture:
@@ -239,102 +230,89 @@ def hedging(narrow, price_narrow, n_seeds) -> Picture:
     )
 
 
-def absorption(variants, n_seeds) -> Picture:
+def absorption(hierarchical, n_seeds) -> Picture:
     """How much more often parents are silent where a child is active, against active latents."""
     fig, axes = figure(1, 2, height=HIGH)
     features = Families(**FAMILIES, spread=SPREAD)
-    for name in KINDS:
-        active = column(variants, "active", "hierarchical", name).mean(0)
+    for name in NESTED:
+        active = column(hierarchical, "active", name).mean(0)
         order = active.argsort()
-        for ax, each in zip(axes, ("silent", "taken"), strict=True):
-            y = column(variants, each, "hierarchical", name).mean(0)[order]
+        for ax, each in zip(axes, ("absorbed", "taken_own"), strict=True):
+            y = column(hierarchical, each, name).mean(0)[order]
             ax.plot(active[order], y, "o-", ms=4, color=COLOURS[name], label=name)
-    budgets = KINDS["TopK"][1]
-    alone = silent_by_budget(features, budgets)
-    axes[0].plot(budgets, alone, ":", color=INK, label="perfect, the largest kept")
     for ax, name in zip(
-        axes, ("parent silent, beyond when alone", "parent in the child's latent"), strict=True
+        axes, ("parent silent, beyond without a child", "parent in the child's latent"), strict=True
     ):
         ax.set(xlabel="active latents", ylabel=name, xlim=(0, 8))
         reference(ax, x=[on_average(features)], y=[0])
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    at = [chosen(variants, "silent", "hierarchical", name).mean() for name in list(KINDS)[:4]]
-    by_two = f"{alone[budgets.index(2)]:.2f}"
-    frozen = f"{with_two(variants, 'silent', 'hierarchical', 'frozen decoder'):.2f}"
+    names = [name for name in NESTED if name != "frozen decoder"]
+    at = [chosen(hierarchical, "absorbed", "hierarchical", name).mean() for name in names]
+    frozen = with_two(hierarchical, "absorbed", "frozen decoder").mean()
     return Picture(
         fig,
-        "Left: how much more often a parent's latent is silent where a child is active, against "
-        "active latents. With as many latents active as features it is "
-        f"{listed(at)} for L1, TopK, JumpReLU and Matryoshka; with two active {frozen} for a "
-        f"frozen decoder and {by_two} for a perfect dictionary that keeps the two largest values. "
-        "Right: the weight of the parent in the child's latent.",
+        "Left: how much more often a parent's latent is silent where a child is active than "
+        "without a child, against active latents. With as many latents active as features it is "
+        f"{hundredths(torch.stack(at))} for {', '.join(names[:-1])} and {names[-1]}; with two "
+        f"active {frozen:.2f} for a frozen decoder. Right: the weight of the parent in the child's "
+        "latent.",
         "Eight parents with two children each in 16 dimensions, 24 latents; means over families "
-        f"and {n_seeds} seeds. Dashed: as many latents active as features. Dotted: a dictionary "
-        "that has every feature and keeps only the one, two, three, four or six largest values.",
-        {"at the features' number": listed(at), "by a budget of two": by_two, "frozen": frozen},
+        f"and {n_seeds} seeds. Left: among inputs with as many features active. Dashed: as many "
+        "latents active as features.",
+        {
+            name: f"{value:.2f}"
+            for name, value in zip((*names, "frozen decoder"), (*at, frozen), strict=True)
+        },
     )
 
 
-def silent_by_budget(features: Families, budgets: Sequence[int]) -> Tensor:
-    """How much more often parents are silent under a child, where nothing is absorbed.
-
-    Of perfect dictionaries that keep so many of the largest values, one for each budget.
-    """
-    n, parents = features.n, features.parents
-    data = Activations(torch.eye(n)[None], features, [0])
-    variant = Variant("topk", torch.tensor(budgets))
-    perfect = start(data, n, variant, settings=len(budgets))
-    for name in ("encoder", "decoder"):
-        perfect.parameters[name].copy_(torch.eye(n))
-    silent = recovery.seen(perfect, data, variant, samples=100_000, parents=parents).silent
-    children = parents != torch.arange(n)
-    return (silent[:, children] - silent[:, parents[children]]).mean(-1)
-
-
-def independent_table(variants) -> Table:
+def independent_table(independent) -> Table:
     """What each variant finds of independent features."""
-    return comparison_table(variants, "independent", ("found", "mmcs", "true", "explained"))
+    columns = ("found", "mmcs", "true", "explained")
+    return comparison_table(independent, "independent", KINDS, columns)
 
 
-def correlated_table(variants) -> Table:
+def correlated_table(correlated) -> Table:
     """What each variant finds of correlated pairs, and how much it mixes them."""
-    return comparison_table(variants, "correlated", ("found", "mmcs", "explained", "mixing"))
+    return comparison_table(
+        correlated, "correlated", KINDS, ("found", "mmcs", "explained", "mixing")
+    )
 
 
-def hierarchical_table(variants) -> Table:
+def hierarchical_table(hierarchical) -> Table:
     """What each variant finds of parents and children, and how much it absorbs."""
-    columns = ("found", "mmcs", "explained", "silent", "taken")
-    return comparison_table(variants, "hierarchical", columns)
+    columns = ("found", "mmcs", "explained", "absorbed", "taken_own")
+    return comparison_table(hierarchical, "hierarchical", NESTED, columns)
 
 
 HEADS = {
     "found": "features found", "mmcs": "MMCS", "true": "latents along one", "twice": "duplicates",
-    "dead": "dead", "explained": "explained", "mixing": "mixing", "silent": "parent silent",
-    "taken": "parent in child",
+    "dead": "dead", "explained": "explained", "mixing": "mixing", "absorbed": "parent silent",
+    "taken_own": "parent in child",
 }  # fmt: skip
 
 
-def comparison_table(variants, data: str, columns: Sequence[str]) -> Table:
-    """Columns of `variants` by kind, at the setting next to as many latents active as features.
+def comparison_table(models, data: str, kinds: Collection[str], columns: Sequence[str]) -> Table:
+    """Columns of what is compared by kind, where about as many latents are active as features.
 
     The last column is of another setting: that of the five at which most features are found.
     """
     rows, numbers = {}, {}
-    for name in KINDS:
-        values = {each: chosen(variants, each, data, name) for each in ("active", *columns)}
+    for name in kinds:
+        values = {each: chosen(models, each, data, name) for each in ("active", *columns)}
         numbers |= {f"{name}, {HEADS[each]}": f"{values[each].mean():.2f}" for each in columns}
         rows[name] = [
             f"{values['active'].mean():.1f}",
             *(told(values[each], digits=2) for each in columns),
-            most_found(variants, data, name),
+            most_found(models, name),
         ]
     heads = ["active", *(HEADS[each] for each in columns), "most found (active)"]
     return Table(heads, rows, data, numbers)
 
 
-def most_found(variants, data: str, kind: str) -> str:
+def most_found(models, kind: str) -> str:
     """The largest share found at any of a variant's settings, and the active latents there."""
-    found, active = (column(variants, each, data, kind).mean(0) for each in ("found", "active"))
+    found, active = (column(models, each, kind).mean(0) for each in ("found", "active"))
     return f"{found.max():.2f} ({active[found.argmax()]:.1f})"
 
 

@@ -42,6 +42,11 @@ class Seen:
         parent's latent does not fire, ``(models, n)``; of a parent, those with the parent alone.
         The parent's latent is the living one with the largest cosine. NaN where there are no such
         inputs, and without families.
+    absorbed
+        With families: for each child, how much more often its parent's own latent (`matched`) is
+        silent where both are active than where the parent is without children, in inputs that have
+        as many features active, ``(models, n)``. So what a budget of active latents silences does
+        not count, nor a latent that fires for both. NaN for parents, and without families.
     """
 
     cosine: Tensor
@@ -50,6 +55,7 @@ class Seen:
     explained: Tensor
     active: Tensor
     silent: Tensor
+    absorbed: Tensor
 
     def by_seed(self, seeds: int) -> Seen:
         """Return the same with two first axes, ``(seeds, settings, ...)``."""
@@ -129,8 +135,11 @@ def seen(
         alive = fires.any(1)
         row = [cosine, alive, own.embedded().expand(each, -1), 1 - left / total]
         row.append(fires.double().sum(-1).mean(-1).to(left))
-        nothing = torch.full_like(cosine[:, 0], torch.nan)
-        row.append(nothing if parents is None else _silent(fires, x > 0, cosine, alive, parents))
+        if parents is None:
+            row += [torch.full_like(cosine[:, 0], torch.nan)] * 2
+        else:
+            row.append(_silent(fires, x > 0, cosine, alive, parents))
+            row.append(_absorbed(fires, x > 0, matched(cosine, alive), parents).to(cosine))
         rows.append(row)
     return Seen(*(torch.cat(part) for part in zip(*rows, strict=True)))
 
@@ -147,6 +156,25 @@ def _silent(fires: Tensor, on: Tensor, cosine: Tensor, alive: Tensor, parents: T
     when = torch.where(heads, alone, on).double()  # (samples, n)
     quiet = (~fires).double().gather(-1, of_parent[:, None].expand(-1, len(on), -1))
     return ((quiet * when).sum(1) / when.sum(0)).to(cosine)
+
+
+def _absorbed(fires: Tensor, on: Tensor, own: Tensor, parents: Tensor) -> Tensor:
+    """Return `Seen.absorbed` of models of one seed; ``own`` has each feature's latent."""
+    heads = parents == torch.arange(len(parents), device=parents.device)
+    families = torch.nn.functional.one_hot(parents, len(parents)).double().to(on.device)
+    alone = on & ((on.double() @ families) == 1)  # of a family only this one
+    of_parent = own[:, parents]
+    fired = fires.double().gather(-1, of_parent.clamp_min(0)[:, None].expand(-1, len(on), -1))
+    quiet = 1 - fired * (of_parent >= 0)[:, None]  # (models, samples, n)
+    together = (on & on[:, parents]).double()
+    without = alone[:, parents].double()
+    by_number = torch.nn.functional.one_hot(on.sum(-1)).double()  # (samples, how many are active)
+    both, single = by_number.T @ together, by_number.T @ without  # (how many, n)
+    quiet_both, quiet_single = (by_number.T @ (quiet * when) for when in (together, without))
+    more = quiet_both / both.clamp_min(1) - quiet_single / single.clamp_min(1)
+    weight = both * (single > 0)
+    found = (more * weight).sum(1) / weight.sum(0)
+    return found.masked_fill(heads.to(found.device), torch.nan)
 
 
 def _given(
@@ -184,6 +212,32 @@ def nearest(cosine: Tensor, alive: Tensor) -> Tensor:
     """
     cosine, alive, _ = _given(cosine, alive)
     return cosine.masked_fill(~alive[..., None], 0).amax(-2).clamp_min(0)
+
+
+def matched(cosine: Tensor, alive: Tensor) -> Tensor:
+    """Return each feature's own latent, ``(..., n)``: no living latent is that of two features.
+
+    Of all ways to give each feature a living latent, that with the largest sum of cosines; −1 where
+    none is left.
+
+    Examples
+    --------
+    >>> cosine = torch.tensor([[1.0, 0.9], [0.8, 0.1], [0.0, 0.9]])
+    >>> matched(cosine, torch.tensor([True, True, False]))
+    tensor([1, 0])
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    cosine, alive, _ = _given(cosine, alive)
+    n = cosine.shape[-1]
+    dead = -2.0  # below every cosine
+    fit = cosine.masked_fill(~alive[..., None], dead).nan_to_num(dead).double().cpu()
+    found = torch.full((*cosine.shape[:-2], n), -1)
+    for row, one in zip(found.view(-1, n), fit.reshape(-1, *fit.shape[-2:]), strict=True):
+        latents, features = map(torch.from_numpy, linear_sum_assignment(one.numpy(), maximize=True))
+        living = one[latents, features] > dead
+        row[features[living]] = latents[living]
+    return found.to(cosine.device)
 
 
 def mean_max_cosine(cosine: Tensor, alive: Tensor, embedded: Tensor | None = None) -> Tensor:
@@ -306,10 +360,18 @@ def mixing(cosine: Tensor, alive: Tensor, between: Tensor, partner: Tensor) -> T
     return ratio.masked_fill(~alive, torch.nan)
 
 
-def taken_in(cosine: Tensor, alive: Tensor, between: Tensor, parents: Tensor) -> Tensor:
+def taken_in(
+    cosine: Tensor,
+    alive: Tensor,
+    between: Tensor,
+    parents: Tensor,
+    *,
+    one_each: bool = False,
+) -> Tensor:
     """Return how much of its parent the latent of each child has, as `mixing` does: ``(..., n)``.
 
-    A child's latent is the living one that is nearest to it. NaN for parents.
+    A child's latent is the living one that is nearest to it, or with ``one_each`` its own
+    (`matched`). NaN for parents, and where a child has none.
 
     Examples
     --------
@@ -333,8 +395,10 @@ def taken_in(cosine: Tensor, alive: Tensor, between: Tensor, parents: Tensor) ->
             f"between has shape {tuple(between.shape)}: (..., {n}, {n}), with cosine's leading "
             f"axes {tuple(models)} or none, is needed"
         )
-    latent = cosine.masked_fill(~alive[..., None], -2).argmax(-2)  # (..., n)
-    rows = cosine.gather(-2, latent[..., None].expand(*latent.shape, cosine.shape[-1]))
+    nearest_one = cosine.masked_fill(~alive[..., None], -2).argmax(-2)
+    latent = matched(cosine, alive) if one_each else nearest_one  # (..., n)
+    index = latent.clamp_min(0)[..., None].expand(*latent.shape, cosine.shape[-1])
+    rows = cosine.gather(-2, index)
     at_own = rows.diagonal(dim1=-2, dim2=-1)
     index = parents[:, None].expand(*rows.shape[:-1], 1)
     at_parent = rows.gather(-1, index)[..., 0]
@@ -343,4 +407,4 @@ def taken_in(cosine: Tensor, alive: Tensor, between: Tensor, parents: Tensor) ->
     a, b = at_own - shared * at_parent, at_parent - shared * at_own
     ratio = torch.where(a > 0, b / a.clamp_min(1e-9), 0.0).clamp(-1, 1)
     own = parents == torch.arange(n, device=parents.device)
-    return ratio.masked_fill(own, torch.nan)
+    return ratio.masked_fill(own | (latent < 0), torch.nan)

@@ -201,7 +201,7 @@ def before(parameters: dict[str, Tensor], h: Tensor) -> Tensor:
 def let_through(z: Tensor, parameters: dict[str, Tensor], variant: Variant) -> Tensor:
     """Return f of pre-activations z."""
     if variant.kind == "jumprelu":
-        return torch.where(z > thresholds(parameters), z, 0.0)
+        return z * _step(z - thresholds(parameters))
     f = z.relu()
     if variant.kind == "l1":
         return f
@@ -210,6 +210,11 @@ def let_through(z: Tensor, parameters: dict[str, Tensor], variant: Variant) -> T
     rank = torch.arange(top.values.shape[-1], device=f.device)
     kept = torch.where(rank < most.reshape(-1, 1, 1), top.values, 0.0)
     return torch.zeros_like(f).scatter_(-1, top.indices, kept)
+
+
+def _step(x: Tensor) -> Tensor:
+    """Return 1 where x > 0, and 0 elsewhere: on a CPU several times as fast as a comparison."""
+    return x.relu().sign()
 
 
 @gate(shapes(parameters={"threshold": "models k"}), parameters=tensors("threshold"))
@@ -251,7 +256,7 @@ def gradients(
         by_f += price
     if variant.kind == "jumprelu":
         theta = thresholds(parameters)
-        near = (z - theta).abs() < variant.bandwidth / 2
+        near = _step(variant.bandwidth / 2 - (z - theta).abs())
         by_theta = -(near * (theta * by_f + price)).sum(1) / variant.bandwidth
         found["threshold"] = by_theta * theta[:, 0]
     by_z = by_f.mul_(f.sign())  # where a latent is active; f is nowhere below 0

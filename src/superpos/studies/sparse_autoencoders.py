@@ -7,7 +7,7 @@ Matryoshka autoencoders (Bussmann et al. 2025).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -23,10 +23,12 @@ from superpos.studies.study import Outcome, Study, Way
 M = 16  # hidden dimensions of every toy model
 N, P = 40, 0.05  # features, and how often each is active: two at a time
 WIDTHS = (1, 2, 4)  # latents a feature
-PRICES = (0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8, 1.6)  # λ of L1
+PRICES = (0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # λ of L1
+FIRST_PRICES = 8  # of them, at which tests without the last were registered
 SIZES = (24, 40, 80, 160)  # n where load is varied
 ACTIVE = (1, 2, 4)  # features active at once, on average
-SOME_PRICES = (0.05, 0.1, 0.2)
+SOME_PRICES = (0.05, 0.1, 0.2, 0.4, 0.8)
+FIRST_OF_SOME = 3
 FAMILIES = {"families": 8, "children": 2, "probability": 0.15, "given": 0.3, "otherwise": 0.0}
 # In correlated pairs a child is as frequent as its parent: active in half of the inputs with the
 # parent, it is so in p (1 − ½) / (1 − p) = 0.05 / 0.9 of those without.
@@ -40,8 +42,10 @@ KINDS = {  # by name: kind, what it is given at the five settings, other traits
     "Matryoshka": ("topk", (1, 2, 3, 4, 6), {"prefixes": (0.25, 0.5, 1.0)}),
     "frozen decoder": ("topk", (1, 2, 3, 4, 6), {"frozen": True}),
 }
-# what `described` tells of every autoencoder, and mixing
-COLUMNS = ("found", "mmcs", "true", "twice", "dead", "explained", "active", "mixing")
+# where there are as many parents as a third of the features, so that the smallest has room for them
+NESTED = KINDS | {
+    "Matryoshka, thirds": ("topk", (1, 2, 3, 4, 6), {"prefixes": (1 / 3, 2 / 3, 1.0)}),
+}
 
 
 def ours(steps: int) -> Procedure:
@@ -73,9 +77,7 @@ study = Study(
 )
 
 
-def toys(
-    features: FeatureDistribution, seeds: Sequence[int], steps: int, importance: float = 1.0
-) -> Activations:
+def toys(features: FeatureDistribution, seeds: Sequence[int], steps: int) -> Activations:
     """Hidden activations of trained ReLU-output models, one for each seed."""
     how = Procedure.fast(features.n, M, steps=steps)
     seeds = [int(seed) for seed in seeds]
@@ -124,7 +126,7 @@ def described(found: recovery.Seen, *, least: float = 0.9) -> dict[str, Tensor]:
 
 @study.experiment
 def window(steps, steps_toy, seeds, procedure):
-    """L1 autoencoders of n, 2n and 4n latents at eight λ: `described`, and best cosines.
+    """L1 autoencoders of n, 2n and 4n latents at nine λ: `described`, and best cosines.
 
     By seed, width and λ; ``best`` has an axis of features more, ``agrees`` is how well each agrees
     with that of 4n latents at the same λ.
@@ -173,10 +175,11 @@ def agreement(decoder: Tensor, alive: Tensor, larger: Tensor, living: Tensor) ->
 @study.test("sae-recovers")
 def recovers(window, *, cosine, share, mmcs, nearly):
     """Some λ and width find nearly all features; weaker: have a high MMCS."""
-    counted = (window.best >= cosine) & window.embedded[:, None, None]
+    counted = (window.best[:, :, :FIRST_PRICES] >= cosine) & window.embedded[:, None, None]
     found = counted.sum(-1) / window.embedded.sum(-1)[:, None, None]
-    both = (window.mmcs >= mmcs) & (found >= share)
-    best = window.mmcs.flatten(1)
+    at_first = window.mmcs[:, :, :FIRST_PRICES]
+    both = (at_first >= mmcs) & (found >= share)
+    best = at_first.flatten(1)
     return Outcome(
         both.flatten(1).any(1),
         (best >= nearly).any(1),
@@ -184,15 +187,27 @@ def recovers(window, *, cosine, share, mmcs, nearly):
             "Highest MMCS": told(best.amax(1), digits=3),
             "Largest share found": told(found.flatten(1).amax(1), digits=3),
             "Features embedded": told(window.embedded.sum(-1).double(), digits=0),
-            "Highest MMCS with n latents": told(window.mmcs[:, 0].amax(1), digits=3),
+            "Highest MMCS with n latents": told(at_first[:, 0].amax(1), digits=3),
         },
     )
 
 
 @study.test("sae-window")
 def only_within_a_window(window, *, less, dead):
-    """The MMCS falls at both ends, and latents die at the upper; weaker: it falls at one."""
-    mmcs, gone = window.mmcs[:, 1], window.dead[:, 1]
+    """The MMCS falls at both ends of eight λ, and latents die at the upper; weaker: at one."""
+    return within_a_window(
+        window.mmcs[:, 1, :FIRST_PRICES], window.dead[:, 1, :FIRST_PRICES], less, dead
+    )
+
+
+@study.test("sae-window-2")
+def only_within_a_wider_window(window, *, less, dead):
+    """The same of nine λ, the last of which costs more than any feature."""
+    return within_a_window(window.mmcs[:, 1], window.dead[:, 1], less, dead)
+
+
+def within_a_window(mmcs: Tensor, gone: Tensor, less: float, dead: float) -> Outcome:
+    """Of MMCS and shares of dead latents, by seed and λ."""
     top = mmcs.argmax(1, keepdim=True)
     best = mmcs.gather(1, top)[:, 0]
     low, high = (mmcs[:, end] <= best - less for end in (0, -1))
@@ -211,7 +226,7 @@ def only_within_a_window(window, *, less, dead):
 
 
 def prices_told(places: Tensor) -> str:
-    """Which of the eight λ were chosen, and how often, in words."""
+    """Which of the λ were chosen, and how often, in words."""
     counts = torch.bincount(places, minlength=len(PRICES)).tolist()
     return ", ".join(f"{p:g}: {k}" for p, k in zip(PRICES, counts, strict=True) if k)
 
@@ -219,8 +234,8 @@ def prices_told(places: Tensor) -> str:
 @study.test("sae-larger-agrees")
 def larger_dictionaries_agree(window, *, near, far):
     """The λ of the best agreement is nearly as good as the best; weaker: not far from it."""
-    chosen = window.agrees[:, 1].argmax(1, keepdim=True)
-    mmcs = window.mmcs[:, 1]
+    chosen = window.agrees[:, 1, :FIRST_PRICES].argmax(1, keepdim=True)
+    mmcs = window.mmcs[:, 1, :FIRST_PRICES]
     lost = mmcs.amax(1) - mmcs.gather(1, chosen)[:, 0]
     return Outcome(
         lost <= near,
@@ -234,9 +249,9 @@ def larger_dictionaries_agree(window, *, near, far):
 
 @study.experiment
 def loads(steps_loads, steps_toy, seeds_loads, procedure):
-    """L1 (three λ) and TopK with 2n latents, by n and by how many features are active.
+    """L1 (five λ) and TopK with 2n latents, by n and by how many features are active.
 
-    ``kind`` has L1 at the three λ, then TopK; by seed, n, number active and kind, ``best`` with an
+    ``kind`` has L1 at the five λ, then TopK; by seed, n, number active and kind, ``best`` with an
     axis of features, 160 with zeros where there are fewer.
     """
     how = procedure(steps_loads)
@@ -274,24 +289,48 @@ def found_at(models, cosine: float) -> Tensor:
     return found.sum(-1) / embedded.sum(-1).clamp_min(1)
 
 
-def best_l1_and_topk(models, cosine: float) -> tuple[Tensor, Tensor]:
-    """Share found and variance explained, ``(seeds, n, active, 2)``: L1 at its best λ, and TopK."""
+def best_l1_and_topk(
+    models, cosine: float, *, prices: int = len(SOME_PRICES)
+) -> tuple[Tensor, Tensor]:
+    """Share found and variance explained, ``(seeds, n, active, 2)``: L1 at its best λ, and TopK.
+
+    The best of the first so many λ is that at which most features are found.
+    """
     found = found_at(models, cosine)
-    best = found[..., :-1].argmax(-1, keepdim=True)
+    best = found[..., :prices].argmax(-1, keepdim=True)
     return tuple(
-        torch.cat([each[..., :-1].gather(-1, best), each[..., -1:]], -1)
+        torch.cat([each[..., :prices].gather(-1, best), each[..., -1:]], -1)
         for each in (found, models.explained)
     )  # pyright: ignore[reportReturnType]
 
 
 @study.test("sae-few-found")
 def few_are_found(loads, *, cosine, variance, few, half):
-    """Much variance is explained somewhere while few features are found; weaker: half of them."""
+    """Much variance is explained somewhere while few features are found, by L1 and by TopK."""
+    found, explained = best_l1_and_topk(loads, cosine, prices=FIRST_OF_SOME)
+    return few_where_much_is_explained(found, explained, variance, few, half, torch.all)
+
+
+@study.test("sae-few-found-2")
+def few_are_found_by_one(loads, *, cosine, variance, few, half):
+    """The same by L1, at the best of five λ, or by TopK; weaker: half of the features."""
     found, explained = best_l1_and_topk(loads, cosine)
+    return few_where_much_is_explained(found, explained, variance, few, half, torch.any)
+
+
+def few_where_much_is_explained(
+    found: Tensor,
+    explained: Tensor,
+    variance: float,
+    few: float,
+    half: float,
+    which: Callable[..., Tensor],
+) -> Outcome:
+    """Of what `best_l1_and_topk` returns; ``which`` of the two must show it, all or any."""
     well = explained >= variance
 
     def somewhere(most: float) -> Tensor:
-        return (well & (found <= most)).flatten(1, 2).any(1).all(-1)
+        return which((well & (found <= most)).flatten(1, 2).any(1), -1)
 
     lowest = torch.where(well, found, torch.inf).flatten(1, 2).amin(1)
     crowded = [found[:, -1, -1], explained[:, -1, -1]]
@@ -339,24 +378,37 @@ def datasets() -> dict[str, FeatureDistribution]:
 
 
 @study.experiment
-def variants(steps, steps_toy, seeds, procedure):
-    """All variants with n latents at five settings each, on the three kinds of features.
+def independent(steps, steps_toy, seeds, procedure):
+    """All variants with n latents on independent features: `compared`."""
+    return compared("independent", KINDS, steps_toy, seeds, procedure(steps))
 
-    What `COLUMNS` names by seed, data, variant and setting; ``silent`` is how much more often
-    parents' latents are silent where a child is active, ``taken`` how much of the parent children's
-    latents have: means over families, NaN for independent features. ``best`` has an axis of
-    features more, NaN where one is not embedded or there are fewer.
+
+@study.experiment
+def correlated(steps, steps_toy, seeds, procedure):
+    """All variants with n latents on correlated pairs: `compared`."""
+    return compared("correlated", KINDS, steps_toy, seeds, procedure(steps))
+
+
+@study.experiment
+def hierarchical(steps, steps_toy, seeds, procedure):
+    """All variants with n latents on parents and children: `compared`."""
+    return compared("hierarchical", NESTED, steps_toy, seeds, procedure(steps))
+
+
+def compared(data: str, kinds: dict[str, tuple], steps_toy: int, seeds, how: Procedure):
+    """Variants with n latents at five settings each, on one kind of features.
+
+    By seed, variant and setting what `made_of` tells of each; ``best`` has an axis of features.
     """
-    how = procedure(steps)
 
     def experiment(seed):
-        trained = [toys(features, seed, steps_toy) for features in datasets().values()]
-        rows = [compared(data, kind, how) for data in trained for kind in KINDS.values()]
-        axes, shape = ["data", "variant", "setting"], (len(datasets()), len(KINDS))
+        trained = toys(datasets()[data], seed, steps_toy)
+        rows = [made_of(trained, kind, how) for kind in kinds.values()]
+        axes = ["variant", "setting"]
         return {
             name: (
                 [*axes, "feature"] if name == "best" else axes,
-                torch.stack([row[name] for row in rows], 1).unflatten(1, shape),
+                torch.stack([row[name] for row in rows], 1),
             )
             for name in rows[0]
         }
@@ -364,29 +416,35 @@ def variants(steps, steps_toy, seeds, procedure):
     return sweep(experiment, {"seed": seeds}, cells_at_once=4)
 
 
-def compared(data: Activations, kind: tuple, procedure: Procedure) -> dict[str, Tensor]:
-    """What a variant makes of the features, by name, ``(seeds, settings)`` each."""
+def made_of(data: Activations, kind: tuple, procedure: Procedure) -> dict[str, Tensor]:
+    """What a variant makes of the features, by name, ``(seeds, settings)`` each.
+
+    `described`, and ``best``, each feature's largest cosine, NaN where it is not embedded. Of
+    families, as means over them: ``mixing``; ``silent``, how much more often the latent nearest to
+    a parent is silent where a child is active than where the parent is alone, and ``taken``, how
+    much of the parent the latent nearest to the child has; ``absorbed`` and ``taken_own``, the same
+    of latents that no two features share, among inputs with as many features active.
+    """
     name, given, traits = kind
     features = data.features
     parents = features.parents if isinstance(features, Families) else None
     found, _ = fitted(data, features.n, name, given, procedure, parents=parents, **traits)
     best = recovery.nearest(found.cosine, found.alive)
-    best = best.masked_fill(~found.embedded, torch.nan)
-    missing = (0, N - features.n)
-    rows = described(found) | {"best": torch.nn.functional.pad(best, missing, value=torch.nan)}
+    rows = described(found) | {"best": best.masked_fill(~found.embedded, torch.nan)}
     if parents is None:
-        nothing = torch.full_like(rows["found"], torch.nan)
-        return rows | dict.fromkeys(("mixing", "silent", "taken"), nothing)
+        return rows
     between = (data.directions.mT @ data.directions)[:, None]
     heads = parents == torch.arange(len(parents))
     more = found.silent[..., ~heads] - found.silent[..., parents[~heads]]
-    taken = recovery.taken_in(found.cosine, found.alive, between, parents)
-    mixed = recovery.mixing(found.cosine, found.alive, between, partners(parents))
-    return rows | {
-        "mixing": mixed.nanmean(-1),
-        "silent": more.nanmean(-1),
-        "taken": taken.nanmean(-1),
+    given_to = (found.cosine, found.alive, between)
+    of_families = {
+        "mixing": recovery.mixing(*given_to, partners(parents)),
+        "silent": more,
+        "taken": recovery.taken_in(*given_to, parents),
+        "absorbed": found.absorbed,
+        "taken_own": recovery.taken_in(*given_to, parents, one_each=True),
     }
+    return rows | {name: each.nanmean(-1) for name, each in of_families.items()}
 
 
 def partners(parents: Tensor) -> Tensor:
@@ -428,20 +486,29 @@ def on_average(features: FeatureDistribution) -> float:
     return features.n * P
 
 
+def column(models, name: str, kind: str) -> Tensor:
+    """A column of `compared` for one variant, by seed and setting."""
+    return getattr(models, name)[:, list(NESTED).index(kind)]
+
+
 def chosen(models, name: str, data: str, kind: str) -> Tensor:
-    """A column of `variants` at the setting next to as many latents active as features, by seed."""
-    place, which = list(datasets()).index(data), list(KINDS).index(kind)
-    active = models.active[:, place, which]
-    at = next_to(active, on_average(datasets()[data]))
-    return getattr(models, name)[:, place, which].gather(-1, at)[:, 0]
+    """The same at the setting next to as many latents active as features, by seed."""
+    at = next_to(column(models, "active", kind), on_average(datasets()[data]))
+    return column(models, name, kind).gather(-1, at)[:, 0]
+
+
+def with_two(models, name: str, kind: str) -> Tensor:
+    """The same at the setting that lets two latents be active, by seed."""
+    return column(models, name, kind)[:, NESTED[kind][1].index(2)]
 
 
 @study.test("sae-frozen")
-def frozen_decoders_explain(variants, *, cosine, near, none):
+def frozen_decoders_explain(independent, *, cosine, near, none):
     """A frozen decoder explains nearly as much, and finds nothing."""
-    two = 1  # the setting with two latents active
-    kinds = [list(KINDS).index(name) for name in ("TopK", "frozen decoder")]
-    explained, best = variants.explained[:, 0, kinds, two], variants.best[:, 0, kinds, two]
+    explained, best = (
+        torch.stack([with_two(independent, name, kind) for kind in ("TopK", "frozen decoder")], 1)
+        for name in ("explained", "best")
+    )
     found = (best >= cosine).sum(-1) / (~best.isnan()).sum(-1).clamp_min(1)
     return Outcome(
         (explained[:, 1] >= near * explained[:, 0]) & (found[:, 1] <= none),
@@ -453,10 +520,15 @@ def frozen_decoders_explain(variants, *, cosine, near, none):
 
 
 @study.test("sae-fidelity")
-def reconstructs_better(variants, *, active):
+def reconstructs_better(independent, *, active):
     """TopK and JumpReLU explain more than L1 with as many latents active; weaker: one of them."""
-    left = 1 - at_active(variants.explained[:, 0], variants.active[:, 0], active)
-    l1, topk, jump = (left[:, list(KINDS).index(name)] for name in ("L1", "TopK", "JumpReLU"))
+    l1, topk, jump = (
+        1
+        - at_active(
+            column(independent, "explained", kind), column(independent, "active", kind), active
+        )
+        for kind in ("L1", "TopK", "JumpReLU")
+    )
     return Outcome(
         (topk < l1) & (jump < l1),
         (topk < l1) | (jump < l1),
@@ -470,40 +542,58 @@ def reconstructs_better(variants, *, active):
 
 
 @study.test("sae-absorption")
-def children_absorb_parents(variants, *, silent, more):
+def children_absorb_parents(hierarchical, *, silent, more):
     """Parents' latents are silent where a child is active, which has them; weaker: at some λ."""
-    of = (slice(None), 2, list(KINDS).index("L1"))
-    shows = (variants.silent[of] >= silent) & (variants.taken[of] >= more)
-    at = next_to(variants.active[of], on_average(datasets()["hierarchical"]))
-    own, taken = (variants.__dict__[name][of].gather(-1, at)[:, 0] for name in ("silent", "taken"))
+    return absorbed_by_children(hierarchical, "silent", "taken", silent, more)
+
+
+@study.test("sae-absorption-2")
+def children_absorb_parents_one_each(hierarchical, *, silent, more):
+    """The same of latents that no two features share, among inputs with as many active."""
+    return absorbed_by_children(hierarchical, "absorbed", "taken_own", silent, more)
+
+
+def absorbed_by_children(models, silence: str, weight: str, silent: float, more: float) -> Outcome:
+    """Of L1, by the columns that tell of silence and of the parent's weight in the child's."""
+    quiet, taken = (column(models, name, "L1") for name in (silence, weight))
+    shows = (quiet >= silent) & (taken >= more)
+    at = next_to(column(models, "active", "L1"), on_average(datasets()["hierarchical"]))
     return Outcome(
         shows.gather(-1, at)[:, 0],
         shows.any(-1),
         {
-            "Silent beyond parents alone": told(own, digits=2),
-            "The parent in the child's latent": told(taken, digits=2),
-            "Silent, by λ": hundredths(variants.silent[of].mean(0)),
+            "Silent beyond parents alone": told(quiet.gather(-1, at)[:, 0], digits=2),
+            "The parent in the child's latent": told(taken.gather(-1, at)[:, 0], digits=2),
+            "Silent, by λ": hundredths(quiet.mean(0)),
         },
     )
 
 
 @study.test("sae-matryoshka")
-def nested_dictionaries_absorb_less(variants, *, less, cost):
+def nested_dictionaries_absorb_less(hierarchical, *, less, cost):
     """Nested dictionaries absorb less than TopK at little cost; weaker: less than L1."""
-    two = 1  # the setting with two latents active
-    place = [list(KINDS).index(name) for name in ("TopK", "Matryoshka")]
-    silent = variants.silent[:, 2, place, two]
-    explained = variants.explained[:, 2, place, two]
-    l1 = chosen(variants, "silent", "hierarchical", "L1")
-    lower = silent[:, 1] <= silent[:, 0] - less
+    return less_is_absorbed(hierarchical, "Matryoshka", "silent", less, cost)
+
+
+@study.test("sae-matryoshka-2")
+def dictionaries_with_room_for_parents_absorb_less(hierarchical, *, less, cost):
+    """The same where the smallest has room for all parents, and what a budget silences is out."""
+    return less_is_absorbed(hierarchical, "Matryoshka, thirds", "absorbed", less, cost)
+
+
+def less_is_absorbed(models, nested: str, silence: str, less: float, cost: float) -> Outcome:
+    """Of a Matryoshka against TopK with two active; weaker: against L1 with as many."""
+    topk, own = (with_two(models, silence, kind) for kind in ("TopK", nested))
+    explained = [with_two(models, "explained", kind) for kind in ("TopK", nested)]
+    l1 = chosen(models, silence, "hierarchical", "L1")
     return Outcome(
-        lower & (explained[:, 1] >= explained[:, 0] - cost),
-        silent[:, 1] <= l1 - less,
+        (own <= topk - less) & (explained[1] >= explained[0] - cost),
+        own <= l1 - less,
         {
-            "Silent beyond parents alone, L1, TopK and Matryoshka": listed(
-                [l1.mean(), *silent.mean(0)], ".2f"
+            "Silent beyond parents alone, L1, TopK and Matryoshka": hundredths(
+                torch.stack([l1.mean(), topk.mean(), own.mean()])
             ),
-            "Explained, TopK and Matryoshka": listed(explained.mean(0), ".3f"),
+            "Explained, TopK and Matryoshka": listed([each.mean() for each in explained], ".3f"),
         },
     )
 
