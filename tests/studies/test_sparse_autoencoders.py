@@ -248,6 +248,8 @@ def test_nested_dictionaries_must_absorb_less_without_losing_much(claim):
     costly = judged(claim, compared(**{silence: silent}, explained=explained))
     assert not costly.shown.any()
     assert costly.weaker.all()
+    against_topk = judged(claim, compared(**{silence: silent | {"L1": 0.1}}))
+    assert against_topk.weaker.all()
     same = judged(claim, compared(**{silence: silent | {nested: 0.48}}))
     assert not same.weaker.any()
 

@@ -350,7 +350,7 @@ def more_features(small, *, kept, interference, opposite, share):
     rate = {"number grows": grows, "unimportant first": order, "antipodal first": pairs}
     return Outcome(
         grows & order & pairs,
-        grows & (order ^ pairs),
+        grows & (order | pairs),
         {
             "Parts": ", ".join(f"{name} {part.double().mean():.0%}" for name, part in rate.items()),
             "Features at the seven p": mean_counts(small.W),
@@ -398,7 +398,7 @@ def negative_bias(small, *, dense, sparse, bias, product):
     """Both only where inputs are sparse; the weaker reading asks it of one of the two."""
     limits = {"dense": dense, "sparse": sparse, "bias": bias, "product": product}
     biases, interference = only_where_sparse(small, **limits)
-    return Outcome(biases & interference, biases ^ interference)
+    return Outcome(biases & interference, biases | interference)
 
 
 @study.test("demo-rescaled")

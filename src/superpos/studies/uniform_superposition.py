@@ -313,7 +313,7 @@ def sticky(replicates, large, *, within, times):
     once = geometry.dimensions_per_feature(large.W[0])
     return Outcome(
         at_one & at_half,
-        at_one ^ at_half,
+        at_one | at_half,
         {
             "Sticks at 1": rate(at_one),
             "Sticks at 1/2": rate(at_half),
