@@ -112,12 +112,16 @@ def test_zones_are_moved_by_keyboard(opened):
 def test_the_map_answers_where_it_is_pressed(opened):
     page = opened(view="phases")
     box = page.locator(".map").bounding_box()
-    page.mouse.click(box["x"] + 0.97 * box["width"], box["y"] + 0.9 * box["height"])
+    page.mouse.click(box["x"] + 0.03 * box["width"], box["y"] + 0.9 * box["height"])
     assert found(page).startswith("Extra left out")
-    page.mouse.click(box["x"] + 0.97 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.click(box["x"] + 0.03 * box["width"], box["y"] + 0.1 * box["height"])
     assert found(page).startswith("Other left out")
-    page.get_by_label("Density p").press("Home")
+    page.mouse.click(box["x"] + 0.97 * box["width"], box["y"] + 0.5 * box["height"])
     assert found(page).startswith("Antipodal pair")
+    cross = page.locator(".cross").bounding_box()
+    assert abs(cross["x"] + cross["width"] / 2 - box["x"] - 0.97 * box["width"]) < 2
+    page.get_by_label("Density p").press("End")
+    assert not found(page).startswith("Antipodal pair")
     assert page.problems == []
 
 

@@ -13,7 +13,7 @@ from superpos.figures.features import polytope_legend
 from superpos.figures.palette import ACCENT, FAINT, INK, MEDIUM, POLYTOPES, THIN, sequence
 from superpos.figures.plane import plane
 from superpos.figures.style import HIGH, MIDDLE, Picture, Table, figure
-from superpos.stats import rank_correlation, span
+from superpos.stats import listed, rank_correlation, span
 from superpos.studies import adversarial_robustness as study
 from superpos.studies.adversarial_robustness import ATTACK_SIZES, M, N, P, alone_loss
 
@@ -90,8 +90,9 @@ def rise(models, sizes, n_features, n_hidden, n_seeds) -> Picture:
         f"{count[-1]:.1f}, vulnerability from {mean[0]:.2f} to {mean[top]:.0f} at 1/p = "
         f"{models.inverse_p[top]:.0f} and {mean[-1]:.0f} at 100; what attacks add follows the "
         f"features per dimension, from {added[0]:.2f} to {added[-1]:.1f}. Right, vulnerability "
-        f"against features per dimension for {len(every)} sizes of models: one rising band "
-        "between the features per dimension and a little above their square.",
+        f"against features per dimension for {len(every)} sizes of models: a rising band "
+        "between the features per dimension and a little above their square, out of which the "
+        "sparsest models fall where all features are represented.",
         "Vulnerability to attacks of 0.1 of the mean input norm. Left: mean, lowest and highest "
         f"of {n_seeds} models with $n = {n_features}$, $m = {n_hidden}$. Right: means of several "
         "sizes at the same sparsities; lines: $1/D^*$ (solid) and its square (dotted).",
@@ -144,15 +145,23 @@ def features(single_features, some) -> Picture:
     axes[0].set_yticks([0, 1, 10, 100], ["0", "1", "10", "100"])
     axes[0].set_ylim(0, None)
     axes[1].legend(loc="upper right", markerscale=2.5, handletextpad=0.1)
+    within = [
+        rank_correlation(single_features.active[:, k][own][None], (1 / D[:, k])[own]).item()
+        for k in range(1, len(some.inverse_p))
+        for own in [kept[:, k] & single_features.active[:, k].isfinite()]
+    ]
+    told_within = listed(within).replace("-", "−")
     active, silent = (own[:, -1][kept[:, -1]].nanmedian() for own in parts.values())
     return Picture(
         fig,
-        "Vulnerability of single outputs against 1/D_i. Where the feature is active it grows with "
-        f"1/D_i (rank correlation {correlation['feature active']:.2f}), to a median of "
-        f"{active:.0f} with the sparsest inputs; where it is silent it falls "
-        f"({correlation['feature silent']:.2f}), to {silent:.1f}.",
+        "Vulnerability of single outputs against 1/D_i. Over all sparsities together it grows with "
+        f"1/D_i where the feature is active (rank correlation {correlation['feature active']:.2f}; "
+        f"within each of them {told_within}), to a median of {active:.0f} with the sparsest "
+        f"inputs; where it is silent it falls ({correlation['feature silent']:.2f}), to "
+        f"{silent:.1f}.",
         "Each dot is a represented feature. Line: what its dimensionality says for unit length, "
         "$1/D_i$.",
+        {"within": told_within},
     )
 
 

@@ -216,10 +216,24 @@ def sharing(sums) -> dict[str, Tensor]:
     return {name: sets.sharing_partners(run.W) for name, run in sums.items()}
 
 
+def partner_cosine(W: Tensor) -> Tensor:
+    """The mean cosine between the two features of a pair, ``(...)``.
+
+    >>> partner_cosine(torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]))
+    tensor(0.)
+    """
+    first = torch.arange(0, W.shape[-1], 2)
+    return geometry.cosines(W)[..., first, first + 1].mean(-1)
+
+
 def shares(sums) -> Table:
-    """How often partners share a part."""
-    rows = {name: [told(v[:, 0]), told(v[:, 1])] for name, v in sharing(sums).items()}
-    return Table(["p = 0.1", "p = 0.5"], rows, "share of partners in one part")
+    """How often partners share a part, and how they stand to each other."""
+    rows = {}
+    for name, share in sharing(sums).items():
+        cosine = partner_cosine(sums[name].W)
+        rows[name] = [told(each[:, k]) for k in range(2) for each in (share, cosine)]
+    heads = [f"{what}, p = {p}" for p in (0.1, 0.5) for what in ("in one part", "cosine")]
+    return Table(heads, rows, "partners")
 
 
 def parts(parts, against_digons) -> Picture:
@@ -288,7 +302,7 @@ def larger_parts(larger) -> Picture:
         ax.set_title(f"{what}\n{where}, p = {case.p[0]}")
     lines = [
         f"{name} at p = {case.p[0]}: {sizes_of_parts(larger[name].W[:, 0], case.size)}"
-        for name, case in study.LARGER.items()
+        for name, case in list(study.LARGER.items())[: axes.size]
     ]
     return Picture(
         fig,

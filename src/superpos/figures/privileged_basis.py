@@ -45,7 +45,7 @@ def rotation(models, linear) -> Picture:
         told.append(f"{(loss.max() / loss[0]).item():.3g} times at p = {p:g}")
     W, b = turned(linear.W[0, 6]), linear.b[0, 6].expand(len(ANGLES), N)
     flat, _ = losses.expected_loss(W, b, DENSITIES[6], IMPORTANCE, samples=4096, seed=0)
-    ax.plot(ANGLES, flat / flat[0], "--", color=INK, label="without")
+    ax.plot(ANGLES, flat / flat[0], "--", color=INK, label=f"without, p = {DENSITIES[6]:g}")
     ax.set(yscale="log", xticks=range(0, 181, 45))
     ax.set(xlabel="rotation of two neurons (°)", ylabel="loss, as a multiple")
     ax.legend()
@@ -53,9 +53,9 @@ def rotation(models, linear) -> Picture:
         fig,
         "Loss against the angle by which two neurons are turned. Without a hidden ReLU it is flat. "
         f"With one it rises to {'; '.join(told)}.",
-        "The loss of trained models while the plane of two neurons turns, as a multiple of "
-        "that at 0°. At 90° one neuron has become another, up to its sign, which the ReLU does not "
-        "forgive.",
+        "The loss of trained models (the best of each density, and one without a hidden ReLU) "
+        "while the plane of two neurons turns, as a multiple of that at 0°. At 90° one neuron has "
+        "become another, up to its sign, which the ReLU does not forgive.",
     )
 
 
@@ -117,7 +117,7 @@ def alignment(spreads, numbers) -> Picture:
         f"neurons gather at 1, 2 and 3; {whole_numbers:.0%} lie within 0.1 of a whole number, "
         f"after random rotations {by_chance:.0%}.",
         "Left: the share of models whose features are spread less than in 99 of 100 "
-        "random rotations; 1 % would be chance. Right: over how many neurons each feature is "
+        "random rotations; 2 % would be chance. Right: over how many neurons each feature is "
         "spread by its positive weights alone, in the best of every fifty models.",
     )
 

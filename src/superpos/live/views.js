@@ -233,7 +233,7 @@ export function zones({ model, el }) {
 
 // ---- phases: two features in one dimension, as in superpos.optima.phases
 
-const PHASES = [["extra left out", [0x9a, 0xa4, 0xad]], ["other left out", [0x6b, 0x76, 0x80]],
+const PHASES = [["extra left out", [0x9a, 0xa4, 0xad]], ["other left out", [0x56, 0xb4, 0xe9]],
   ["antipodal pair", [0x00, 0x9e, 0x73]]];
 
 /** What the candidates cost: a feature that is left out its variance, a pair the smaller value. */
@@ -253,16 +253,16 @@ export function bestPair(p, r) {
   return { W: [place[0], place[1]], loss, kind, name: PHASES[kind]?.[0] ?? "none of these" };
 }
 
-/** The map of p and r: which candidate costs least; where it is pressed, the best model. */
+/** The map of p, sparser to the right as in the figures, and r: which candidate costs least; where it is pressed, the best model. */
 export function phases({ model, el }) {
   const [left, top, side] = [44, 8, 240], cells = 120;
   let log = [model.get("settings").p ?? -0.4, model.get("settings").r ?? -0.3];
-  const P = (x) => 10 ** (-2 + (2 * x) / side), R = (y) => 10 ** (1 - (2 * y) / side);
+  const P = (x) => 10 ** ((-2 * x) / side), R = (y) => 10 ** (1 - (2 * y) / side);
   const areas = svg("g", { "shape-rendering": "crispEdges" }), cross = svg("path", { class: "cross" });
   const area = svg("rect", { x: left, y: top, width: side, height: side, fill: "transparent", class: "map" });
   const words = (x, y, text, anchor = "middle") => svg("text", { x, y, class: "small", "text-anchor": anchor, text });
   const picture = svg("svg", { viewBox: "0 0 300 290", role: "img" }, areas, cross, area,
-    ...[[0, "0.01"], [0.5, "0.1"], [1, "1"]].flatMap(([share, text], k) => [
+    ...[[0, "1"], [0.5, "0.1"], [1, "0.01"]].flatMap(([share, text], k) => [
       words(left + side * share, top + side + 14, text),
       words(left - 6, top + side * (1 - share) + 4, ["0.1", "1", "10"][k], "end")]),
     words(left + side / 2, top + side + 32, "p, probability that a feature is active"),
@@ -280,9 +280,9 @@ export function phases({ model, el }) {
       from = column + 1;
     }
   }
-  runs.forEach((d, k) => areas.append(svg("path", { d, fill: `rgb(${PHASES[k][1]})`, opacity: [0.35, 0.6, 0.75][k] })));
-  [[0.93, 0.88], [0.93, 0.12], [0.3, 0.5]].forEach(([across, down], k) => areas.append(svg("text", { class: "small place",
-    x: left + across * side + (k < 2 ? 12 : 0), y: top + down * side, "text-anchor": k < 2 ? "end" : "middle", text: PHASES[k][0] })));
+  runs.forEach((d, k) => areas.append(svg("path", { d, fill: `rgb(${PHASES[k][1]})`, opacity: [0.35, 0.75, 0.75][k] })));
+  [[0.03, 0.88], [0.03, 0.12], [0.65, 0.5]].forEach(([across, down], k) => areas.append(svg("text", { class: "small place",
+    x: left + across * side, y: top + down * side, "text-anchor": k < 2 ? "start" : "middle", text: PHASES[k][0] })));
   const line = svg("svg", { viewBox: "-150 -30 300 60", role: "img" });
   const costs = html("ul", { class: "costs" });
   const sliders = [
@@ -295,7 +295,7 @@ export function phases({ model, el }) {
     log = to;
     sliders.forEach(({ put }, k) => put(log[k]));
     const [p, r] = log.map((value) => 10 ** value), best = bestPair(p, r), each = candidateLosses(p, r);
-    const x = left + ((log[0] + 2) / 2) * side, y = top + ((1 - log[1]) / 2) * side;
+    const x = left - (log[0] / 2) * side, y = top + ((1 - log[1]) / 2) * side;
     set(cross, { d: `M${x - 9} ${y}h18M${x} ${y - 9}v18` });
     line.replaceChildren(svg("path", { class: "grid", d: "M-145 0H145M0 -8V8" }));
     best.W.forEach((value, k) => line.append(
@@ -310,7 +310,7 @@ export function phases({ model, el }) {
   const press = (event) => {
     if (event.type === "pointermove" && !event.buttons) return;
     const box = area.getBoundingClientRect(), at = (value) => Math.min(1, Math.max(0, value));
-    go([-2 + 2 * at((event.clientX - box.x) / box.width), 1 - 2 * at((event.clientY - box.y) / box.height)]);
+    go([-2 * at((event.clientX - box.x) / box.width), 1 - 2 * at((event.clientY - box.y) / box.height)]);
   };
   area.addEventListener("pointerdown", press);
   area.addEventListener("pointermove", press);
