@@ -90,8 +90,8 @@ def dimensionalities(full, full_hidden, batches, batches_hidden, largest) -> Pic
         "largest of a feature "
         + ", ".join(f"is {D:.3f} at T = {k}" for k, D in rows if k in (3, 30, 300, largest))
         + ".",
-        "Dimensionality of each example (left) and each feature (right), one seed, at 10⁻⁶ where it "
-        "is smaller; lines: the largest, averaged over seeds.",
+        "Dimensionality of each example (left) and each feature (right), one seed, at 10⁻⁶ where "
+        "it is smaller; lines: the largest, averaged over seeds.",
     )
 
 
