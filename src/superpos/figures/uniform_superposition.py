@@ -58,7 +58,7 @@ def ladder(ladder, large) -> Picture:
             str(number), (middle, fractions[number - 1]), xytext=(0, -3), color=colour,
             textcoords="offset points", ha="center", va="top",
         )  # fmt: skip
-    axes[1].set(ylabel="saves less than the best (%)", ylim=(-6, 0.4))
+    axes[1].set(ylabel="saved, against the best (%)", ylim=(-6, 0.4))
     against_sparsity(axes[1])
     told = ", ".join(f"the {name} from 1/p = {at:.4g}" for name, at in ladder.takeovers.items())
     return Picture(
@@ -67,7 +67,8 @@ def ladder(ladder, large) -> Picture:
         f"1/p: {told}; and D* of the trained sweep. Below, by how much each of these saves less "
         "than the best, in per cent.",
         "The ladder of polytopes, from exact optima. Above: the best one's dimensions per feature, "
-        "by the numbers of the table; dots: $D^*$ of the large sweep. Below: how near others come.",
+        "by the numbers of the table; dots: $D^*$ of the large sweep, which is that only where "
+        "lengths are 1. Below: how near others come.",
         {name: f"{at:.4g}" for name, at in ladder.takeovers.items()},
     )
 
@@ -117,7 +118,8 @@ def at_size(at_size, ladder) -> Picture:
         "Dimensionality of the represented features of models with 400 features in 30 dimensions, "
         f"within 0.01 of the paper's fractions. {told}.",
         "Models of the paper's size, $n = 400$, $m = 30$: $D_i$ of every represented feature, "
-        "$D^*$, and, with no free parameter, the fraction of the polytope that saves most.",
+        "$D^*$, and, with no free parameter, the fraction of the polytope that saves most. With "
+        f"patience: only up to $1/p = {at_size['patient'].inverse_p.max():.2g}$.",
         {
             f"{kind} {name}": f"{count:,}".replace(",", " ")
             for kind, counts in near.items()
@@ -147,7 +149,7 @@ def dstar(large, replicates, ladder, n_features, n_hidden, n_seeds) -> Picture:
         f"{D_star[-1]:.3f} at 1/p = 100. It is within 5 % of 1 for 1/p from "
         f"{study.stay(D_star, inverse_p, 1)} and within 5 % of 1/2 from "
         f"{study.stay(D_star, inverse_p, 0.5)}. The replicates differ from it by at most "
-        f"{apart:.0%} while half of their features are represented.",
+        f"{apart:.0%} while at most half of their features are represented.",
         "Dimensions per feature. Dashed: where digons become the best polytope. "
         f"Band: lowest and highest of {n_seeds} replicates with "
         f"$n = {n_features // 2}$, $m = {n_hidden // 2}$.",
