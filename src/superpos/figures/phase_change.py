@@ -137,12 +137,12 @@ def onset(entering) -> Picture:
     axes[1].set(xlabel="relative importance r", ylabel="|$W_2$|")
     abrupt = step >= 0.5
     later = p[~abrupt & (extra.diff(dim=1).amax(1) >= 0.2) & (p < 0.85)].tolist()
-    corner = p[(step >= 0.1) & (p >= 0.85)].tolist()
     return Picture(
         fig,
         "Left, the length of the extra feature in the exact optimum, for dense inputs and r up to "
         f"1, with the line r_c(p). For p above {entering.continuous:.2f} it starts from 0 on the "
-        "line and grows; below, it jumps before the line is reached, at "
+        "line and grows, but for a small jump in the densest corner; below, it jumps before the "
+        "line is reached, at "
         f"p = {p[abrupt].max():.2f} by {step[abrupt][0]:.2f}. Right, three cuts: at p = 0.8 it "
         "rises gradually; at 0.6 gradually, and then it jumps; at 0.45 it jumps from 0.",
         "How the extra feature enters. Left: its length in the exact optimum, and where leaving it "
@@ -150,7 +150,6 @@ def onset(entering) -> Picture:
         {
             "continuous": f"{entering.continuous:.2f}",
             "later": f"{max(later, default=entering.continuous):.2f}",
-            "corner": f"{min(corner, default=1):.2f}",
         },
     )
 
