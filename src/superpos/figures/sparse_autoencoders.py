@@ -147,6 +147,7 @@ def loads(loads, n_seeds_loads) -> Picture:
         {
             "found by TopK, fewest": f"{found[..., 1].mean(0).min():.0%}",
             "found by L1, fewest": f"{found[..., 0].mean(0).min():.0%}",
+            "found by L1, n = 80": f"{found[:, SIZES.index(80), :, 0].mean(0).min():.0%}",
             "found by TopK at 0.9, fewest": f"{stricter.mean(0).min():.0%}",
             "explained by L1 there": f"{least_found(found[..., 0], explained[..., 0]):.0%}",
             "embedded, most crowded": f"{loads.embedded[:, -1, -1].sum(-1).double().mean():.0f}",
@@ -254,13 +255,13 @@ def absorption(hierarchical, n_seeds) -> Picture:
         "Left: how much more often a parent's latent is silent where a child is active than "
         "without a child, against active latents. With as many latents active as features it is "
         f"{hundredths(torch.stack(at))} for {', '.join(names[:-1])} and {names[-1]}; with two "
-        f"active {frozen:.2f} for a frozen decoder. Right: the weight of the parent in the child's "
-        "latent.",
+        f"active {hundredths(frozen[None])} for a frozen decoder. Right: the weight of the parent "
+        "in the child's latent.",
         "Eight parents with two children each in 16 dimensions, 24 latents; means over families "
         f"and {n_seeds} seeds. Left: among inputs with as many features active. Dashed: as many "
         "latents active as features.",
         {
-            name: f"{value:.2f}"
+            name: hundredths(value[None])
             for name, value in zip((*names, "frozen decoder"), (*at, frozen), strict=True)
         },
     )
