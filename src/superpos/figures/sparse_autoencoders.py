@@ -61,7 +61,7 @@ def window(window, n_seeds) -> Picture:
             ax.axhline(random, color=colour, lw=MEDIUM, ls=":", zorder=0)
     for ax, title in zip(axes, ("with the true features", "with a larger dictionary"), strict=True):
         ax.set(xscale="log", xlabel="penalty λ", ylabel="mean largest cosine", title=title)
-        ax.set_ylim(0.4, 1.02)
+        ax.set_ylim(0, 1.02)
         plain_ticks(ax.xaxis)
         ax.legend(loc="lower center")
     best = window.mmcs.mean(0).amax(-1)
