@@ -163,18 +163,16 @@ def publish(
     # These name the commit that publishes: another one alone is no reason to publish anew.
     beside |= _data(root, ledger, notebooks, known.sources, edition, quick=quick)
     source, output = site.parent / "source", site.parent / "sphinx"
-    if _navigation(_existing(source)) != _navigation(staged):
-        # all pages have the contents beside them, and Sphinx writes those that changed themselves
-        shutil.rmtree(output, ignore_errors=True)
-    _write_changed(source, staged)
+    # Sphinx would write anew only what has changed itself. But every page has the contents of all
+    # beside it and names its styles by a checksum, and the search forgets pages that stay.
+    shutil.rmtree(output, ignore_errors=True)
+    _write(source, staged)
     built = _sphinx(source, output)
     new = site.with_name("html.new")
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(built, new, ignore=weight.unused(built))
     weight.slim(new, built)
-    # Sphinx brings these only where it finds a page to build, too
-    fixed = {path: content for path, content in staged.items() if path.startswith("_static/")}
-    for path, content in {**fixed, **beside}.items():
+    for path, content in beside.items():
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         (new / path).write_bytes(content)
     front = new / "index.html"  # jupyter-book's leads on to the first page, and says nothing
@@ -357,27 +355,12 @@ def _existing(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _navigation(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return what of a site's source stands beside every page: contents, settings, titles."""
-    shown = {path: files[path] for path in ("_toc.yml", "_config.yml") if path in files}
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make ``folder`` hold exactly ``files``."""
+    shutil.rmtree(folder, ignore_errors=True)
     for path, content in files.items():
-        if path.endswith(".ipynb"):
-            content = "".join(json.loads(content)["cells"][0]["source"]).encode()
-        if path.endswith((".md", ".ipynb")):
-            lines = content.splitlines()
-            shown[path] = next((line for line in lines if line.startswith(b"# ")), b"")
-    return shown
-
-
-def _write_changed(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make ``folder`` hold exactly ``files``, touching only those that differ."""
-    before = _existing(folder)
-    for path in before.keys() - files.keys():
-        (folder / path).unlink()
-    for path, content in files.items():
-        if before.get(path) != content:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
 
 
 def _replace_folder(new: Path, old: Path) -> None:
