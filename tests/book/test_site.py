@@ -191,6 +191,7 @@ def test_a_site_built_step_by_step_is_that_of_a_build_from_nothing(copied_book, 
     beside = step_by_step["book/glossary.html"].decode().partition("<article")[0]
     assert "Another chapter" in beside
     assert "Curves</" in beside
+    assert "Lines</" not in beside
     shutil.rmtree(copied_book / "_build")
     assert main(["build"]) == 0
     assert files(copied_book / "_build" / "html") == step_by_step

@@ -57,18 +57,28 @@ def test_mixing_is_the_weight_of_the_partner_whatever_the_two_share():
     assert taken[1].item() == pytest.approx(0.4, abs=1e-5)
 
 
+def made(features: Families, encoder: torch.Tensor, decoder: torch.Tensor, *, samples: int):
+    """What a dictionary made by hand does with orthogonal features, without a penalty."""
+    data = Activations(torch.eye(features.n)[None], features, [0])
+    variant = Variant("l1", 0.0)
+    state = start(data, features.n, variant)
+    for name, value in (("encoder", encoder), ("decoder", decoder)):
+        state.parameters[name].copy_(value)
+    return recovery.seen(state, data, variant, samples=samples, parents=features.parents)
+
+
+def absorbing(n: int):
+    """Encoder and decoder by which feature 1 takes in feature 0: (1, 1) is its latent alone."""
+    encoder, decoder = torch.eye(n), torch.eye(n)
+    encoder[0, 1], decoder[0, 1] = -1, 1
+    return encoder, decoder
+
+
 def family(absorbed: bool):
     """One parent and one child at a right angle: a dictionary that absorbs, or does not."""
     features = Families(1, 1, 0.6, given=0.5, otherwise=0.0, spread=0.0)
-    data = Activations(torch.eye(2)[None], features, [0])
-    state = start(data, 2, Variant("l1", 0.0))
-    encoder, decoder = torch.eye(2), torch.eye(2)
-    if absorbed:  # h = (1, 1) goes to the child's latent alone
-        encoder = torch.tensor([[1.0, -1.0], [0.0, 1.0]])
-        decoder = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
-    for name, value in (("encoder", encoder), ("decoder", decoder)):
-        state.parameters[name].copy_(value)
-    return recovery.seen(state, data, Variant("l1", 0.0), samples=500, parents=features.parents)
+    both = absorbing(2) if absorbed else (torch.eye(2), torch.eye(2))
+    return made(features, *both, samples=500)
 
 
 def test_a_parent_that_is_absorbed_is_silent_where_the_child_is_active():
@@ -128,31 +138,21 @@ def test_a_budget_alone_silences_parents_but_absorbs_none():
     assert (found.absorbed[:, children].mean(-1).abs() < 0.01).all()
 
 
+# some inputs with two active have no child of the first: a parent of either family
+TWO_FAMILIES = Families(2, 1, 0.5, given=0.5, otherwise=0.0, spread=0.0)
+
+
 def test_what_is_absorbed_is_counted_whole():
     assert family(absorbed=True).absorbed[0, 1].isnan()  # no parent is one of two without its child
-    features = Families(2, 1, 0.5, given=0.5, otherwise=0.0, spread=0.0)
-    data = Activations(torch.eye(4)[None], features, [0])
-    variant = Variant("l1", 0.0)
-    state = start(data, 4, variant)
-    encoder, decoder = torch.eye(4), torch.eye(4)
-    encoder[0, 1], decoder[0, 1] = -1, 1  # the first child's latent has both, the parent's neither
-    for name, value in (("encoder", encoder), ("decoder", decoder)):
-        state.parameters[name].copy_(value)
-    found = recovery.seen(state, data, variant, samples=2000, parents=features.parents)
+    found = made(TWO_FAMILIES, *absorbing(4), samples=2000)
     assert found.absorbed[0, 1] == 1
     assert found.absorbed[0, 3] == 0
 
 
 def test_a_latent_that_fires_for_both_absorbs_nothing():
-    features = Families(2, 1, 0.5, given=0.5, otherwise=0.0, spread=0.0)
-    data = Activations(torch.eye(4)[None], features, [0])
-    variant = Variant("l1", 0.0)
-    state = start(data, 4, variant)
     shared = torch.eye(4)
     shared[:, 0], shared[:, 1] = torch.tensor([1.0, 1, 0, 0]), 0.0
-    state.parameters["decoder"].copy_(shared)
-    state.parameters["encoder"].copy_(shared.T)
-    found = recovery.seen(state, data, variant, samples=2000, parents=features.parents)
+    found = made(TWO_FAMILIES, shared.T, shared, samples=2000)
     assert found.absorbed[0, 1] == 0
 
 
@@ -165,3 +165,14 @@ def test_a_child_has_its_own_latent_or_none():
     assert own[1].item() == pytest.approx(0.1 / 0.6)
     one = torch.tensor([True, False])
     assert recovery.taken_in(cosine, one, torch.eye(2), parents, one_each=True)[1].isnan()
+
+
+def test_a_parent_whose_nearest_latent_is_its_childs_is_absorbed_where_its_own_is_silent():
+    encoder, decoder = torch.eye(4), torch.eye(4)
+    encoder[:2, :2] = torch.tensor(
+        [[1.0, 1.0], [1.0, -1.0]]
+    )  # fires for both; for the parent alone
+    decoder[:, 0], decoder[:, 1] = torch.tensor([0.7, 0.714, 0, 0]), torch.tensor([0.6, 0, 0.8, 0])
+    found = made(TWO_FAMILIES, encoder, decoder, samples=2000)
+    assert found.cosine[0].argmax(0).tolist() == [0, 0, 2, 3]
+    assert found.absorbed[0, 1] == 1

@@ -253,7 +253,8 @@ export function bestPair(p, r) {
   return { W: [place[0], place[1]], loss, kind, name: PHASES[kind]?.[0] ?? "none of these" };
 }
 
-/** The map of p, sparser to the right as in the figures, and r: which candidate costs least; where it is pressed, the best model. */
+/** The map of p, sparser to the right as in the figures, and r: which candidate costs least;
+ * where it is pressed, the best model. */
 export function phases({ model, el }) {
   const [left, top, side] = [44, 8, 240], cells = 120;
   let log = [model.get("settings").p ?? -0.4, model.get("settings").r ?? -0.3];
